@@ -1,0 +1,13 @@
+# One set of compiler options for everything written here.
+add_library(baton_warnings INTERFACE)
+target_compile_options(baton_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports variables of coroutine frames it has itself introduced.
+  target_compile_options(baton_warnings INTERFACE -Wno-maybe-uninitialized)
+endif()
+if(BATON_SANITIZE)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer -O1)
+  add_link_options(-fsanitize=address,undefined)
+endif()

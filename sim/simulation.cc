@@ -1,0 +1,73 @@
+#include "sim/simulation.h"
+
+#include <fmt/format.h>
+
+#include "sim/check.h"
+
+namespace baton::sim {
+
+Simulation::Simulation(std::uint64_t seed) : seed_(seed), log_(now_) {}
+
+Simulation::~Simulation() { queue_.clear(); }
+
+ActorId Simulation::add_actor(std::string name) {
+  const std::uint64_t hash = hash_name(name);
+  actors_.push_back({std::move(name), hash});
+  return {static_cast<std::uint32_t>(actors_.size() - 1)};
+}
+
+void Simulation::schedule_at(Event& event, Time at) {
+  BATON_CHECK(!event.scheduled(), "an event is scheduled twice");
+  BATON_CHECK(at >= now_, "an event is scheduled in the past");
+  BATON_CHECK(!dispatching_ || at > now_ || event.phase_ >= phase_,
+              "an event is scheduled into an earlier phase of the same instant");
+  event.time_ = at;
+  event.sequence_ = next_sequence_++;
+  queue_.insert(event);
+}
+
+void Simulation::dispatch(Event& event) {
+  queue_.erase(queue_.iterator_to(event));
+  now_ = event.time_;
+  phase_ = event.phase_;
+  const ActorId actor = event.actor_;
+  if (phase_ != Phase::kCheck) {
+    fingerprint_.add(now_.ps(), static_cast<std::uint8_t>(phase_), actors_[actor.index].hash,
+                     event.kind_.hash, event.payload());
+  }
+  dispatching_ = true;
+  const std::string_view kind = event.kind_.name;
+  try {
+    event.fire();
+  } catch (const BugError& error) {
+    dispatching_ = false;
+    throw BugError(fmt::format("{}\n  at {}, actor {}, event {}, seed {}", error.what(),
+                               to_string(now_), actors_[actor.index].name, kind, seed_));
+  }
+  dispatching_ = false;
+}
+
+bool Simulation::step() {
+  if (stopped_ || queue_.empty()) {
+    return false;
+  }
+  dispatch(*queue_.begin());
+  return true;
+}
+
+void Simulation::run() {
+  while (step()) {
+  }
+}
+
+void Simulation::run_until(Time until) {
+  while (!stopped_ && !queue_.empty() && queue_.begin()->time_ <= until) {
+    dispatch(*queue_.begin());
+  }
+  if (!stopped_ && now_ < until) {
+    now_ = until;
+    phase_ = Phase::kDeliver;
+  }
+}
+
+}  // namespace baton::sim
