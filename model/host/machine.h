@@ -1,0 +1,91 @@
+// The machine: RAM, the PCI fabric with its devices, remapping units, CPUs as interrupt receivers,
+// firmware tables, and the one kernel that runs on it. It lives from power-on to the end; kernels
+// come and go through kexec().
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/host/firmware.h"
+#include "model/host/handoff.h"
+#include "model/host/kernel_port.h"
+#include "model/host/timing.h"
+#include "model/iommu_vtd/remapping_unit.h"
+#include "model/pci/fabric.h"
+#include "sim/memory.h"
+#include "sim/simulation.h"
+
+namespace baton::host {
+
+// A kernel as the machine sees it: something that is started once and destroyed at kexec. All its
+// actors run in the port's Context.
+class Software {
+ public:
+  virtual ~Software() = default;
+  // First instruction of the new kernel; spawns its boot actor and returns.
+  virtual void start() = 0;
+};
+
+// Builds generation n from exactly three things: the hardware's interfaces (the port), the handoff,
+// and which kernel image it is (handoff carries the command line).
+using SoftwareFactory = std::function<std::unique_ptr<Software>(
+    KernelPort& port, const BootHandoff& handoff, std::size_t kernel)>;
+
+struct MachineConfig {
+  std::uint64_t memory = 0;  // bytes of RAM, a multiple of 2 MiB
+  Timing timing;
+  bool iommu = true;
+  bool interrupt_remapping = false;
+  iommu_vtd::Profile iommu_profile;
+  unsigned cpus = 1;
+};
+
+class Machine final : public pci::RootComplex {
+ public:
+  Machine(sim::Simulation& simulation, const MachineConfig& config);
+  ~Machine() override;
+
+  sim::Simulation& simulation();
+  sim::PhysicalMemory& memory();
+  pci::Fabric& fabric();
+  const MemoryMap& memory_map() const;  // E820
+  const Timing& timing() const;
+  std::span<const std::unique_ptr<iommu_vtd::RemappingUnit>> iommus() const;
+  // The unit that translates this function's requests; null without IOMMU.
+  iommu_vtd::RemappingUnit* iommu_of(const pci::Function& function);
+
+  // Called once, after the topology has been built and before power_on(): writes the firmware
+  // tables (RSDP, XSDT, DMAR) into RAM and gives every function its captured id as firmware
+  // enumeration would.
+  void finish_firmware();
+
+  // Cold boot of kernel 0.
+  void power_on(SoftwareFactory factory, std::string command_line);
+
+  // Schedules the jump: the running kernel dies at this instant, in phase software after all
+  // frames have returned, and the image's kernel starts. Called through the kernel's port.
+  void request_jump(KexecImage image);
+  // Platform reset and cold boot of kernel `kernel`: devices are reset, memory is lost.
+  void request_cold_reboot(std::size_t kernel, std::string command_line);
+  // The running kernel panics: all its software stops for ever; devices go on.
+  void halt(std::string reason);
+
+  unsigned generation() const;   // 0 for the first kernel
+  bool halted() const;
+  KernelPort* port();            // of the running kernel; null between kernels
+
+  // Interrupt messages that no kernel took (no handler installed) are counted here.
+  std::uint64_t orphan_interrupts() const;
+
+  // pci::RootComplex
+  pci::Completion request(const pci::MemoryRequest& request, std::span<std::byte> data) override;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace baton::host

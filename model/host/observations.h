@@ -1,0 +1,48 @@
+// What the machine lets observers see.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "model/host/handoff.h"
+#include "sim/address.h"
+
+namespace baton::host {
+
+// A configuration access by software, with the kernel function that made it.
+struct ConfigAccess {
+  unsigned generation;
+  Sbdf address;
+  std::uint16_t offset;
+  unsigned width;
+  bool write;
+  std::uint32_t value;      // read, or written
+  std::uint32_t old_value;  // for writes: the register before
+  const char* by;
+};
+
+// The instant of the jump: the old kernel is gone, the new one has not run.
+struct KernelJumped {
+  unsigned from_generation;
+  unsigned to_generation;
+  const KexecImage& image;
+};
+
+struct ColdRebooted {
+  unsigned from_generation;
+};
+
+struct KernelHalted {
+  unsigned generation;
+  std::string_view reason;
+};
+
+// An interrupt message reached a CPU; `taken` is false when no kernel had a handler.
+struct InterruptDelivered {
+  Bdf source;
+  Vector vector;
+  bool taken;
+};
+
+}  // namespace baton::host

@@ -1,0 +1,17 @@
+// The timing table: every duration of the machine, with its source. docs/timing.md explains them.
+#pragma once
+
+#include "model/pci/fabric.h"
+#include "sim/time.h"
+
+namespace baton::host {
+
+struct Timing {
+  // [Neugebauer et al., SIGCOMM 2018: 64-byte DMA read 0.55 us round trip; halves and rest assumed]
+  pci::FabricTiming fabric{sim::Duration::nanoseconds(150), sim::Duration::nanoseconds(50)};
+  sim::Duration ram_access = sim::Duration::nanoseconds(100);
+  sim::Duration interrupt_delivery = sim::Duration::nanoseconds(500);
+  sim::Duration cpu_mmio_read = sim::Duration::nanoseconds(700);
+};
+
+}  // namespace baton::host

@@ -1,0 +1,30 @@
+// What a remapping unit lets observers see.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "sim/address.h"
+
+namespace baton::iommu_vtd {
+
+class RemappingUnit;
+
+// A request or interrupt was refused. `recorded` is false when the fault log suppressed it.
+struct Fault {
+  const RemappingUnit& unit;
+  Bdf source;
+  std::uint64_t address;  // page address, or interrupt index << 48
+  std::uint8_t reason;
+  bool write;
+  bool recorded;
+};
+
+// GCMD handshakes and root pointer changes.
+struct TranslationSwitched {
+  const RemappingUnit& unit;
+  bool enabled;
+  PhysAddr root_table;
+};
+
+}  // namespace baton::iommu_vtd

@@ -1,0 +1,104 @@
+// What one kernel generation is: the generations of its pieces, the policies it follows, the defects
+// it has. Set by the scenario; parts of the loaded kernel image, not of any handover.
+//
+// Every open design question is a policy with named alternatives; every way a kernel can get it
+// wrong is a named defect, and exactly one line of kernel code asks for it.
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace baton::linux {
+
+enum class KhoVersion : std::uint8_t { kOff, kV4 };
+enum class LuoVersion : std::uint8_t { kOff, kV5 };
+enum class MemfdVersion : std::uint8_t { kNone, kV2 };
+enum class PciCoreVersion : std::uint8_t { kV7 };        // 7.x: batched BAR sizing
+enum class PciLiveUpdate : std::uint8_t { kNone, kV9 };
+enum class IommuLiveUpdate : std::uint8_t { kNone, kPhase2 };
+enum class VfioLiveUpdate : std::uint8_t { kNone, kRunning };
+
+struct Pieces {
+  KhoVersion kho = KhoVersion::kV4;
+  LuoVersion luo = LuoVersion::kV5;
+  MemfdVersion memfd = MemfdVersion::kV2;
+  PciCoreVersion pci_core = PciCoreVersion::kV7;
+  PciLiveUpdate pci = PciLiveUpdate::kV9;
+  IommuLiveUpdate iommu = IommuLiveUpdate::kPhase2;
+  VfioLiveUpdate vfio = VfioLiveUpdate::kRunning;
+};
+
+// policies.interrupts: what happens to a preserved device's interrupts in the gap.
+enum class InterruptPolicy : std::uint8_t { kDisableInFreeze };
+// policies.reinject: what the VMM injects after the gap.
+enum class ReinjectPolicy : std::uint8_t { kNone, kSpurious };
+
+struct Policies {
+  InterruptPolicy interrupts = InterruptPolicy::kDisableInFreeze;
+  ReinjectPolicy reinject = ReinjectPolicy::kSpurious;
+};
+
+// Defects, in the order of the path. The table in config.cc has a row for each: id, sentence,
+// source, kind.
+enum class Defect : std::uint8_t {
+  kKhoSkipFdt,             // root FDT page is not preserved
+  kLuoSkipHeader,          // struct luo_ser is not preserved
+  kLuoSkipSessionBlock,    // session block page is not preserved
+  kLuoSkipFileBlock,       // file block page is not preserved
+  kLuoSkipFlbPage,         // FLB page is not preserved
+  kMemfdSkipFolio,         // the middle folio of each memfd is not preserved
+  kMemfdSkipFolioArray,    // the vmalloc'ed folio array is not preserved
+  kMemfdSkipRecord,        // memfd_luo_ser is not preserved
+  kIommuSkipPageTable,     // the last leaf page table of each domain is not preserved
+  kIommuSkipRootTable,     // root table page is not preserved
+  kIommuSkipContextTable,  // context table pages are not preserved
+  kIommuSkipRecords,       // the first device array page is not preserved
+  kIommuTranslationOff,    // shutdown disables translation although devices are preserved
+  kIommuFreshRoot,         // the new kernel installs an empty root table
+  kIommuReuseDomainId,     // the new kernel does not reserve preserved domain ids
+  kIommufdSkipRecord,      // iommufd_ser is not preserved
+  kIommufdSkipIoas,        // baton-iommufd-v1 is not preserved
+  kVfioSkipRecord,         // vfio-pci record is not preserved
+  kVfioSkipState,          // baton-vfio-v1 is not preserved
+  kVfioResetAtOpen,        // the first open after the jump resets the device
+  kPciSkipRecords,         // pci_ser is not preserved
+  kPciClearBusMaster,      // shutdown clears bus master of preserved functions
+  kPciAssignBusses,        // reserved
+  kCount,
+};
+
+struct DefectRow {
+  Defect defect;
+  std::string_view id;        // "memfd-skip-folio"
+  std::string_view sentence;  // one line for people
+  std::string_view source;    // where the real code does it right
+  std::string_view kind;      // skip, alter or reorder
+};
+
+std::span<const DefectRow> defect_rows();
+std::optional<Defect> defect_by_id(std::string_view id);
+
+class Defects {
+ public:
+  void add(Defect defect) { bits_.set(static_cast<std::size_t>(defect)); }
+  bool has(Defect defect) const { return bits_.test(static_cast<std::size_t>(defect)); }
+  bool any() const { return bits_.any(); }
+
+ private:
+  std::bitset<static_cast<std::size_t>(Defect::kCount)> bits_;
+};
+
+struct KernelConfig {
+  std::string_view preset = "vision";
+  Pieces pieces;
+  Policies policies;
+  Defects defects;
+  bool vfio_disable_denylist = false;  // vfio-pci.disable_denylist=1
+  bool iommu_scalable = false;         // intel_iommu=sm_on
+};
+
+}  // namespace baton::linux

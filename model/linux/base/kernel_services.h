@@ -1,0 +1,53 @@
+// What every subsystem of one kernel generation may use: its port to the hardware, its memory, its
+// open files, its configuration, its log. Built first, destroyed last.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "model/host/kernel_port.h"
+#include "model/linux/base/config.h"
+#include "model/linux/base/file.h"
+#include "model/linux/base/page_alloc.h"
+
+namespace baton::linux {
+
+// Thrown by panic(): unwinds the actor that called it; the machine halts the kernel.
+struct Panic {
+  std::string reason;
+};
+
+class KernelServices {
+ public:
+  KernelServices(host::KernelPort& port, const KernelConfig& config,
+                 std::vector<sim::PhysRange> boot_ranges);
+
+  host::KernelPort& port() { return port_; }
+  const KernelConfig& config() const { return config_; }
+  bool has(Defect defect) const { return config_.defects.has(defect); }
+  PageAllocator& pages() { return pages_; }
+  FileTable& files() { return files_; }
+  unsigned generation() const { return port_.generation(); }
+
+  // printk: a line of the kernel's log, stamped with simulated time. `level` as sim::LogLevel.
+  template <class... Args>
+  void print(sim::LogLevel level, fmt::format_string<Args...> format, Args&&... args) {
+    port_.simulation().log().write(level, name_, format, std::forward<Args>(args)...);
+  }
+
+  // Lets `duration` of kernel time pass.
+  Co<> spend(sim::Duration duration);
+
+  // panic(): publishes the reason, asks the machine to halt, and does not return.
+  [[noreturn]] void panic(std::string reason);
+
+ private:
+  host::KernelPort& port_;
+  const KernelConfig& config_;
+  std::string name_;  // "kernel0"
+  PageAllocator pages_;
+  FileTable files_;
+};
+
+}  // namespace baton::linux

@@ -1,0 +1,65 @@
+// What kernels and processes let observers see, beside pages (page_alloc.h).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "model/linux/base/errno.h"
+#include "sim/address.h"
+#include "sim/memory.h"
+
+namespace baton::linux {
+
+// The phases of a run, for the story and for `--at`.
+enum class RunPhase : std::uint8_t {
+  kBoot,      // kernel starts
+  kRun,       // user space runs
+  kPreserve,  // first PRESERVE_FD
+  kFreeze,    // reboot hook begins
+  kKexec,     // the jump
+  kRetrieve,  // first RETRIEVE
+  kFinish,    // first FINISH that succeeded
+  kEnd,
+};
+
+struct PhaseEntered {
+  unsigned generation;
+  RunPhase phase;
+};
+
+// A system call returned an error to a process.
+struct SystemCallFailed {
+  unsigned generation;
+  std::string_view process;
+  std::string_view call;  // "ioctl LIVEUPDATE_SESSION_FINISH"
+  Errno error;
+};
+
+// What the ledger is made of: an object with a life over generations.
+enum class LedgerEvent : std::uint8_t { kCreated, kPreserved, kUnpreserved, kRestored, kFinished };
+enum class LedgerKind : std::uint8_t { kPages, kTable, kDomain, kVector, kBar, kBusNumber, kFile };
+
+struct LedgerEntry {
+  unsigned generation;
+  LedgerEvent event;
+  LedgerKind kind;
+  const char* what;       // "memfd folio", "page table", ...
+  sim::PhysRange pages;   // for memory
+  std::uint64_t id;       // domain id, token, bdf, ... by kind
+};
+
+// A LUO session or file changed state; `name` and `token` identify it.
+struct SessionChanged {
+  unsigned generation;
+  std::string_view session;
+  std::string_view state;
+};
+struct SessionFileChanged {
+  unsigned generation;
+  std::string_view session;
+  std::uint64_t token;
+  std::string_view compatible;
+  std::string_view state;
+};
+
+}  // namespace baton::linux

@@ -1,0 +1,76 @@
+// The PCI fabric of a host: root buses, bridges and functions, and the ways that configuration and
+// memory requests take through them.
+//
+// Routing follows what the registers say at the instant of the request: bus numbers, windows,
+// memory and bus master enables of every bridge on the way [PCIe 2.4.1; PCI-to-PCI bridge 1.2 ch 4].
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "model/pci/bridge.h"
+#include "model/pci/bus.h"
+#include "model/pci/function.h"
+#include "model/pci/request.h"
+
+namespace baton::pci {
+
+// What lies above the root buses: the remapping units, RAM, the interrupt logic. Implemented by
+// model/host.
+class RootComplex {
+ public:
+  virtual ~RootComplex() = default;
+  // A memory request that has climbed to the root bus `from` sits on. `data` is filled by reads and
+  // taken from by writes. The latency of the fabric below is added by the caller.
+  virtual Completion request(const MemoryRequest& request, std::span<std::byte> data) = 0;
+};
+
+// Latency of one hop, by the machine's timing table.
+struct FabricTiming {
+  sim::Duration link;        // device to root complex, one way
+  sim::Duration per_bridge;  // added for every switch port or root port passed
+};
+
+class Fabric {
+ public:
+  Fabric(sim::Simulation& simulation, RootComplex& root_complex, FabricTiming timing);
+  ~Fabric();
+
+  // Adds a root bus; the host bridge owns numbers [first, last] of the segment.
+  Bus& add_root_bus(std::uint16_t segment, std::uint8_t first, std::uint8_t last);
+  std::span<const std::unique_ptr<Bus>> root_buses() const { return root_buses_; }
+
+  // Adds a function on a bus; device 0..31, function 0..7. The slot must be free.
+  Function& add(Bus& bus, unsigned device, unsigned function, std::unique_ptr<Function> owned);
+
+  // Every function, in order of root bus, then depth first.
+  std::vector<Function*> functions() const;
+  // By actor name; null if there is none.
+  Function* find(std::string_view name) const;
+  // Who answers a configuration request to this address now; null for nobody.
+  Function* find(Sbdf address) const;
+
+  // Configuration requests from a CPU: reads of nobody return all ones, writes to nobody vanish.
+  std::uint32_t config_read(Sbdf address, std::uint16_t offset, unsigned width);
+  void config_write(Sbdf address, std::uint16_t offset, unsigned width, std::uint32_t value);
+
+  // Memory requests from a CPU, routed down by BARs and windows. Status Unsupported Request when
+  // nobody claims the address (a read then returns all ones).
+  Completion cpu_read(PhysAddr address, std::span<std::byte> to);
+  Completion cpu_write(PhysAddr address, std::span<const std::byte> from);
+
+  // A request from a function: upstream through every bridge above it, or peer to peer where a
+  // bridge's windows claim it, or to the root complex.
+  Completion request(Function& from, MemoryRequest request, std::span<std::byte> data);
+
+ private:
+  sim::Simulation& simulation_;
+  RootComplex& root_complex_;
+  FabricTiming timing_;
+  std::vector<std::unique_ptr<Bus>> root_buses_;
+};
+
+}  // namespace baton::pci

@@ -1,0 +1,107 @@
+// A PCI Express function: configuration space, memory BARs, the requests it sends.
+//
+// Hardware object: it lives from power-on to the end of the simulation and knows no kernel. Devices
+// derive from it (model/devices); bridges are pci::Bridge; functions of an imported host whose
+// device baton does not model answer configuration requests from the recorded bytes and let their
+// BARs read as zero (ImportedFunction).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/pci/config_space.h"
+#include "model/pci/request.h"
+#include "sim/simulation.h"
+
+namespace baton::pci {
+
+class Fabric;
+class Bus;
+
+enum class ResetKind : std::uint8_t { kFunctionLevel, kHot, kPowerOn };
+
+// A memory BAR that claims an address.
+struct BarHit {
+  unsigned bar = 0;
+  std::uint64_t offset = 0;
+};
+
+class Function {
+ public:
+  // `name` is the actor name, for example "dsa0" or "0000:00:03.0".
+  Function(sim::Simulation& simulation, std::string name, ConfigSpace config);
+  virtual ~Function();
+  Function(const Function&) = delete;
+  Function& operator=(const Function&) = delete;
+
+  const std::string& name() const { return name_; }
+  sim::ActorId actor() const { return actor_; }
+
+  // Where configuration software reaches it now: its device and function number are wired, its bus
+  // is the number its bus has at this instant.
+  Sbdf location() const;
+
+  // The bus and device number it captured from the last Type 0 configuration write, with its
+  // function number: the requester id of everything it sends [PCIe 2.2.6.2]. Until the first
+  // write after power-on or hot reset: 00:00.f.
+  Bdf requester_id() const;
+
+  ConfigSpace& config() { return config_; }
+  const ConfigSpace& config() const { return config_; }
+
+  // A Type 0 configuration request addressed to it. Offsets are naturally aligned for the width
+  // (1, 2, 4). A write captures `addressed_as` as the requester id.
+  std::uint32_t config_read(std::uint16_t offset, unsigned width);
+  void config_write(std::uint16_t offset, unsigned width, std::uint32_t value, Bdf addressed_as);
+
+  bool memory_enabled() const;  // Command.MSE, in D0
+  bool bus_master() const;      // Command.BME
+
+  // The BAR that claims `address`, while memory decode is on.
+  std::optional<BarHit> decode(std::uint64_t address) const;
+
+  // Memory requests that reach one of its BARs. Default: reads zero, ignores writes.
+  virtual void memory_read(BarHit hit, std::span<std::byte> to);
+  virtual void memory_write(BarHit hit, std::span<const std::byte> from);
+
+  // Puts it into the state that this reset leaves, then calls on_reset().
+  void reset(ResetKind kind);
+
+  // Sends MSI-X vector `index` as a memory write, or sets its pending bit [PCIe 6.1.4]. False if
+  // MSI-X is off or the function has none.
+  bool signal_msix(unsigned index);
+
+ protected:
+  // Sends a memory request upstream; `length` is data.size(), within one 4 KiB page. Bus master
+  // off: nothing leaves, the completion is Unsupported Request, stopped_at "bus-master-off".
+  Completion read(std::uint64_t address, std::span<std::byte> data,
+                  std::optional<Pasid> pasid = {});
+  Completion write(std::uint64_t address, std::span<const std::byte> data,
+                   std::optional<Pasid> pasid = {});
+
+  // Called after a configuration write changed `offset..offset+width`.
+  virtual void on_config_write(std::uint16_t offset, unsigned width, std::uint32_t old_value,
+                               std::uint32_t new_value);
+  virtual void on_reset(ResetKind kind);
+
+  sim::Simulation& simulation_;
+
+ private:
+  friend class Bus;
+  friend class Fabric;
+
+  std::string name_;
+  sim::ActorId actor_;
+  ConfigSpace config_;
+  Fabric* fabric_ = nullptr;
+  Bus* bus_ = nullptr;
+  unsigned device_ = 0;
+  unsigned function_ = 0;
+  std::uint8_t captured_bus_ = 0;
+  std::uint8_t captured_device_ = 0;
+};
+
+}  // namespace baton::pci
