@@ -1,0 +1,26 @@
+// Drivers of PCI functions and how they find their device [linux drivers/base/dd.c,
+// drivers/pci/pci-driver.c]. The device type is that of model/linux/pci; this layer only names it.
+#pragma once
+
+#include <string_view>
+
+#include "model/linux/base/errno.h"
+#include "sim/actor.h"
+
+namespace baton::linux::pci {
+class PciDev;
+
+class Driver {
+ public:
+  virtual ~Driver() = default;
+  virtual std::string_view name() const = 0;
+  // Its id table and dynamic ids. driver_override is handled by the driver core.
+  virtual bool matches(const PciDev& dev) const = 0;
+  // False: probe needs the device's group unowned (EBUSY otherwise).
+  virtual bool driver_managed_dma() const { return false; }
+  virtual Co<Result<>> probe(PciDev& dev) = 0;
+  virtual Co<> remove(PciDev& dev) = 0;
+  virtual Co<> shutdown(PciDev& dev);  // default: nothing
+};
+
+}  // namespace baton::linux::pci

@@ -1,0 +1,125 @@
+// The IOMMU core of one kernel: domains, groups and their DMA owners, and live update of both
+// [linux drivers/iommu/iommu.c, drivers/iommu/liveupdate.c (posted v5), generic_pt].
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "model/kho/kho.h"
+#include "model/linux/base/kernel_services.h"
+#include "model/linux/pci/pci_dev.h"
+#include "model/luo/luo.h"
+
+namespace baton::linux::iommu {
+
+// Access rights of a mapping.
+struct Prot {
+  bool read = true;
+  bool write = true;
+};
+
+// A paging domain: one I/O page table.
+class Domain {
+ public:
+  virtual ~Domain() = default;
+  virtual Result<> map(Iova iova, PhysAddr physical, std::uint64_t length, Prot prot) = 0;  // ENOMEM, EADDRINUSE
+  virtual Result<> unmap(Iova iova, std::uint64_t length) = 0;
+  virtual std::optional<PhysAddr> lookup(Iova iova) const = 0;
+  virtual Iova last() const = 0;  // highest usable IOVA
+  // Every page of the table with its level (0: leaf table), top first.
+  virtual void for_each_table(const std::function<void(PhysAddr, unsigned level)>& visit) const = 0;
+  virtual PhysAddr top_table() const = 0;
+  virtual unsigned top_level() const = 0;   // 0-based
+  virtual unsigned address_bits() const = 0;
+};
+
+// What a hardware driver (model/linux/intel_iommu) implements.
+class HardwareDriver {
+ public:
+  virtual ~HardwareDriver() = default;
+  virtual Result<std::unique_ptr<Domain>> alloc_paging(pci::PciDev& dev) = 0;
+  // A domain over a preserved table, whose pages have been restored.
+  virtual Result<std::unique_ptr<Domain>> restore_paging(pci::PciDev& dev, PhysAddr top_table,
+                                                         unsigned top_level, unsigned bits) = 0;
+  virtual Result<> attach(pci::PciDev& dev, Domain& domain) = 0;
+  virtual void attach_blocking(pci::PciDev& dev) = 0;
+  virtual void attach_identity(pci::PciDev& dev) = 0;
+  // Live update. `attachment_id`: the domain id on this device's unit.
+  virtual Result<std::uint64_t> attachment_id(pci::PciDev& dev, Domain& domain) = 0;
+  virtual PhysAddr unit_of(pci::PciDev& dev) const = 0;  // register base; 0: none
+  struct UnitState {
+    PhysAddr root_table;
+    std::array<std::uint64_t, 8> context_tables{};  // bit = bus * 2 + (devfn >= 0x80)
+  };
+  virtual Result<UnitState> preserve_unit(PhysAddr unit) = 0;
+  virtual Result<UnitState> preserve_device(pci::PciDev& dev) = 0;  // contexts may have grown
+  virtual void unpreserve_unit(PhysAddr unit) = 0;
+  // Attach without writing tables: takes the preserved domain id.
+  virtual Result<> attach_restored(pci::PciDev& dev, Domain& domain, std::uint64_t attachment_id) = 0;
+};
+
+// The records of the previous kernel, read once at boot [abi: iommu_flb_ser and its arrays].
+struct IncomingUnit {
+  PhysAddr unit;
+  PhysAddr root_table;
+  std::array<std::uint64_t, 8> context_tables{};
+  std::vector<std::uint64_t> attachment_ids;  // of all its devices
+};
+
+class IommuCore final : public luo::Flb {
+ public:
+  IommuCore(KernelServices& services, kho::Kho& kho, luo::Luo& luo);
+  ~IommuCore() override;
+  void set_driver(HardwareDriver& driver);
+
+  // Before the driver's init: retrieves the FLB. Panics when it cannot be restored.
+  Co<> begin_boot();
+  // For the driver: the preserved state of the unit at this register base.
+  const IncomingUnit* incoming_unit(PhysAddr unit) const;
+
+  // iommu_probe_device: group, default domain or restored domain with its owner.
+  Co<Result<>> probe_device(pci::PciDev& dev);
+
+  // DMA ownership of a device's (singleton) group. EPERM, EBUSY as the facts say. `owner` is an
+  // opaque number: an iommufd context's owner id.
+  Result<> claim_dma_owner(pci::PciDev& dev, std::uint64_t owner);
+  void release_dma_owner(pci::PciDev& dev);
+  std::optional<std::uint64_t> dma_owner(const pci::PciDev& dev) const;
+  // For an ordinary driver's probe: EBUSY when owned.
+  Result<> use_default_domain(pci::PciDev& dev);
+
+  Result<std::unique_ptr<Domain>> alloc_paging(pci::PciDev& dev);
+  Result<> attach(pci::PciDev& dev, Domain& domain);
+  void detach(pci::PciDev& dev);  // to the blocking domain while owned
+  Domain* attached(const pci::PciDev& dev) const;
+
+  // Live update, old kernel.
+  Result<PhysAddr> preserve_domain(Domain& domain);  // address of its record; EBUSY, ENOMEM
+  void unpreserve_domain(Domain& domain);
+  Result<> preserve_device(Domain& domain, pci::PciDev& dev, std::uint64_t owner_token);
+  void unpreserve_device(pci::PciDev& dev);
+  bool has_preserved_devices(PhysAddr unit) const;
+
+  // Live update, new kernel (phase2): the domain restored from the record at this address, once a
+  // device was attached to it at boot.
+  Domain* restored_domain(PhysAddr record) const;
+  // Hands ownership of a restored group to the reclaiming iommufd: EPERM on another token.
+  Result<> reclaim_dma_owner(pci::PciDev& dev, std::uint64_t token, std::uint64_t owner);
+  // Gives a restored domain to its new holder (a HWPT).
+  std::unique_ptr<Domain> take_restored_domain(PhysAddr record);
+
+  // luo::Flb, compatible "iommu-liveupdate".
+  std::string_view compatible() const override;
+  Co<Result<std::uint64_t>> preserve() override;
+  Co<> unpreserve(std::uint64_t data) override;
+  Co<Result<>> retrieve(std::uint64_t data) override;
+  Co<> finish() override;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace baton::linux::iommu

@@ -1,0 +1,58 @@
+// The system calls that processes make: the one boundary between user space and a kernel. Paths,
+// request numbers, struct bytes and errno are Linux's.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/linux/base/process.h"
+
+namespace baton::linux {
+
+class Kernel;
+
+class SystemCalls {
+ public:
+  SystemCalls(Kernel& kernel, Process& process);
+
+  Process& process() { return process_; }
+
+  // /dev/liveupdate, /dev/iommu, /dev/vfio/devices/vfioN, and sysfs files for reading and writing.
+  Co<Result<int>> open(std::string path);
+  Co<Result<>> close(int fd);
+  Co<Result<std::int64_t>> ioctl(int fd, std::uint32_t command, std::span<std::byte> argument);
+  Co<Result<std::size_t>> read(int fd, std::span<std::byte> to);
+  Co<Result<std::size_t>> write(int fd, std::span<const std::byte> from);
+  Co<Result<std::size_t>> pread(int fd, std::span<std::byte> to, std::uint64_t offset);
+  Co<Result<std::size_t>> pwrite(int fd, std::span<const std::byte> from, std::uint64_t offset);
+  Co<Result<int>> memfd_create(std::string name);  // MFD_ALLOW_SEALING | MFD_CLOEXEC
+  Co<Result<>> ftruncate(int fd, std::uint64_t size);
+  Co<Result<>> fcntl_add_seals(int fd, std::uint32_t seals);
+  Co<Result<UserAddr>> mmap(int fd, std::uint64_t offset, std::uint64_t length, bool writable);
+  Co<Result<UserAddr>> mmap_anonymous(std::uint64_t length);
+  Co<Result<>> munmap(UserAddr start, std::uint64_t length);
+  // eventfd(0): read() takes the counter (8 bytes) and blocks while it is 0.
+  Co<Result<int>> eventfd();
+  // sysfs, whole-file read and write: "/sys/bus/pci/devices/0000:6a:01.0/driver_override", ".../vfio-dev"
+  // (a listing), "/sys/bus/pci/drivers/vfio-pci/bind".
+  Co<Result<std::string>> read_file(std::string path);
+  Co<Result<>> write_file(std::string path, std::string text);
+  // kexec_file_load of the scenario's kernel `kernel`.
+  Co<Result<>> kexec_file_load(std::size_t kernel, std::string command_line);
+  // reboot(LINUX_REBOOT_CMD_KEXEC): returns only an error; on success the caller never runs again.
+  Co<Result<>> reboot_kexec();
+  // reboot(LINUX_REBOOT_CMD_RESTART): platform reset, then kernel `kernel` boots cold.
+  Co<Result<>> reboot_cold();
+
+  // The calling thread sleeps.
+  Co<> sleep(sim::Duration duration);
+
+ private:
+  Kernel& kernel_;
+  Process& process_;
+};
+
+}  // namespace baton::linux

@@ -1,0 +1,71 @@
+// The PCI core of one kernel: enumeration, drivers' services, shutdown [linux drivers/pci/].
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "model/linux/base/kernel_services.h"
+#include "model/linux/pci/pci_dev.h"
+
+namespace baton::linux::pci {
+
+class PciLiveUpdate;
+
+class PciCore {
+ public:
+  explicit PciCore(KernelServices& services);
+  ~PciCore();
+
+  // Called once per function during pci_setup_device, right after the class was read, so that live
+  // update can mark it incoming. Set before enumerate().
+  void set_live_update(PciLiveUpdate* live_update);
+
+  // acpi_pci_root_add for every host bridge of MCFG, in firmware order.
+  Co<> enumerate();
+
+  const std::vector<std::unique_ptr<PciBus>>& root_buses() const;
+  std::vector<PciDev*> devices() const;  // in registration order
+  PciDev* find(Sbdf address) const;
+
+  // Configuration access; `by` names the kernel function.
+  std::uint32_t read(const PciDev& dev, std::uint16_t offset, unsigned width, const char* by);
+  void write(const PciDev& dev, std::uint16_t offset, unsigned width, std::uint32_t value,
+             const char* by);
+
+  // pci_enable_device, pci_disable_device, pci_set_master, pci_clear_master.
+  Result<> enable_device(PciDev& dev);
+  void disable_device(PciDev& dev);
+  void set_master(PciDev& dev);
+  void clear_master(PciDev& dev);
+
+  // pci_reset_function / __pci_reset_function_locked by FLR: ENOTTY when the function has none.
+  Co<Result<>> reset_function(PciDev& dev);
+
+  // pci_save_state, pci_restore_state: the 64 header bytes and the PCIe control words.
+  struct SavedState {
+    std::array<std::uint32_t, 16> header{};
+    std::array<std::uint16_t, 7> pcie{};
+  };
+  SavedState save_state(PciDev& dev);
+  void restore_state(PciDev& dev, const SavedState& state);
+
+  // MSI-X: enable with `count` vectors bound to `vectors` messages; disable.
+  struct MsiMessage {
+    std::uint64_t address = 0;
+    std::uint32_t data = 0;
+  };
+  Result<> enable_msix(PciDev& dev, std::span<const MsiMessage> messages);
+  void disable_msix(PciDev& dev);
+  unsigned msix_table_size(const PciDev& dev);
+
+  // pci_device_shutdown for every device, last registered first. Bus master of outgoing devices and
+  // of the bridges above them stays on.
+  Co<> shutdown();
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace baton::linux::pci

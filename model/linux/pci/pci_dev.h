@@ -1,0 +1,75 @@
+// struct pci_dev and struct pci_bus: what one kernel knows of a function and of a bus after
+// enumeration [linux include/linux/pci.h]. Everything here was read from the hardware by this kernel.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/address.h"
+
+namespace baton::linux::pci {
+
+class PciDev;
+
+enum class PowerState : std::uint8_t { kD0, kD1, kD2, kD3Hot, kD3Cold, kUnknown };
+
+// A BAR or ROM as sized by this kernel.
+struct Resource {
+  PhysAddr start;
+  std::uint64_t size = 0;  // 0: not implemented
+  bool memory = true;      // false: I/O ports
+  bool is_64bit = false;
+  bool prefetchable = false;
+};
+
+struct PciBus {
+  std::uint16_t segment = 0;
+  std::uint8_t number = 0;       // secondary
+  std::uint8_t busn_end = 0;     // subordinate
+  PciDev* bridge = nullptr;      // null for a root bus
+  PciBus* parent = nullptr;
+  std::vector<std::unique_ptr<PciDev>> devices;  // by devfn
+  std::vector<std::unique_ptr<PciBus>> children;
+};
+
+class Driver;
+
+class PciDev {
+ public:
+  Sbdf address;
+  PciBus* bus = nullptr;
+  std::unique_ptr<PciBus> subordinate_owner;  // unused; children live in PciBus
+  PciBus* subordinate = nullptr;              // for bridges
+  std::uint16_t vendor = 0;
+  std::uint16_t device = 0;
+  std::uint32_t class_code = 0;  // 24 bits
+  std::uint8_t header_type = 0;  // without the multi-function bit
+  std::uint8_t pcie_cap = 0;     // 0: none
+  std::uint8_t pcie_type = 0;
+  std::uint8_t msix_cap = 0;
+  std::uint8_t msi_cap = 0;
+  std::uint8_t pm_cap = 0;
+  std::uint16_t config_size = 256;  // 256 or 4096
+  std::array<Resource, 7> resources;  // BAR0..5, ROM
+  PowerState current_state = PowerState::kUnknown;
+  unsigned enable_count = 0;
+  bool is_busmaster = false;
+  std::string driver_override;
+  Driver* driver = nullptr;
+  bool has_flr = false;
+
+  // Live update [linux drivers/pci/liveupdate.c, posted v9].
+  bool incoming = false;
+  bool was_incoming = false;
+  bool frozen = false;
+  bool outgoing = false;
+
+  bool is_bridge() const { return header_type == 1; }
+  PciDev* upstream_bridge() const { return bus->bridge; }
+};
+
+}  // namespace baton::linux::pci

@@ -1,0 +1,55 @@
+// vfio-pci with character devices, and its live update: generation "running" (design target)
+// [linux drivers/vfio/pci/; posted series v5 for the record and the callbacks].
+#pragma once
+
+#include <memory>
+
+#include "model/iommufd/iommufd.h"
+#include "model/linux/driver_core/driver.h"
+#include "model/linux/irq/irq.h"
+#include "model/linux/pci/pci_core.h"
+#include "model/linux/pci/pci_liveupdate.h"
+#include "model/luo/luo.h"
+
+namespace baton::vfio {
+
+// The driver, its cdevs /dev/vfio/devices/vfioN, and the LUO handler "vfio-pci-v1".
+class VfioPci final : public linux::pci::Driver, public luo::FileHandler {
+ public:
+  VfioPci(linux::KernelServices& services, kho::Kho& kho, luo::Luo& luo, linux::pci::PciCore& pci,
+          linux::pci::PciLiveUpdate& pci_live_update, linux::irq::IrqCore& irq,
+          iommufd::IommufdSubsystem& iommufd);
+  ~VfioPci() override;
+
+  // module init: LUO handler, PCI FLB, own FLB baton-vfio-v1.
+  void init();
+
+  // Opens /dev/vfio/devices/vfio<index>: ENOENT, EBUSY (incoming), ENODEV.
+  linux::Result<linux::File*> open_cdev(unsigned index);
+  // The cdev number of a bound function, as /sys/bus/pci/devices/<sbdf>/vfio-dev/vfioN shows it.
+  std::optional<unsigned> cdev_of(Sbdf address) const;
+
+  // linux::pci::Driver
+  std::string_view name() const override;
+  bool matches(const linux::pci::PciDev& dev) const override;
+  bool driver_managed_dma() const override { return true; }
+  Co<linux::Result<>> probe(linux::pci::PciDev& dev) override;
+  Co<> remove(linux::pci::PciDev& dev) override;
+
+  // luo::FileHandler
+  std::string_view compatible() const override;
+  bool can_preserve(linux::File& file) override;
+  Co<linux::Result<>> preserve(luo::FileArgs& args) override;
+  Co<> unpreserve(luo::FileArgs& args) override;
+  Co<linux::Result<>> freeze(luo::FileArgs& args) override;
+  Co<> unfreeze(luo::FileArgs& args) override;
+  Co<linux::Result<linux::File*>> retrieve(luo::FileArgs& args) override;
+  Co<bool> can_finish(luo::FileArgs& args) override;
+  Co<> finish(luo::FileArgs& args) override;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace baton::vfio
