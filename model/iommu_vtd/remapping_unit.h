@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,11 +21,11 @@ namespace baton::iommu_vtd {
 // Where an untranslated request goes.
 struct Translation {
   bool allowed = false;
-  PhysAddr address;             // valid if allowed
+  PhysAddr address;               // valid if allowed
   std::uint8_t fault_reason = 0;  // [VT-d ch. 7.1.3 tables]; valid if not allowed
-  DomainId domain;              // of the context entry used; 0 when untranslated
-  sim::Duration latency;        // of cache look-ups and table reads
-  unsigned misses = 0;          // structures read from memory
+  DomainId domain;                // of the context entry used; 0 when untranslated
+  sim::Duration latency;          // of cache look-ups and table reads
+  unsigned misses = 0;            // structures read from memory
 };
 
 // What an interrupt message becomes.
@@ -32,6 +33,9 @@ struct RemappedInterrupt {
   bool allowed = false;
   std::uint32_t destination = 0;  // APIC id
   Vector vector;
+  std::uint8_t delivery_mode = 0;  // 0: fixed
+  bool logical = false;            // destination mode
+  bool level_triggered = false;
   std::uint8_t fault_reason = 0;
   sim::Duration latency;
 };
@@ -79,9 +83,10 @@ class RemappingUnit {
 
   // Calls `table` for every page of root, context and page tables that hardware can reach from the
   // latched root for this requester, and `leaf` for every mapped run. For observers.
-  void inspect_tables(Bdf requester, const std::function<void(PhysAddr page, const char* what)>& table,
-                      const std::function<void(Iova from, PhysAddr to, std::uint64_t length,
-                                               bool writable)>& leaf) const;
+  void inspect_tables(
+      Bdf requester, const std::function<void(PhysAddr page, const char* what)>& table,
+      const std::function<void(Iova from, PhysAddr to, std::uint64_t length, bool writable)>& leaf)
+      const;
 
  private:
   class State;

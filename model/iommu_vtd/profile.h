@@ -1,0 +1,92 @@
+// What kind of remapping unit it is: capability registers, address width, capacities of its caches,
+// readings of the specification where revisions or implementations differ, latencies.
+//
+// The capability registers decide what the model does: a feature whose capability bit is 0 behaves
+// as hardware without it.
+//
+// Not modelled, and therefore 0 in every profile of ours: scalable mode (SMTS and everything that
+// needs it), device-TLBs (DT), page requests (PRS), interrupt posting (PI), advanced fault log
+// (AFL), memory types (MTS). The conformance profiles of the tests set DT to measure its checks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "sim/time.h"
+
+namespace baton::iommu_vtd {
+
+// [derived from published measurements of PCIe and IOMMU latency; every value is assumed]
+struct UnitTiming {
+  sim::Duration iotlb_hit = sim::Duration::nanoseconds(10);
+  sim::Duration context_hit = sim::Duration::nanoseconds(5);
+  sim::Duration interrupt_entry_hit = sim::Duration::nanoseconds(5);
+  sim::Duration table_read = sim::Duration::nanoseconds(100);  // one structure from DRAM
+};
+
+struct Profile {
+  std::string_view name = "sapphire-rapids-legacy";
+
+  // Sapphire Rapids: version 6.0, one fault record at 400h, IOTLB registers at 500h, 57-bit guest
+  // addresses, 4- and 5-level tables, 2 MiB and 1 GiB pages, 16-bit domain ids, protected memory
+  // registers [boot logs of that machine: CAP 19ED008C40780C66, ECAP 0003EE9E86F050DF], without
+  // what is not modelled.
+  std::uint32_t version = 0x60;
+  std::uint64_t cap = 0x00ED008C40780C66;
+  std::uint64_t ecap = 0x0000000000F050DB;
+
+  // Physical address bits, as the DMAR table tells software. Assumed: 52.
+  unsigned host_address_width = 52;
+
+  // Entries; least recently used leaves first. 0: nothing is cached. [VT-d 6.2: implementation
+  // defined; assumed]
+  std::size_t context_cache_entries = 256;
+  std::size_t iotlb_entries = 2048;
+  std::size_t interrupt_cache_entries = 256;
+
+  // Second-stage entries, bit 62. Up to specification 3.1: TM, allowed when ECAP.DT=1. Since 3.2:
+  // reserved. True selects the old rule.
+  bool transient_mapping_bit = false;
+
+  // A fault is not recorded while an unread record of the same requester exists [VT-d 7.2.1: may].
+  bool collapse_faults_of_requester = true;
+
+  UnitTiming timing;
+
+  // CAP
+  unsigned domain_id_bits() const { return 4 + 2 * bits(cap, 2, 0); }
+  bool requires_write_buffer_flush() const { return bit(cap, 4); }
+  bool protected_low() const { return bit(cap, 5); }
+  bool protected_high() const { return bit(cap, 6); }
+  // AW encodings of a context entry: 1 is 3 levels, 2 is 4, 3 is 5.
+  bool supports_address_width(unsigned aw) const { return aw >= 1 && aw <= 3 && bit(cap, 8 + aw); }
+  unsigned largest_address_width() const { return bit(cap, 11) ? 3 : bit(cap, 10) ? 2 : 1; }
+  unsigned guest_address_bits() const { return bits(cap, 21, 16) + 1; }
+  bool zero_length_read() const { return bit(cap, 22); }
+  std::uint64_t fault_record_offset() const { return std::uint64_t{bits(cap, 33, 24)} * 16; }
+  bool superpage(unsigned level) const {  // level 1: 2 MiB, level 2: 1 GiB
+    return (level == 1 && bit(cap, 34)) || (level == 2 && bit(cap, 35));
+  }
+  bool page_selective() const { return bit(cap, 39); }
+  unsigned fault_records() const { return bits(cap, 47, 40) + 1; }
+  unsigned largest_address_mask() const { return bits(cap, 53, 48); }
+  bool sirtp_flushes() const { return bit(cap, 62); }
+  bool srtp_flushes() const { return bit(cap, 63); }
+
+  // ECAP
+  bool queued_invalidation() const { return bit(ecap, 1); }
+  bool device_tlb() const { return bit(ecap, 2); }
+  bool interrupt_remapping() const { return bit(ecap, 3); }
+  bool extended_interrupt_mode() const { return bit(ecap, 4); }
+  bool pass_through() const { return bit(ecap, 6); }
+  bool snoop_control() const { return bit(ecap, 7); }
+  std::uint64_t iotlb_offset() const { return std::uint64_t{bits(ecap, 17, 8)} * 16; }
+
+  static constexpr bool bit(std::uint64_t value, unsigned n) { return (value >> n & 1) != 0; }
+  static constexpr unsigned bits(std::uint64_t value, unsigned high, unsigned low) {
+    return static_cast<unsigned>(value >> low & ((std::uint64_t{2} << (high - low)) - 1));
+  }
+};
+
+}  // namespace baton::iommu_vtd
