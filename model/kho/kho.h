@@ -43,8 +43,10 @@ std::optional<Handover> populate(host::KernelPort& port, const host::BootHandoff
 
 class Kho {
  public:
-  // `handover` is what populate() found. On a cold boot scratch areas are chosen here.
-  Kho(linux::KernelServices& services, std::optional<Handover> handover);
+  // `handover` is what populate() found. On a boot without one, scratch areas are chosen here (by
+  // kho_scratch= of the command line) unless kho=off.
+  Kho(linux::KernelServices& services, const host::BootHandoff& handoff,
+      std::optional<Handover> handover);
   ~Kho();
 
   // kho_memory_init(): reserves and stamps every preserved block (KHO boot) or reserves scratch

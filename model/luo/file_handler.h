@@ -16,10 +16,10 @@ class Session;
 // struct liveupdate_file_op_args.
 struct FileArgs {
   Session* session = nullptr;
-  linux::File* file = nullptr;          // null in the new kernel until retrieved
-  std::uint64_t serialized_data = 0;    // the handler's 64 bits, kept by LUO
-  std::any private_data;                // old kernel only
-  int retrieve_status = 0;              // 0 not tried, 1 done, <0 -errno; for can_finish and finish
+  linux::File* file = nullptr;        // null in the new kernel until retrieved
+  std::uint64_t serialized_data = 0;  // the handler's 64 bits, kept by LUO
+  std::any private_data;              // old kernel only
+  int retrieve_status = 0;            // 0 not tried, 1 done, <0 -errno; for can_finish and finish
 };
 
 class FileHandler {

@@ -1,5 +1,5 @@
-// The Live Update Orchestrator, generation luo-v5 [linux kernel/liveupdate/luo_core.c, luo_session.c,
-// luo_file.c, luo_flb.c, v7.2].
+// The Live Update Orchestrator, generation luo-v5 [linux kernel/liveupdate/luo_core.c,
+// luo_session.c, luo_file.c, luo_flb.c, v7.2].
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@ namespace baton::luo {
 
 class Luo {
  public:
-  Luo(linux::KernelServices& services, kho::Kho& kho);
+  // Off unless the command line says liveupdate=on, and without KHO.
+  Luo(linux::KernelServices& services, kho::Kho& kho, std::string_view command_line);
   ~Luo();
 
   // early_initcall: finds and checks the incoming blob; panics on anything but "absent" or good.
@@ -36,6 +37,9 @@ class Luo {
 
   // In-kernel API of handlers. token_of: ENOENT when the file is not preserved in that session.
   linux::Result<std::uint64_t> token_of(Session& session, linux::File& file);
+  // New kernel: the file that was retrieved under this token: ENOENT for an unknown token and for
+  // a file that nobody has retrieved yet.
+  linux::Result<linux::File*> retrieved_file(Session& session, std::uint64_t token);
 
   // FLB in the new kernel: runs the FLB's retrieve on first use and counts the reference. ENODATA,
   // ENOENT, or the sticky error of retrieve.

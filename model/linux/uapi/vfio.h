@@ -1,0 +1,132 @@
+// The user interface of VFIO character devices: request numbers and struct bytes
+// [linux include/uapi/linux/vfio.h].
+//
+// All requests are _IO(';', 100 + n): no size, no direction. Structs begin with argsz, the size
+// that the caller knows.
+#pragma once
+
+#include <cstdint>
+
+namespace baton::linux::uapi {
+
+inline constexpr std::uint32_t kVfioDeviceGetInfo = 0x3B6B;
+inline constexpr std::uint32_t kVfioDeviceGetRegionInfo = 0x3B6C;
+inline constexpr std::uint32_t kVfioDeviceGetIrqInfo = 0x3B6D;
+inline constexpr std::uint32_t kVfioDeviceSetIrqs = 0x3B6E;
+inline constexpr std::uint32_t kVfioDeviceReset = 0x3B6F;
+inline constexpr std::uint32_t kVfioDeviceBindIommufd = 0x3B76;
+inline constexpr std::uint32_t kVfioDeviceAttachIommufdPt = 0x3B77;
+inline constexpr std::uint32_t kVfioDeviceDetachIommufdPt = 0x3B78;
+
+struct VfioDeviceInfo {
+  std::uint32_t argsz = 20;
+  std::uint32_t flags = 0;
+  std::uint32_t num_regions = 0;
+  std::uint32_t num_irqs = 0;
+  std::uint32_t cap_offset = 0;
+};
+static_assert(sizeof(VfioDeviceInfo) == 20);
+
+inline constexpr std::uint32_t kVfioDeviceFlagsReset = 1;
+inline constexpr std::uint32_t kVfioDeviceFlagsPci = 2;
+
+struct VfioRegionInfo {
+  std::uint32_t argsz = 32;
+  std::uint32_t flags = 0;
+  std::uint32_t index = 0;
+  std::uint32_t cap_offset = 0;
+  std::uint64_t size = 0;
+  std::uint64_t offset = 0;
+};
+static_assert(sizeof(VfioRegionInfo) == 32);
+
+inline constexpr std::uint32_t kVfioRegionInfoFlagRead = 1;
+inline constexpr std::uint32_t kVfioRegionInfoFlagWrite = 2;
+inline constexpr std::uint32_t kVfioRegionInfoFlagMmap = 4;
+inline constexpr std::uint32_t kVfioRegionInfoFlagCaps = 8;
+inline constexpr std::uint16_t kVfioRegionInfoCapMsixMappable = 3;
+
+// struct vfio_info_cap_header, follows the info struct at cap_offset.
+struct VfioInfoCapHeader {
+  std::uint16_t id = 0;
+  std::uint16_t version = 1;
+  std::uint32_t next = 0;
+};
+static_assert(sizeof(VfioInfoCapHeader) == 8);
+
+struct VfioIrqInfo {
+  std::uint32_t argsz = 16;
+  std::uint32_t flags = 0;
+  std::uint32_t index = 0;
+  std::uint32_t count = 0;
+};
+static_assert(sizeof(VfioIrqInfo) == 16);
+
+inline constexpr std::uint32_t kVfioIrqInfoEventfd = 1;
+inline constexpr std::uint32_t kVfioIrqInfoMaskable = 2;
+inline constexpr std::uint32_t kVfioIrqInfoAutomasked = 4;
+inline constexpr std::uint32_t kVfioIrqInfoNoresize = 8;
+
+// Header of struct vfio_irq_set; count s32 eventfds (or count u8 bools) follow at byte 20.
+struct VfioIrqSet {
+  std::uint32_t argsz = 20;
+  std::uint32_t flags = 0;
+  std::uint32_t index = 0;
+  std::uint32_t start = 0;
+  std::uint32_t count = 0;
+};
+static_assert(sizeof(VfioIrqSet) == 20);
+
+inline constexpr std::uint32_t kVfioIrqSetDataNone = 1;
+inline constexpr std::uint32_t kVfioIrqSetDataBool = 2;
+inline constexpr std::uint32_t kVfioIrqSetDataEventfd = 4;
+inline constexpr std::uint32_t kVfioIrqSetActionMask = 8;
+inline constexpr std::uint32_t kVfioIrqSetActionUnmask = 0x10;
+inline constexpr std::uint32_t kVfioIrqSetActionTrigger = 0x20;
+
+// Regions and interrupts of a vfio-pci device.
+inline constexpr std::uint32_t kVfioPciBar0RegionIndex = 0;
+inline constexpr std::uint32_t kVfioPciRomRegionIndex = 6;
+inline constexpr std::uint32_t kVfioPciConfigRegionIndex = 7;
+inline constexpr std::uint32_t kVfioPciVgaRegionIndex = 8;
+inline constexpr std::uint32_t kVfioPciNumRegions = 9;
+inline constexpr std::uint32_t kVfioPciIntxIrqIndex = 0;
+inline constexpr std::uint32_t kVfioPciMsiIrqIndex = 1;
+inline constexpr std::uint32_t kVfioPciMsixIrqIndex = 2;
+inline constexpr std::uint32_t kVfioPciErrIrqIndex = 3;
+inline constexpr std::uint32_t kVfioPciReqIrqIndex = 4;
+inline constexpr std::uint32_t kVfioPciNumIrqs = 5;
+
+// File offset of a region: index << 40. The same for pread, pwrite and mmap.
+inline constexpr unsigned kVfioPciOffsetShift = 40;
+constexpr std::uint64_t vfio_region_offset(std::uint32_t index) {
+  return std::uint64_t{index} << kVfioPciOffsetShift;
+}
+
+struct VfioDeviceBindIommufd {
+  std::uint32_t argsz = 24;
+  std::uint32_t flags = 0;
+  std::int32_t iommufd = -1;
+  std::uint32_t out_devid = 0;
+  std::uint64_t token_uuid_ptr = 0;
+};
+static_assert(sizeof(VfioDeviceBindIommufd) == 24);
+
+struct VfioDeviceAttachIommufdPt {
+  std::uint32_t argsz = 16;
+  std::uint32_t flags = 0;
+  std::uint32_t pt_id = 0;  // in: IOAS or HWPT; out: the HWPT really attached
+  std::uint32_t pasid = 0;
+};
+static_assert(sizeof(VfioDeviceAttachIommufdPt) == 16);
+
+struct VfioDeviceDetachIommufdPt {
+  std::uint32_t argsz = 12;
+  std::uint32_t flags = 0;
+  std::uint32_t pasid = 0;
+};
+static_assert(sizeof(VfioDeviceDetachIommufdPt) == 12);
+
+inline constexpr std::uint32_t kVfioAttachPasid = 1;
+
+}  // namespace baton::linux::uapi
