@@ -1,5 +1,5 @@
-// What one kernel generation is: the generations of its pieces, the policies it follows, the defects
-// it has. Set by the scenario; parts of the loaded kernel image, not of any handover.
+// What one kernel generation is: the generations of its pieces, the policies it follows, the
+// defects it has. Set by the scenario; parts of the loaded kernel image, not of any handover.
 //
 // Every open design question is a policy with named alternatives; every way a kernel can get it
 // wrong is a named defect, and exactly one line of kernel code asks for it.
@@ -17,7 +17,7 @@ namespace baton::linux {
 enum class KhoVersion : std::uint8_t { kOff, kV4 };
 enum class LuoVersion : std::uint8_t { kOff, kV5 };
 enum class MemfdVersion : std::uint8_t { kNone, kV2 };
-enum class PciCoreVersion : std::uint8_t { kV7 };        // 7.x: batched BAR sizing
+enum class PciCoreVersion : std::uint8_t { kV7 };  // 7.x: batched BAR sizing
 enum class PciLiveUpdate : std::uint8_t { kNone, kV9 };
 enum class IommuLiveUpdate : std::uint8_t { kNone, kPhase2 };
 enum class VfioLiveUpdate : std::uint8_t { kNone, kRunning };
@@ -67,7 +67,6 @@ enum class Defect : std::uint8_t {
   kVfioResetAtOpen,        // the first open after the jump resets the device
   kPciSkipRecords,         // pci_ser is not preserved
   kPciClearBusMaster,      // shutdown clears bus master of preserved functions
-  kPciAssignBusses,        // reserved
   kCount,
 };
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <vector>
 
 #include "model/host/kernel_port.h"
 #include "model/linux/base/config.h"
@@ -36,10 +37,14 @@ class KernelServices {
     port_.simulation().log().write(level, name_, format, std::forward<Args>(args)...);
   }
 
-  // Lets `duration` of kernel time pass.
+  // Lets `duration` of kernel time pass; nothing happens for a duration of 0.
   Co<> spend(sim::Duration duration);
 
-  // panic(): publishes the reason, asks the machine to halt, and does not return.
+  // Starts an actor of this kernel. A Panic ends the actor that raised it, and nothing else: the
+  // machine halts the kernel from its event loop.
+  void spawn(Co<> body);
+
+  // panic(): logs the reason, asks the machine to halt, and does not return.
   [[noreturn]] void panic(std::string reason);
 
  private:

@@ -43,9 +43,9 @@ struct LedgerEntry {
   unsigned generation;
   LedgerEvent event;
   LedgerKind kind;
-  const char* what;       // "memfd folio", "page table", ...
-  sim::PhysRange pages;   // for memory
-  std::uint64_t id;       // domain id, token, bdf, ... by kind
+  const char* what;      // "memfd folio", "page table", ...
+  sim::PhysRange pages;  // for memory
+  std::uint64_t id;      // domain id, token, bdf, ... by kind
 };
 
 // A LUO session or file changed state; `name` and `token` identify it.

@@ -1,4 +1,6 @@
-// The page allocator of one kernel: a buddy allocator over simulated RAM [linux mm/page_alloc.c].
+// The page allocator of one kernel: a buddy allocator over simulated RAM [linux mm/page_alloc.c],
+// deterministic, without zones, per-CPU lists or reclaim. The first MiB is never given out [linux
+// arch/x86/realmode/init.c]; memory above 4 GiB goes first, as ZONE_NORMAL does before ZONE_DMA32.
 //
 // A new kernel owns nothing but its boot ranges (scratch, on a handover) until release_all(), which
 // gives every other page of RAM to the allocator, except what was reserved (preserved memory), and
@@ -23,12 +25,17 @@ inline constexpr unsigned kMaxPageOrder = 10;
 // The smallest order of pages that holds `bytes` [linux get_order].
 unsigned order_of(std::uint64_t bytes);
 
-// The part of struct page that baton's kernels use. `owner` is a static text for the ledger.
+// The part of struct page that baton's kernels use: the first page of a block speaks for all of it.
+// An array of these covers RAM, zero where nobody has looked. `owner` is a static text for reports.
 struct Page {
   std::uint64_t private_data = 0;  // KHO stamp of a block's first page
-  std::uint32_t refcount = 0;
-  std::uint8_t order = 0;
   const char* owner = nullptr;
+  std::uint32_t refcount = 0;
+  // By the allocator only: links of a free list, 0 for none; what the page is.
+  std::uint32_t next = 0;
+  std::uint32_t previous = 0;
+  std::uint8_t order = 0;
+  std::uint8_t state = 0;
 };
 
 class PageAllocator {
@@ -37,7 +44,8 @@ class PageAllocator {
   PageAllocator(host::KernelPort& port, std::vector<sim::PhysRange> boot_ranges);
   ~PageAllocator();
 
-  // Before release_all: takes a range out of what will be released. It keeps its content.
+  // Before release_all: takes a range out of what will be released. It keeps its content. Ranges
+  // may overlap; what lies outside RAM is ignored, as memblock_reserve() has no opinion on it.
   void reserve(sim::PhysRange range, const char* owner);
 
   // memblock_free_all: all RAM that is neither reserved nor allocated becomes free and its content
@@ -46,8 +54,8 @@ class PageAllocator {
 
   // A zeroed block of 2^order pages, naturally aligned. ENOMEM.
   Result<PhysAddr> allocate(unsigned order, const char* owner);
-  // As allocate, but never inside `avoid` ranges set by set_avoid() (KHO scratch: only movable
-  // pages may live there).
+  // Before release_all: from then on nothing is allocated inside these ranges (KHO scratch, where
+  // Linux admits movable pages alone; baton's kernels have none that they would move).
   void set_unmovable_avoids(std::span<const sim::PhysRange> ranges);
 
   // Drops one reference; at zero the block is free. Freeing what is not allocated is a bug.
@@ -62,6 +70,7 @@ class PageAllocator {
   Page& page(PhysAddr address);
   bool is_allocated(PhysAddr address) const;
 
+  // Free pages, those of the avoided ranges included.
   std::uint64_t free_pages() const;
 
  private:

@@ -7,6 +7,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "model/host/kernel_port.h"
 #include "model/linux/base/errno.h"
@@ -30,8 +31,11 @@ class Process {
   Result<int> install(File& file);
   Result<File*> file(int descriptor);
   Co<Result<>> close(int descriptor);
+  // The same open file in another process, as SCM_RIGHTS passes it. EBADF, EMFILE.
+  Result<int> send_descriptor(int descriptor, Process& to);
 
   // Address space. Areas of files hold a reference; anonymous areas hold zeroed pages of their own.
+  // EINVAL for a length of 0 or an unaligned offset, else what the file says.
   Result<UserAddr> map_file(File& file, std::uint64_t offset, std::uint64_t length, bool writable);
   Result<UserAddr> map_anonymous(std::uint64_t length);
   Co<Result<>> unmap(UserAddr start, std::uint64_t length);
@@ -42,7 +46,7 @@ class Process {
   Result<> store(UserAddr to, std::span<const std::byte> from);
   Result<> store_64bytes(UserAddr to, std::span<const std::byte> from);
 
-  // For kernel code: the page behind an address (get_user_pages), faulted in. EFAULT.
+  // For kernel code: the page behind an address (get_user_pages), faulted in. EFAULT, ENOMEM.
   Result<MappedPage> page_at(UserAddr address, bool write);
   // The file and offset mapped at an address, null for anonymous memory.
   struct FileAt {
@@ -61,15 +65,22 @@ class Process {
     File* file;  // null for anonymous
     std::uint64_t offset;
     bool writable;
-    std::map<std::uint64_t, PhysAddr> pages;  // anonymous: page index to page
+    std::map<std::uint64_t, PhysAddr> pages;  // anonymous: page number in the process to page
   };
+  using Areas = std::map<UserAddr, Area>;
+
+  Area* area_of(UserAddr address);
+  Result<UserAddr> place(Area area);
+  void split_at(UserAddr address);
+  Co<> drop(Area& area);
+  Result<MappedPage> anonymous_page(Area& area, UserAddr address);
 
   host::KernelPort& port_;
   PageAllocator& pages_;
   FileTable& files_;
   std::string name_;
   std::vector<File*> descriptors_;
-  std::map<UserAddr, Area> areas_;
+  Areas areas_;
   UserAddr next_area_{0x7F00'0000'0000};
 };
 

@@ -1,0 +1,93 @@
+// The table of defects: what each one leaves out or does wrong, and where the real code does it
+// right. "posted" is the series of September 2026; "design target" has no upstream series.
+#include "model/linux/base/config.h"
+
+#include <algorithm>
+
+namespace baton::linux {
+
+namespace {
+
+constexpr std::array kRows{
+    DefectRow{Defect::kKhoSkipFdt, "kho-skip-fdt", "the page of the KHO root FDT is not preserved",
+              "linux kernel/liveupdate/kexec_handover.c kho_init", "skip"},
+    DefectRow{Defect::kLuoSkipHeader, "luo-skip-header", "struct luo_ser is not preserved",
+              "linux kernel/liveupdate/luo_core.c luo_fdt_setup", "skip"},
+    DefectRow{Defect::kLuoSkipSessionBlock, "luo-skip-session-block",
+              "the block of serialized sessions is not preserved",
+              "linux kernel/liveupdate/luo_session.c", "skip"},
+    DefectRow{Defect::kLuoSkipFileBlock, "luo-skip-file-block",
+              "the block of a session's serialized files is not preserved",
+              "linux kernel/liveupdate/luo_file.c", "skip"},
+    DefectRow{Defect::kLuoSkipFlbPage, "luo-skip-flb-page",
+              "the block of serialized FLBs is not preserved", "linux kernel/liveupdate/luo_flb.c",
+              "skip"},
+    DefectRow{Defect::kMemfdSkipFolio, "memfd-skip-folio",
+              "the middle folio of each memfd is not preserved",
+              "linux mm/memfd_luo.c memfd_luo_preserve_folios", "skip"},
+    DefectRow{Defect::kMemfdSkipFolioArray, "memfd-skip-folio-array",
+              "the array of a memfd's folio records is not preserved",
+              "linux mm/memfd_luo.c memfd_luo_preserve_folios", "skip"},
+    DefectRow{Defect::kMemfdSkipRecord, "memfd-skip-record",
+              "struct memfd_luo_ser of each memfd is not preserved",
+              "linux mm/memfd_luo.c memfd_luo_preserve", "skip"},
+    DefectRow{Defect::kIommuSkipPageTable, "iommu-skip-page-table",
+              "the last leaf page table of each domain is not preserved",
+              "posted iommu v5: drivers/iommu/generic_pt/iommu_pt.h preserve", "skip"},
+    DefectRow{Defect::kIommuSkipRootTable, "iommu-skip-root-table",
+              "the root table of each remapping unit is not preserved",
+              "posted iommu v5: drivers/iommu/intel/liveupdate.c", "skip"},
+    DefectRow{Defect::kIommuSkipContextTable, "iommu-skip-context-table",
+              "the context tables of each remapping unit are not preserved",
+              "posted iommu v5: drivers/iommu/intel/liveupdate.c", "skip"},
+    DefectRow{Defect::kIommuSkipRecords, "iommu-skip-records",
+              "the first array of device records is not preserved",
+              "posted iommu v5: drivers/iommu/liveupdate.c", "skip"},
+    DefectRow{Defect::kIommuTranslationOff, "iommu-translation-off",
+              "shutdown turns translation off although devices are preserved",
+              "posted iommu v5: drivers/iommu/intel/iommu.c intel_iommu_shutdown", "alter"},
+    DefectRow{Defect::kIommuFreshRoot, "iommu-fresh-root",
+              "the new kernel installs an empty root table",
+              "posted iommu v5: drivers/iommu/intel/iommu.c init_dmars", "alter"},
+    DefectRow{Defect::kIommuReuseDomainId, "iommu-reuse-domain-id",
+              "the new kernel does not reserve the domain ids of preserved domains",
+              "posted iommu v5: drivers/iommu/intel/liveupdate.c", "skip"},
+    DefectRow{Defect::kIommufdSkipRecord, "iommufd-skip-record",
+              "the record of each iommufd is not preserved",
+              "posted iommu v5: drivers/iommu/iommufd/liveupdate.c", "skip"},
+    DefectRow{Defect::kIommufdSkipIoas, "iommufd-skip-ioas",
+              "the record of IOAS and HWPT objects, baton-iommufd-v1, is not preserved",
+              "design target: docs/abi.md", "skip"},
+    DefectRow{Defect::kVfioSkipRecord, "vfio-skip-record",
+              "the record of each vfio-pci device is not preserved",
+              "posted vfio v5: drivers/vfio/pci/vfio_pci_liveupdate.c preserve", "skip"},
+    DefectRow{Defect::kVfioSkipState, "vfio-skip-state",
+              "the record of device and owner state, baton-vfio-v1, is not preserved",
+              "design target: docs/abi.md", "skip"},
+    DefectRow{Defect::kVfioResetAtOpen, "vfio-reset-at-open",
+              "the first open after the jump resets the device",
+              "linux drivers/vfio/pci/vfio_pci_core.c vfio_pci_core_enable", "alter"},
+    DefectRow{Defect::kPciSkipRecords, "pci-skip-records",
+              "struct pci_ser, the list of preserved functions, is not preserved",
+              "posted pci v9: drivers/pci/liveupdate.c pci_flb_preserve", "skip"},
+    DefectRow{Defect::kPciClearBusMaster, "pci-clear-bus-master",
+              "shutdown clears bus master of preserved functions",
+              "posted pci v9: drivers/pci/pci-driver.c pci_device_shutdown", "alter"},
+};
+static_assert(kRows.size() == static_cast<std::size_t>(Defect::kCount));
+static_assert(std::is_sorted(kRows.begin(), kRows.end(),
+                             [](const DefectRow& a, const DefectRow& b) {
+                               return a.defect < b.defect;
+                             }));
+
+}  // namespace
+
+std::span<const DefectRow> defect_rows() { return kRows; }
+
+std::optional<Defect> defect_by_id(std::string_view id) {
+  const auto row = std::find_if(kRows.begin(), kRows.end(),
+                                [id](const DefectRow& other) { return other.id == id; });
+  return row == kRows.end() ? std::nullopt : std::optional(row->defect);
+}
+
+}  // namespace baton::linux
