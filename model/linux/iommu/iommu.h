@@ -9,29 +9,28 @@
 
 #include "model/kho/kho.h"
 #include "model/linux/base/kernel_services.h"
+#include "model/linux/iommu/generic_pt.h"
 #include "model/linux/pci/pci_dev.h"
 #include "model/luo/luo.h"
 
 namespace baton::linux::iommu {
 
-// Access rights of a mapping.
-struct Prot {
-  bool read = true;
-  bool write = true;
-};
-
-// A paging domain: one I/O page table.
+// A paging domain: one I/O page table. A domain goes through release(), a call; destruction by
+// kernel death frees nothing.
 class Domain {
  public:
   virtual ~Domain() = default;
-  virtual Result<> map(Iova iova, PhysAddr physical, std::uint64_t length, Prot prot) = 0;  // ENOMEM, EADDRINUSE
+  // iommu_domain_free: frees the tables and what the driver holds for the domain (ids).
+  virtual void release() = 0;
+  virtual Result<> map(Iova iova, PhysAddr physical, std::uint64_t length,
+                       Prot prot) = 0;  // ENOMEM, EADDRINUSE
   virtual Result<> unmap(Iova iova, std::uint64_t length) = 0;
   virtual std::optional<PhysAddr> lookup(Iova iova) const = 0;
   virtual Iova last() const = 0;  // highest usable IOVA
   // Every page of the table with its level (0: leaf table), top first.
   virtual void for_each_table(const std::function<void(PhysAddr, unsigned level)>& visit) const = 0;
   virtual PhysAddr top_table() const = 0;
-  virtual unsigned top_level() const = 0;   // 0-based
+  virtual unsigned top_level() const = 0;  // 0-based
   virtual unsigned address_bits() const = 0;
 };
 
@@ -57,7 +56,8 @@ class HardwareDriver {
   virtual Result<UnitState> preserve_device(pci::PciDev& dev) = 0;  // contexts may have grown
   virtual void unpreserve_unit(PhysAddr unit) = 0;
   // Attach without writing tables: takes the preserved domain id.
-  virtual Result<> attach_restored(pci::PciDev& dev, Domain& domain, std::uint64_t attachment_id) = 0;
+  virtual Result<> attach_restored(pci::PciDev& dev, Domain& domain,
+                                   std::uint64_t attachment_id) = 0;
 };
 
 // The records of the previous kernel, read once at boot [abi: iommu_flb_ser and its arrays].
