@@ -2,7 +2,8 @@
 // memory requests take through them.
 //
 // Routing follows what the registers say at the instant of the request: bus numbers, windows,
-// memory and bus master enables of every bridge on the way [PCIe 2.4.1; PCI-to-PCI bridge 1.2 ch 4].
+// memory and bus master enables of every bridge on the way [PCIe 2.4.1; PCI-to-PCI bridge 1.2 ch
+// 4].
 #pragma once
 
 #include <cstdint>

@@ -21,8 +21,6 @@ namespace baton::pci {
 class Fabric;
 class Bus;
 
-enum class ResetKind : std::uint8_t { kFunctionLevel, kHot, kPowerOn };
-
 // A memory BAR that claims an address.
 struct BarHit {
   unsigned bar = 0;

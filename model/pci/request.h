@@ -16,7 +16,11 @@
 namespace baton::pci {
 
 // Address type of a TLP [PCIe 10.2.1].
-enum class AddressType : std::uint8_t { kUntranslated = 0, kTranslationRequest = 1, kTranslated = 2 };
+enum class AddressType : std::uint8_t {
+  kUntranslated = 0,
+  kTranslationRequest = 1,
+  kTranslated = 2
+};
 
 struct MemoryRequest {
   std::uint16_t segment = 0;
@@ -37,9 +41,9 @@ enum class Destination : std::uint8_t { kNowhere, kRam, kFunction, kInterrupt };
 struct Completion {
   CompletionStatus status = CompletionStatus::kSuccess;
   Destination destination = Destination::kNowhere;
-  PhysAddr address;               // where it ended, for kRam and kFunction
-  sim::Duration latency;          // request to completion (read) or to global visibility (write)
-  std::string_view stopped_at;    // what refused it, a static text; empty if it arrived
+  PhysAddr address;             // where it ended, for kRam and kFunction
+  sim::Duration latency;        // request to completion (read) or to global visibility (write)
+  std::string_view stopped_at;  // what refused it, a static text; empty if it arrived
 
   bool arrived() const { return stopped_at.empty(); }
 };

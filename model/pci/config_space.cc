@@ -1,0 +1,385 @@
+#include "model/pci/config_space.h"
+
+#include <bit>
+
+#include "sim/check.h"
+
+namespace baton::pci {
+namespace {
+
+constexpr std::uint16_t kCapabilityPointer = 0x34;
+constexpr std::uint16_t kExtendedStart = 0x100;
+constexpr unsigned kMaxHops = 48;           // [linux drivers/pci/pci.c, PCI_FIND_CAP_TTL]
+constexpr unsigned kMaxExtendedHops = 480;  // (4096 - 256) / 8
+
+std::uint32_t load(std::span<const std::byte> from, std::size_t offset, unsigned bytes) {
+  std::uint32_t value = 0;
+  for (unsigned i = 0; i < bytes; ++i) {
+    value |= std::to_integer<std::uint32_t>(from[offset + i]) << (8 * i);
+  }
+  return value;
+}
+
+void store(std::span<std::byte> to, std::size_t offset, unsigned bytes, std::uint32_t value) {
+  for (unsigned i = 0; i < bytes; ++i) {
+    to[offset + i] = static_cast<std::byte>(value >> (8 * i));
+  }
+}
+
+void set_bits(std::span<std::byte> mask, std::size_t offset, unsigned bytes, std::uint32_t bits) {
+  store(mask, offset, bytes, load(mask, offset, bytes) | bits);
+}
+
+std::uint16_t rows_length(std::span<const Field> rows, std::uint16_t minimum) {
+  std::uint16_t length = minimum;
+  for (const Field& row : rows) {
+    const auto end = static_cast<std::uint16_t>(row.offset + row.bytes);
+    if (end > length) length = end;
+  }
+  return length;
+}
+
+std::uint16_t bar_offset(unsigned index, bool bridge) {
+  if (index == kRomBar) return bridge ? 0x38 : 0x30;
+  return static_cast<std::uint16_t>(0x10 + 4 * index);
+}
+
+}  // namespace
+
+ConfigSpace::ConfigSpace(std::uint16_t size)
+    : bytes_(size), initial_(size), rw_(size), w1c_(size), keeps_flr_(size), keeps_hot_(size) {}
+
+void ConfigSpace::extend() {
+  for (auto* part : {&bytes_, &initial_, &rw_, &w1c_, &keeps_flr_, &keeps_hot_}) {
+    part->resize(kExtendedConfigSize);
+  }
+}
+
+ConfigSpace ConfigSpace::type0(const Type0Header& header) {
+  ConfigSpace config(kConfigSize);
+  config.apply_rows(0, type0_fields());
+  config.set_initial(0x00, 2, header.vendor).set_initial(0x02, 2, header.device);
+  config.set_initial(0x08, 4, header.class_code << 8 | header.revision);
+  config.set_initial(0x0E, 1, header.multi_function ? 0x80 : 0);
+  config.set_initial(0x2C, 2, header.subsystem_vendor);
+  config.set_initial(0x2E, 2, header.subsystem_device);
+  config.set_initial(0x3D, 1, header.interrupt_pin);
+  config.set_writable(0x04, 2, header.command_writable);
+  return config;
+}
+
+ConfigSpace ConfigSpace::type1(const Type1Header& header) {
+  ConfigSpace config(kConfigSize);
+  config.apply_rows(0, type1_fields());
+  config.set_initial(0x00, 2, header.vendor).set_initial(0x02, 2, header.device);
+  config.set_initial(0x08, 4, 0x060400U << 8 | header.revision);
+  config.set_initial(0x0E, 1, header.multi_function ? 0x81 : 0x01);
+  config.set_initial(0x3D, 1, header.interrupt_pin);
+  if (header.io_window) {
+    config.set_initial(0x1C, 2, 0x0101);  // 32-bit I/O addressing
+  } else {
+    config.set_writable(0x1C, 2, 0).set_writable(0x30, 4, 0);
+  }
+  if (header.prefetch_window) {
+    config.set_initial(0x24, 4, 0x00010001);
+  } else {
+    config.set_writable(0x24, 4, 0).set_writable(0x28, 4, 0).set_writable(0x2C, 4, 0);
+  }
+  return config;
+}
+
+ConfigSpace ConfigSpace::recorded(std::span<const std::byte> bytes) {
+  BATON_CHECK(bytes.size() == kConfigSize || bytes.size() == kExtendedConfigSize,
+              "a recorded configuration space has 256 or 4096 bytes");
+  ConfigSpace config(static_cast<std::uint16_t>(bytes.size()));
+  config.bytes_.assign(bytes.begin(), bytes.end());
+  const bool bridge = config.is_bridge();
+  config.apply_rows(0, bridge ? type1_fields() : type0_fields());
+  if (bridge) {
+    // A window that reads as nothing at all is one the bridge does not have.
+    if (config.get(0x1C, 2) == 0) config.set_writable(0x1C, 2, 0).set_writable(0x30, 4, 0);
+    if (config.get(0x24, 4) == 0 && config.get(0x28, 4) == 0 && config.get(0x2C, 4) == 0) {
+      config.set_writable(0x24, 4, 0).set_writable(0x28, 4, 0).set_writable(0x2C, 4, 0);
+    } else if ((config.get(0x24, 2) & 0xF) == 0) {
+      config.set_writable(0x28, 4, 0).set_writable(0x2C, 4, 0);
+    }
+  } else if (config.get(0x3D, 1) == 0 && (config.get(0x04, 2) & 0x400) == 0) {
+    config.set_writable(0x04, 2, 0x0147);  // no INTx, no INTx disable
+  }
+  config.adopt_lists();
+  config.adopt_reset_values();
+  return config;
+}
+
+void ConfigSpace::apply_rows(std::uint16_t base, std::span<const Field> rows) {
+  if (rows.empty()) return;
+  structures_.push_back({base, rows});
+  for (const Field& row : rows) {
+    const std::size_t at = static_cast<std::size_t>(base) + row.offset;
+    if (at + row.bytes > bytes_.size()) continue;  // a recorded structure may be cut off
+    if (row.access == Access::kRw) set_bits(rw_, at, row.bytes, row.mask());
+    if (row.access == Access::kRw1c) set_bits(w1c_, at, row.bytes, row.mask());
+    if (row.keeps != Keeps::kNothing) set_bits(keeps_flr_, at, row.bytes, row.mask());
+    if (row.keeps == Keeps::kSticky) set_bits(keeps_hot_, at, row.bytes, row.mask());
+  }
+}
+
+// A recording shows what software left. What a reset leaves: read-only bits as they are, writable
+// ones as their row says.
+void ConfigSpace::adopt_reset_values() {
+  for (std::size_t i = 0; i < bytes_.size(); ++i) {
+    initial_[i] = bytes_[i] & ~(rw_[i] | w1c_[i]);
+  }
+  for (const Structure& structure : structures_) {
+    for (const Field& row : structure.rows) {
+      const std::size_t at = static_cast<std::size_t>(structure.offset) + row.offset;
+      if (row.reset == 0 || at + row.bytes > bytes_.size()) continue;
+      const std::uint32_t bits = load(rw_, at, row.bytes) & row.mask();
+      set_bits(initial_, at, row.bytes, row.reset & bits);
+    }
+  }
+}
+
+void ConfigSpace::adopt_lists() {
+  const std::span<const std::byte> all(bytes_);
+  std::uint16_t offset = 0;
+  if ((get(0x06, 2) & 0x10) != 0) offset = static_cast<std::uint16_t>(get(kCapabilityPointer, 1));
+  for (unsigned hops = 0; hops < kMaxHops; ++hops) {
+    offset &= 0xFC;
+    if (offset < 0x40) break;
+    const std::uint32_t header = get(offset, 2);
+    if ((header & 0xFF) == 0xFF) break;
+    apply_rows(offset, fields_of(static_cast<CapabilityId>(header & 0xFF), all.subspan(offset)));
+    last_capability_ = offset;
+    offset = static_cast<std::uint16_t>(header >> 8);
+  }
+  if (size() <= kConfigSize) return;
+  const std::uint16_t express = find(CapabilityId::kExpress);
+  const bool root = express != 0 && (get(static_cast<std::uint16_t>(express + 2), 2) >> 4 & 0xF) ==
+                                        static_cast<unsigned>(PortType::kRootPort);
+  offset = kExtendedStart;
+  for (unsigned hops = 0; hops < kMaxExtendedHops; ++hops) {
+    if (offset < kExtendedStart) break;
+    const std::uint32_t header = get(offset, 4);
+    if (header == 0 || header == 0xFFFFFFFF) break;
+    apply_rows(offset, fields_of(static_cast<ExtendedCapabilityId>(header & 0xFFFF), root));
+    last_extended_ = offset;
+    offset = static_cast<std::uint16_t>(header >> 20 & 0xFFC);
+  }
+}
+
+ConfigSpace& ConfigSpace::set_initial(std::uint16_t offset, unsigned bytes, std::uint32_t value) {
+  set(offset, bytes, value);
+  store(initial_, offset, bytes, value);
+  return *this;
+}
+
+ConfigSpace& ConfigSpace::set_writable(std::uint16_t offset, unsigned bytes, std::uint32_t mask) {
+  BATON_CHECK(offset + bytes <= size(), "a register outside configuration space");
+  store(rw_, offset, bytes, mask);
+  return *this;
+}
+
+ConfigSpace& ConfigSpace::add_capability(std::uint16_t offset, CapabilityId id,
+                                         std::initializer_list<RegisterValue> values,
+                                         std::uint16_t length) {
+  BATON_CHECK(offset >= 0x40 && offset < kConfigSize && offset % 4 == 0,
+              "a capability lies between the header and 0x100, on a dword");
+  for (const RegisterValue& value : values) {
+    set_initial(static_cast<std::uint16_t>(offset + value.offset), value.bytes, value.value);
+  }
+  const auto rows = fields_of(id, std::span<const std::byte>(bytes_).subspan(offset));
+  const std::uint16_t end = length != 0 ? length : rows_length(rows, 4);
+  BATON_CHECK(offset + end <= kConfigSize, "a capability crosses 0x100");
+  apply_rows(offset, rows);
+  set_initial(offset, 2, static_cast<std::uint32_t>(id));  // the last one of the list so far
+  if (last_capability_ == 0) {
+    set_initial(kCapabilityPointer, 1, offset);
+    set_initial(0x06, 2, get(0x06, 2) | 0x10);
+  } else {
+    set_initial(static_cast<std::uint16_t>(last_capability_ + 1), 1, offset);
+  }
+  last_capability_ = offset;
+  return *this;
+}
+
+ConfigSpace& ConfigSpace::add_extended_capability(std::uint16_t offset, ExtendedCapabilityId id,
+                                                  unsigned version,
+                                                  std::initializer_list<RegisterValue> values,
+                                                  std::uint16_t length) {
+  BATON_CHECK(last_extended_ != 0 || offset == kExtendedStart,
+              "the first extended capability is at 0x100");
+  BATON_CHECK(offset % 4 == 0 && offset + length <= kExtendedConfigSize,
+              "an extended capability outside configuration space");
+  if (size() == kConfigSize) extend();
+  for (const RegisterValue& value : values) {
+    set_initial(static_cast<std::uint16_t>(offset + value.offset), value.bytes, value.value);
+  }
+  const std::uint16_t express = find(CapabilityId::kExpress);
+  const bool root = express != 0 && (get(static_cast<std::uint16_t>(express + 2), 2) >> 4 & 0xF) ==
+                                        static_cast<unsigned>(PortType::kRootPort);
+  apply_rows(offset, fields_of(id, root));
+  set_initial(offset, 4, static_cast<std::uint32_t>(id) | version << 16);
+  if (last_extended_ != 0) {
+    set_initial(last_extended_, 4,
+                (get(last_extended_, 4) & 0x000FFFFF) | static_cast<std::uint32_t>(offset) << 20);
+  }
+  last_extended_ = offset;
+  return *this;
+}
+
+std::uint32_t ConfigSpace::read(std::uint16_t offset, unsigned bytes) const {
+  BATON_CHECK((bytes == 1 || bytes == 2 || bytes == 4) && offset % bytes == 0,
+              "configuration accesses are naturally aligned");
+  if (offset + bytes > size()) return bytes == 4 ? 0xFFFFFFFF : (1U << (8 * bytes)) - 1;
+  return get(offset, bytes);
+}
+
+void ConfigSpace::write(std::uint16_t offset, unsigned bytes, std::uint32_t value) {
+  BATON_CHECK((bytes == 1 || bytes == 2 || bytes == 4) && offset % bytes == 0,
+              "configuration accesses are naturally aligned");
+  if (offset + bytes > size()) return;
+  const std::uint32_t old = get(offset, bytes);
+  const std::uint32_t rw = load(rw_, offset, bytes);
+  const std::uint32_t w1c = load(w1c_, offset, bytes);
+  set(offset, bytes, ((old & ~rw) | (value & rw)) & ~(value & w1c));
+}
+
+std::uint32_t ConfigSpace::get(std::uint16_t offset, unsigned bytes) const {
+  BATON_CHECK(offset + bytes <= size(), "a register outside configuration space");
+  return load(bytes_, offset, bytes);
+}
+
+void ConfigSpace::set(std::uint16_t offset, unsigned bytes, std::uint32_t value) {
+  BATON_CHECK(offset + bytes <= size(), "a register outside configuration space");
+  store(bytes_, offset, bytes, value);
+}
+
+std::uint32_t ConfigSpace::writable(std::uint16_t offset, unsigned bytes) const {
+  BATON_CHECK(offset + bytes <= size(), "a register outside configuration space");
+  return load(rw_, offset, bytes);
+}
+
+void ConfigSpace::reset(ResetKind kind) {
+  for (std::size_t i = 0; i < bytes_.size(); ++i) {
+    std::byte kept{};
+    if (kind == ResetKind::kFunctionLevel) kept = keeps_flr_[i];
+    if (kind == ResetKind::kHot) kept = keeps_hot_[i];
+    bytes_[i] = (bytes_[i] & kept) | (initial_[i] & ~kept);
+  }
+}
+
+void ConfigSpace::remember_firmware() { firmware_ = bytes_; }
+
+void ConfigSpace::restore_firmware() {
+  if (!firmware_.empty()) bytes_ = firmware_;
+}
+
+void ConfigSpace::set_bar_mask(unsigned index, std::uint64_t size, std::uint32_t type_bits,
+                               unsigned dwords) {
+  const std::uint16_t offset = bar_offset(index, is_bridge());
+  const std::uint64_t mask = ~(size - 1);
+  const std::uint32_t low_floor = index == kRomBar       ? 0xFFFFF800
+                                  : (type_bits & 1) != 0 ? ~3U
+                                                         : ~0xFU;
+  std::uint32_t low = static_cast<std::uint32_t>(mask) & low_floor;
+  if (index == kRomBar) low |= 1;  // the enable bit
+  set_writable(offset, 4, low);
+  store(initial_, offset, 4, type_bits);
+  set(offset, 4, (get(offset, 4) & low) | type_bits);
+  if (dwords == 2) {
+    const auto high = static_cast<std::uint32_t>(mask >> 32);
+    set_writable(static_cast<std::uint16_t>(offset + 4), 4, high);
+    store(initial_, static_cast<std::size_t>(offset) + 4, 4, 0);
+  }
+}
+
+ConfigSpace& ConfigSpace::bar32(unsigned index, std::uint64_t size, bool prefetchable,
+                                bool assumed) {
+  BATON_CHECK(index < 6 && std::has_single_bit(size) && size >= 16 && size <= 0x80000000,
+              "size of a 32-bit BAR");
+  bars_[index] = {BarKind::kMemory32, prefetchable, assumed, size};
+  set_bar_mask(index, size, prefetchable ? 0x8 : 0x0, 1);
+  return *this;
+}
+
+ConfigSpace& ConfigSpace::bar64(unsigned index, std::uint64_t size, bool prefetchable,
+                                bool assumed) {
+  BATON_CHECK(index < 5 && std::has_single_bit(size) && size >= 16, "size of a 64-bit BAR");
+  bars_[index] = {BarKind::kMemory64, prefetchable, assumed, size};
+  bars_[index + 1] = {BarKind::kUpperHalf, prefetchable, assumed, 0};
+  set_bar_mask(index, size, prefetchable ? 0xC : 0x4, 2);
+  return *this;
+}
+
+ConfigSpace& ConfigSpace::bar_io(unsigned index, std::uint64_t size, bool assumed) {
+  BATON_CHECK(index < 6 && std::has_single_bit(size) && size >= 4 && size <= 0x80000000,
+              "size of an I/O BAR");
+  bars_[index] = {BarKind::kIo, false, assumed, size};
+  set_bar_mask(index, size, 0x1, 1);
+  return *this;
+}
+
+ConfigSpace& ConfigSpace::rom(std::uint64_t size, bool assumed) {
+  BATON_CHECK(std::has_single_bit(size) && size >= 2048 && size <= 0x1000000, "size of a ROM");
+  bars_[kRomBar] = {BarKind::kMemory32, false, assumed, size};
+  set_bar_mask(kRomBar, size, 0, 1);
+  return *this;
+}
+
+std::uint64_t ConfigSpace::bar_address(unsigned index) const {
+  const std::uint16_t offset = bar_offset(index, is_bridge());
+  const std::uint32_t low = get(offset, 4);
+  if (index == kRomBar) return low & 0xFFFFF800;
+  switch (bars_[index].kind) {
+    case BarKind::kIo:
+      return low & ~3U;
+    case BarKind::kMemory32:
+      return low & ~0xFU;
+    case BarKind::kMemory64:
+      return (low & ~0xFU) |
+             static_cast<std::uint64_t>(get(static_cast<std::uint16_t>(offset + 4), 4)) << 32;
+    case BarKind::kNone:
+    case BarKind::kUpperHalf:
+      break;
+  }
+  return 0;
+}
+
+std::uint16_t ConfigSpace::find(CapabilityId id) const {
+  if ((get(0x06, 2) & 0x10) == 0) return 0;
+  auto offset = static_cast<std::uint16_t>(get(kCapabilityPointer, 1) & 0xFC);
+  for (unsigned hops = 0; hops < kMaxHops && offset >= 0x40; ++hops) {
+    const std::uint32_t header = get(offset, 2);
+    if ((header & 0xFF) == 0xFF) return 0;
+    if ((header & 0xFF) == static_cast<std::uint32_t>(id)) return offset;
+    offset = static_cast<std::uint16_t>(header >> 8 & 0xFC);
+  }
+  return 0;
+}
+
+std::uint16_t ConfigSpace::find(ExtendedCapabilityId id) const {
+  if (size() <= kConfigSize) return 0;
+  std::uint16_t offset = kExtendedStart;
+  for (unsigned hops = 0; hops < kMaxExtendedHops && offset >= kExtendedStart; ++hops) {
+    const std::uint32_t header = get(offset, 4);
+    if (header == 0 || header == 0xFFFFFFFF) return 0;
+    if ((header & 0xFFFF) == static_cast<std::uint32_t>(id)) return offset;
+    offset = static_cast<std::uint16_t>(header >> 20 & 0xFFC);
+  }
+  return 0;
+}
+
+std::string_view ConfigSpace::register_name(std::uint16_t offset) const {
+  for (const Structure& structure : structures_) {
+    for (const Field& row : structure.rows) {
+      const unsigned at = structure.offset + row.offset;
+      if (offset >= at && offset < at + row.bytes) return row.register_name;
+    }
+  }
+  if (offset >= 0x10 && offset < (is_bridge() ? 0x18 : 0x28)) return "Base Address Register";
+  if ((offset & ~3U) == (is_bridge() ? 0x38U : 0x30U)) return "Expansion ROM Base Address";
+  return {};
+}
+
+}  // namespace baton::pci
