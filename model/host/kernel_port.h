@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,10 +15,12 @@
 #include "sim/actor.h"
 #include "sim/address.h"
 #include "sim/memory.h"
+#include "sim/topic.h"
 
 namespace baton::host {
 
 class Machine;
+struct ConfigAccess;
 
 class KernelPort {
  public:
@@ -54,17 +57,24 @@ class KernelPort {
   void set_interrupt_handler(std::function<void(Vector)> handler);
 
   // Lines typed at the machine's console (the operator; the scenario's script). The handler runs in
-  // phase software; lines without a handler wait for one.
+  // phase software; lines without a handler wait for one, over kernels too.
   void set_console_handler(std::function<void(const std::string&)> handler);
 
-  // The end of this kernel, each from the event loop once no frame of it runs.
+  // The end of this kernel, each from the event loop once no frame of it runs. What the kernel asks
+  // for first happens; later requests of the same instant are ignored.
   void request_jump(KexecImage image);
-  void request_cold_reboot(std::string command_line);
+  // Boots kernel image `kernel`, as the boot loader's entry says.
+  void request_cold_reboot(std::size_t kernel, std::string command_line);
   void halt(std::string reason);
 
-  // By the machine, at the jump.
+  // By the machine, at the jump: all frames of this kernel are destroyed; every later use of the
+  // port is a bug.
   void revoke();
   bool revoked() const { return revoked_; }
+
+  // By the machine. False: no handler.
+  bool interrupt(Vector vector);
+  bool console_line(const std::string& line);
 
  private:
   Machine& live();  // checks revocation
@@ -73,6 +83,9 @@ class KernelPort {
   unsigned generation_;
   bool revoked_ = false;
   std::unique_ptr<sim::Context> context_;
+  sim::Topic<ConfigAccess>& config_accesses_;
+  std::function<void(Vector)> interrupt_handler_;
+  std::function<void(const std::string&)> console_handler_;
 };
 
 }  // namespace baton::host

@@ -1,11 +1,22 @@
 // The machine: RAM, the PCI fabric with its devices, remapping units, CPUs as interrupt receivers,
 // firmware tables, and the one kernel that runs on it. It lives from power-on to the end; kernels
-// come and go through kexec().
+// come and go through kexec.
+//
+//   Machine machine(simulation, config);
+//   ... add root buses and functions to machine.fabric() ...
+//   machine.finish_firmware();
+//   machine.power_on(factory, "console=ttyS0");
+//   simulation.run_until(...);
+//
+// Not modelled: local APIC state (an interrupt reaches its handler or is an orphan at once; nothing
+// stays latched over a jump), I/O APIC and legacy interrupts, ports.
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,11 +46,11 @@ using SoftwareFactory = std::function<std::unique_ptr<Software>(
     KernelPort& port, const BootHandoff& handoff, std::size_t kernel)>;
 
 struct MachineConfig {
-  std::uint64_t memory = 0;  // bytes of RAM, a multiple of 2 MiB
-  Timing timing;
+  std::uint64_t memory = 0;  // bytes of RAM, a multiple of 2 MiB, at least 16 MiB
+  Timing timing{};
   bool iommu = true;
-  bool interrupt_remapping = false;
-  iommu_vtd::Profile iommu_profile;
+  bool interrupt_remapping = false;  // as the DMAR table tells software
+  iommu_vtd::Profile iommu_profile{};
   unsigned cpus = 1;
 };
 
@@ -57,10 +68,11 @@ class Machine final : public pci::RootComplex {
   // The unit that translates this function's requests; null without IOMMU.
   iommu_vtd::RemappingUnit* iommu_of(const pci::Function& function);
 
-  // Called once, after the topology has been built and before power_on(): writes the firmware
-  // tables (RSDP, XSDT, DMAR) into RAM and gives every function its captured id as firmware
-  // enumeration would.
-  void finish_firmware();
+  // Called once, after the topology has been built and before power_on(). As firmware leaves a
+  // machine: RAM laid around what devices claim, one remapping unit per segment, tables in RAM,
+  // 64-bit BARs of functions without any address assigned, every function's id captured. Enables
+  // nothing. The error is a sentence for the scenario's author.
+  std::expected<void, std::string> finish_firmware();
 
   // Cold boot of kernel 0.
   void power_on(SoftwareFactory factory, std::string command_line);
@@ -73,9 +85,18 @@ class Machine final : public pci::RootComplex {
   // The running kernel panics: all its software stops for ever; devices go on.
   void halt(std::string reason);
 
-  unsigned generation() const;   // 0 for the first kernel
+  unsigned generation() const;  // 0 for the first kernel
   bool halted() const;
-  KernelPort* port();            // of the running kernel; null between kernels
+  KernelPort* port();  // of the running kernel; null between kernels and after a halt
+
+  // The operator types a line at the console.
+  void type(std::string line);
+  // By the port: a handler was set.
+  void offer_console_lines();
+
+  // Uncached CPU access of 1, 2, 4 or 8 bytes: remapping units, ECAM, RAM, BARs.
+  std::uint64_t cpu_read(PhysAddr address, unsigned width);
+  void cpu_write(PhysAddr address, unsigned width, std::uint64_t value);
 
   // Interrupt messages that no kernel took (no handler installed) are counted here.
   std::uint64_t orphan_interrupts() const;

@@ -29,8 +29,16 @@ struct KernelJumped {
   const KexecImage& image;
 };
 
+// The platform was reset: devices and memory are as after power-on.
 struct ColdRebooted {
   unsigned from_generation;
+  unsigned to_generation;
+};
+
+// The first instruction of a kernel runs next.
+struct KernelStarted {
+  unsigned generation;
+  const BootHandoff& handoff;
 };
 
 struct KernelHalted {

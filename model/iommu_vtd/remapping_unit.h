@@ -56,6 +56,9 @@ class RemappingUnit {
   std::uint64_t register_space() const;  // bytes, whole pages
   const Profile& profile() const;
 
+  // Platform reset: registers, caches, queue and pending events are as after power-on.
+  void reset();
+
   // Register access by software; 4 or 8 bytes, naturally aligned. Commands and the invalidation
   // queue run to completion within the write.
   std::uint64_t mmio_read(std::uint64_t offset, unsigned width);
