@@ -2,7 +2,7 @@
 // firing allocate nothing; destroying an event cancels it.
 #pragma once
 
-#include <boost/intrusive/set.hpp>
+#include <boost/intrusive/list.hpp>
 #include <cstdint>
 
 #include "sim/kind.h"
@@ -19,14 +19,17 @@ enum class Phase : std::uint8_t {
   kInterrupt,  // interrupts reach CPUs
   kSoftware,   // kernels and processes run
   kCheck,      // invariants look; never part of the fingerprint
+  kEnd,        // of an instant; nothing is scheduled here
 };
 
 struct ActorId {
   std::uint32_t index = 0;
 };
 
+struct EventTag;
 using EventHook =
-    boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+    boost::intrusive::list_base_hook<boost::intrusive::tag<EventTag>,
+                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
 class Event : public EventHook {
  public:
@@ -35,18 +38,11 @@ class Event : public EventHook {
   Event& operator=(const Event&) = delete;
   virtual ~Event() = default;
 
-  bool scheduled() const { return is_linked(); }
+  bool scheduled() const { return EventHook::is_linked(); }
   Time time() const { return time_; }
   Phase phase() const { return phase_; }
   ActorId actor() const { return actor_; }
   const Kind& kind() const { return kind_; }
-
-  // Total order: time, phase, then first in first out.
-  friend bool operator<(const Event& a, const Event& b) {
-    if (a.time_ != b.time_) return a.time_ < b.time_;
-    if (a.phase_ != b.phase_) return a.phase_ < b.phase_;
-    return a.sequence_ < b.sequence_;
-  }
 
  protected:
   // Runs with the event already unscheduled, so that it may schedule itself again.
@@ -57,12 +53,14 @@ class Event : public EventHook {
 
  private:
   friend class Simulation;
+  friend class EventQueue;
 
   Kind kind_;
-  Time time_;
-  std::uint64_t sequence_ = 0;
   ActorId actor_;
   Phase phase_;
+
+ protected:
+  Time time_;
 };
 
 // An event that calls a member function of the object that holds it:

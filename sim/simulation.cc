@@ -8,7 +8,15 @@ namespace baton::sim {
 
 Simulation::Simulation(std::uint64_t seed) : seed_(seed), log_(now_) {}
 
-Simulation::~Simulation() { queue_.clear(); }
+class Simulation::Sentinel final : public Event {
+ public:
+  explicit Sentinel(Time at) : Event(ActorId(), "until", Phase::kEnd) { time_ = at; }
+
+ private:
+  void fire() override {}
+};
+
+Simulation::~Simulation() = default;
 
 ActorId Simulation::add_actor(std::string name) {
   const std::uint64_t hash = hash_name(name);
@@ -22,12 +30,10 @@ void Simulation::schedule_at(Event& event, Time at) {
   BATON_CHECK(!dispatching_ || at > now_ || event.phase_ >= phase_,
               "an event is scheduled into an earlier phase of the same instant");
   event.time_ = at;
-  event.sequence_ = next_sequence_++;
   queue_.insert(event);
 }
 
 void Simulation::dispatch(Event& event) {
-  queue_.erase(queue_.iterator_to(event));
   now_ = event.time_;
   phase_ = event.phase_;
   const ActorId actor = event.actor_;
@@ -48,10 +54,14 @@ void Simulation::dispatch(Event& event) {
 }
 
 bool Simulation::step() {
-  if (stopped_ || queue_.empty()) {
+  if (stopped_) {
     return false;
   }
-  dispatch(*queue_.begin());
+  Event* event = queue_.pop();
+  if (event == nullptr) {
+    return false;
+  }
+  dispatch(*event);
   return true;
 }
 
@@ -61,12 +71,20 @@ void Simulation::run() {
 }
 
 void Simulation::run_until(Time until) {
-  while (!stopped_ && !queue_.empty() && queue_.begin()->time_ <= until) {
-    dispatch(*queue_.begin());
+  BATON_CHECK(!dispatching_, "an event runs the simulation it belongs to");
+  if (until < now_ || stopped_) {
+    return;
   }
-  if (!stopped_ && now_ < until) {
-    now_ = until;
-    phase_ = Phase::kDeliver;
+  Sentinel sentinel(until);
+  queue_.insert(sentinel);
+  while (!stopped_) {
+    Event* event = queue_.pop();
+    if (event == &sentinel) {
+      now_ = until;
+      phase_ = Phase::kDeliver;
+      return;
+    }
+    dispatch(*event);
   }
 }
 

@@ -2,13 +2,13 @@
 // runs on one thread; nothing in it knows the host's time, threads or addresses.
 #pragma once
 
-#include <boost/intrusive/set.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "sim/event.h"
+#include "sim/event_queue.h"
 #include "sim/fingerprint.h"
 #include "sim/log.h"
 #include "sim/random.h"
@@ -40,7 +40,7 @@ class Simulation {
   // or a later one; anything else is a bug in the caller.
   void schedule(Event& event, Duration after) { schedule_at(event, now_ + after); }
   void schedule_at(Event& event, Time at);
-  void cancel(Event& event) { event.unlink(); }
+  void cancel(Event& event) { event.EventHook::unlink(); }
 
   // Folds a fact into the fingerprint beside the events: what was moved, decided, written. Not for
   // checkers.
@@ -73,7 +73,8 @@ class Simulation {
     std::string name;
     std::uint64_t hash;
   };
-  using Queue = boost::intrusive::set<Event, boost::intrusive::constant_time_size<false>>;
+  // Ends run_until(): after everything else of its instant.
+  class Sentinel;
 
   void dispatch(Event& event);
 
@@ -82,12 +83,11 @@ class Simulation {
   Phase phase_ = Phase::kDeliver;
   bool stopped_ = false;
   bool dispatching_ = false;
-  std::uint64_t next_sequence_ = 0;
   std::vector<Actor> actors_;
   Topics topics_;
   Fingerprint fingerprint_;
   Log log_;
-  Queue queue_;
+  EventQueue queue_;
 };
 
 }  // namespace baton::sim

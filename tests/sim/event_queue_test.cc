@@ -1,0 +1,115 @@
+// Order of events over long runs of inserts, takes and cancellations.
+#include "sim/event_queue.h"
+
+#include <algorithm>
+#include <deque>
+
+#include "sim/simulation.h"
+
+namespace {
+
+using namespace baton::sim;
+
+// What the queue should do: a list sorted by (time, phase), stable.
+struct Model {
+  struct Entry {
+    Time time;
+    Phase phase;
+    int number;
+  };
+  std::vector<Entry> entries;
+
+  void insert(Entry entry) {
+    const auto after =
+        std::upper_bound(entries.begin(), entries.end(), entry, [](const Entry& a, const Entry& b) {
+          return a.time != b.time ? a.time < b.time : a.phase < b.phase;
+        });
+    entries.insert(after, entry);
+  }
+};
+
+class Numbered final : public Event {
+ public:
+  Numbered(int number, Phase phase, std::vector<int>& log)
+      : Event(ActorId(), "numbered", phase), number_(number), log_(log) {}
+  int number() const { return number_; }
+
+ private:
+  void fire() override { log_.push_back(number_); }
+  int number_;
+  std::vector<int>& log_;
+};
+
+// Draws delays of very different sizes, so that all levels and many ties occur.
+std::int64_t draw_delay(Random& random) {
+  const std::uint64_t bits = random.below(44);
+  return static_cast<std::int64_t>(random.below((std::uint64_t{1} << bits) + 1));
+}
+
+}  // namespace
+
+TEST_CASE("the queue agrees with a sorted list over random inserts, takes and cancellations") {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Simulation simulation(seed);
+    simulation.add_actor("a");
+    Random random = simulation.random_for("queue");
+    Model model;
+    std::vector<int> log;
+    std::vector<int> expected;
+    std::deque<std::unique_ptr<Numbered>> events;
+    for (int i = 0; i < 4000; ++i) {
+      const std::uint64_t action = random.below(10);
+      if (action < 6) {
+        const auto phase = static_cast<Phase>(random.below(6));
+        const Time at = simulation.now() + Duration::picoseconds(draw_delay(random) + 1);
+        events.push_back(std::make_unique<Numbered>(i, phase, log));
+        simulation.schedule_at(*events.back(), at);
+        model.insert({at, phase, i});
+      } else if (action < 7 && !model.entries.empty()) {
+        const auto victim = static_cast<std::ptrdiff_t>(random.below(model.entries.size()));
+        const int number = model.entries[static_cast<std::size_t>(victim)].number;
+        const auto found = std::find_if(events.begin(), events.end(),
+                                        [&](const auto& e) { return e->number() == number; });
+        simulation.cancel(**found);
+        model.entries.erase(model.entries.begin() + victim);
+      } else if (!model.entries.empty()) {
+        expected.push_back(model.entries.front().number);
+        const Time at = model.entries.front().time;
+        model.entries.erase(model.entries.begin());
+        REQUIRE(simulation.step());
+        REQUIRE(simulation.now() == at);
+      }
+    }
+    REQUIRE(log == expected);
+  }
+}
+
+TEST_CASE("run_until stops between far events without disturbing the order of near ones") {
+  Simulation simulation(1);
+  simulation.add_actor("a");
+  std::vector<int> log;
+  Numbered far(3, Phase::kDevice, log);
+  simulation.schedule_at(far, Time::from_ps(1'000'000'000'000));
+  simulation.run_until(Time::from_ps(10));
+  Numbered near(1, Phase::kDevice, log);
+  Numbered same(2, Phase::kDeliver, log);
+  simulation.schedule_at(near, Time::from_ps(11));
+  simulation.schedule_at(same, Time::from_ps(12));
+  simulation.run_until(Time::from_ps(12));
+  CHECK(log == std::vector<int>{1, 2});
+  simulation.run();
+  CHECK(log == std::vector<int>{1, 2, 3});
+}
+
+TEST_CASE("an event at the instant where run_until stopped still runs, whatever its phase") {
+  Simulation simulation(1);
+  simulation.add_actor("a");
+  std::vector<int> log;
+  Numbered first(1, Phase::kSoftware, log);
+  simulation.schedule_at(first, Time::from_ps(5));
+  simulation.run_until(Time::from_ps(5));
+  Numbered second(2, Phase::kDeliver, log);
+  simulation.schedule_at(second, Time::from_ps(5));
+  simulation.run();
+  CHECK(log == std::vector<int>{1, 2});
+}
