@@ -87,8 +87,9 @@ class IommuCore final : public luo::Flb {
   Result<> claim_dma_owner(pci::PciDev& dev, std::uint64_t owner);
   void release_dma_owner(pci::PciDev& dev);
   std::optional<std::uint64_t> dma_owner(const pci::PciDev& dev) const;
-  // For an ordinary driver's probe: EBUSY when owned.
+  // For an ordinary driver's probe: EBUSY when owned; and its remove.
   Result<> use_default_domain(pci::PciDev& dev);
+  void unuse_default_domain(pci::PciDev& dev);
 
   Result<std::unique_ptr<Domain>> alloc_paging(pci::PciDev& dev);
   Result<> attach(pci::PciDev& dev, Domain& domain);
@@ -96,8 +97,10 @@ class IommuCore final : public luo::Flb {
   Domain* attached(const pci::PciDev& dev) const;
 
   // Live update, old kernel.
-  Result<PhysAddr> preserve_domain(Domain& domain);  // address of its record; EBUSY, ENOMEM
+  // The address of the domain's record. ENOENT (the FLB is not preserved), EBUSY, ENOMEM.
+  Result<PhysAddr> preserve_domain(Domain& domain);
   void unpreserve_domain(Domain& domain);
+  // EOPNOTSUPP (no IOMMU), EINVAL (no DMA owner, domain not preserved), EBUSY, ENOMEM.
   Result<> preserve_device(Domain& domain, pci::PciDev& dev, std::uint64_t owner_token);
   void unpreserve_device(pci::PciDev& dev);
   bool has_preserved_devices(PhysAddr unit) const;

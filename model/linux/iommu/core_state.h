@@ -1,0 +1,99 @@
+// What the IOMMU core of one kernel remembers: groups, and both sides of a live update. Private to
+// this layer.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "model/linux/base/observations.h"
+#include "model/linux/iommu/iommu.h"
+#include "model/linux/iommu/records.h"
+
+namespace baton::linux::iommu {
+
+// A singleton group.
+struct Group {
+  pci::PciDev* dev = nullptr;
+  std::optional<std::uint64_t> owner;
+  unsigned owner_count = 0;    // users of the owner, or drivers on the default domain
+  Domain* attached = nullptr;  // null: default domain, or blocking while owned
+  PhysAddr outgoing_record;    // 0: not preserved
+};
+
+// Old kernel: everything the FLB holds.
+struct Outgoing {
+  struct PreservedDomain {
+    Domain* domain;
+    PhysAddr record;
+    std::vector<PhysAddr> tables;
+  };
+  struct PreservedUnit {
+    PhysAddr unit;
+    PhysAddr record;
+    std::uint32_t devices = 0;
+  };
+
+  Outgoing(KernelServices& services, kho::Kho& kho)
+      : units(services, kho, UnitRecord::kBytes),
+        domains(services, kho, DomainRecord::kBytes),
+        devices(services, kho, DeviceRecord::kBytes) {}
+
+  PhysAddr top;
+  RecordArray units;
+  RecordArray domains;
+  RecordArray devices;
+  std::vector<PreservedDomain> preserved_domains;
+  std::vector<PreservedUnit> preserved_units;
+};
+
+// New kernel: what the previous one left.
+struct Incoming {
+  struct IncomingDomain {
+    DomainRecord record;
+    bool has_device = false;
+    std::unique_ptr<Domain> held;  // until a HWPT takes it
+    Domain* domain = nullptr;      // null until a device brought it back
+  };
+
+  std::vector<PhysAddr> pages;  // freed at finish
+  std::map<PhysAddr, IncomingDomain> domains;
+  std::map<PhysAddr, IncomingUnit> units;
+  std::map<PhysAddr, PhysAddr> unit_of_record;
+  std::map<Sbdf, DeviceRecord> devices;
+};
+
+class IommuCore::State {
+ public:
+  State(KernelServices& kernel_services, kho::Kho& kernel_kho, luo::Luo& kernel_luo)
+      : services(kernel_services), kho(kernel_kho), luo(kernel_luo) {}
+
+  Group* group_of(const pci::PciDev& dev);
+
+  void record(LedgerEvent event, LedgerKind kind, const char* what, sim::PhysRange pages,
+              std::uint64_t id);
+
+  // Old kernel.
+  Outgoing::PreservedDomain* preserved(const Domain& domain);
+  Result<> preserve_tables(Outgoing::PreservedDomain& entry);
+  void unpreserve_tables(const Outgoing::PreservedDomain& entry);
+  Result<Outgoing::PreservedUnit*> preserve_unit(PhysAddr unit);
+  void put_unit(PhysAddr unit);
+  void delete_record(PhysAddr at);
+
+  // New kernel. what cannot be restored is a panic: the device is running.
+  void restore_domain(Incoming::IncomingDomain& incoming, pci::PciDev& dev);
+  std::vector<PhysAddr> restore_tables(const DomainRecord& domain);
+  void restore_group(Group& group, const DeviceRecord& device);
+
+  KernelServices& services;
+  kho::Kho& kho;
+  luo::Luo& luo;
+  HardwareDriver* driver = nullptr;
+  std::map<Sbdf, Group> groups;
+  std::optional<Outgoing> outgoing;
+  Incoming incoming;
+};
+
+}  // namespace baton::linux::iommu

@@ -1,0 +1,135 @@
+// Groups, DMA ownership and attachment [linux drivers/iommu/iommu.c].
+#include "model/linux/iommu/iommu.h"
+
+#include "model/linux/iommu/core_state.h"
+#include "sim/check.h"
+
+namespace baton::linux::iommu {
+
+IommuCore::IommuCore(KernelServices& services, kho::Kho& kho, luo::Luo& luo)
+    : state_(std::make_unique<State>(services, kho, luo)) {}
+
+IommuCore::~IommuCore() = default;
+
+void IommuCore::set_driver(HardwareDriver& driver) { state_->driver = &driver; }
+
+Group* IommuCore::State::group_of(const pci::PciDev& dev) {
+  const auto found = groups.find(dev.address);
+  return found == groups.end() ? nullptr : &found->second;
+}
+
+void IommuCore::State::record(LedgerEvent event, LedgerKind kind, const char* what,
+                              sim::PhysRange pages, std::uint64_t id) {
+  auto& ledger = services.port().simulation().topic<LedgerEntry>();
+  if (ledger.active()) {
+    ledger.publish({services.generation(), event, kind, what, pages, id});
+  }
+}
+
+Co<Result<>> IommuCore::probe_device(pci::PciDev& dev) {
+  State& state = *state_;
+  if (state.driver == nullptr || state.driver->unit_of(dev) == PhysAddr{}) {
+    co_return fail(Errno::kNoDev);
+  }
+  Group& group = state.groups[dev.address];
+  BATON_CHECK(group.dev == nullptr, "a device is probed by the IOMMU core twice");
+  group.dev = &dev;
+  const auto incoming = state.incoming.devices.find(dev.address);
+  if (incoming == state.incoming.devices.end()) {
+    state.driver->attach_identity(dev);
+    co_return Result<>{};
+  }
+  const DeviceRecord device = incoming->second;
+  state.incoming.devices.erase(incoming);  // a device that is probed again starts afresh
+  state.restore_group(group, device);
+  co_return Result<>{};
+}
+
+Result<> IommuCore::claim_dma_owner(pci::PciDev& dev, std::uint64_t owner) {
+  Group* group = state_->group_of(dev);
+  if (group == nullptr) {
+    return fail(Errno::kNoDev);
+  }
+  if (group->owner_count > 0) {
+    if (group->owner != owner) {
+      return fail(Errno::kPerm);
+    }
+    ++group->owner_count;
+    return {};
+  }
+  state_->driver->attach_blocking(dev);
+  group->owner = owner;
+  group->owner_count = 1;
+  return {};
+}
+
+void IommuCore::release_dma_owner(pci::PciDev& dev) {
+  Group* group = state_->group_of(dev);
+  BATON_CHECK(group != nullptr && group->owner && group->owner_count > 0,
+              "DMA ownership is released by nobody");
+  if (--group->owner_count == 0) {
+    group->owner.reset();
+    group->attached = nullptr;
+    state_->driver->attach_identity(dev);
+  }
+}
+
+std::optional<std::uint64_t> IommuCore::dma_owner(const pci::PciDev& dev) const {
+  const Group* group = state_->group_of(dev);
+  return group == nullptr ? std::nullopt : group->owner;
+}
+
+Result<> IommuCore::use_default_domain(pci::PciDev& dev) {
+  Group* group = state_->group_of(dev);
+  if (group == nullptr) {
+    return {};  // no IOMMU, no owner
+  }
+  if (group->owner || group->attached != nullptr) {
+    return fail(Errno::kBusy);
+  }
+  ++group->owner_count;
+  return {};
+}
+
+void IommuCore::unuse_default_domain(pci::PciDev& dev) {
+  Group* group = state_->group_of(dev);
+  if (group != nullptr && group->owner_count > 0 && !group->owner) {
+    --group->owner_count;
+  }
+}
+
+Result<std::unique_ptr<Domain>> IommuCore::alloc_paging(pci::PciDev& dev) {
+  if (state_->group_of(dev) == nullptr) {
+    return fail(Errno::kNoDev);
+  }
+  return state_->driver->alloc_paging(dev);
+}
+
+Result<> IommuCore::attach(pci::PciDev& dev, Domain& domain) {
+  Group* group = state_->group_of(dev);
+  if (group == nullptr) {
+    return fail(Errno::kNoDev);
+  }
+  if (group->attached == &domain) {
+    return {};  // a restored domain stays as the tables have it
+  }
+  auto attached = state_->driver->attach(dev, domain);
+  if (attached) {
+    group->attached = &domain;
+  }
+  return attached;
+}
+
+void IommuCore::detach(pci::PciDev& dev) {
+  Group* group = state_->group_of(dev);
+  BATON_CHECK(group != nullptr, "a device without a group is detached");
+  group->attached = nullptr;
+  state_->driver->attach_blocking(dev);
+}
+
+Domain* IommuCore::attached(const pci::PciDev& dev) const {
+  const Group* group = state_->group_of(dev);
+  return group == nullptr ? nullptr : group->attached;
+}
+
+}  // namespace baton::linux::iommu

@@ -1,0 +1,187 @@
+// Live update of the IOMMU core, new kernel: records, restored domains and groups [posted series
+// iommu v5: drivers/iommu/liveupdate.c, drivers/iommu/iommu.c; handing restored domains on to an
+// iommufd is the design target, phase 2].
+//
+// Devices are running: what cannot be restored is a panic (policy restore_failure = panic), and
+// nothing read from preserved memory is trusted before it was checked.
+#include "model/linux/iommu/core_state.h"
+#include "sim/check.h"
+
+namespace baton::linux::iommu {
+
+Co<> IommuCore::begin_boot() {
+  State& state = *state_;
+  if (state.services.config().pieces.iommu == IommuLiveUpdate::kNone) {
+    co_return;
+  }
+  const Result<> incoming = co_await state.luo.get_incoming(*this);
+  if (incoming) {
+    // The preserved iommufds hold the FLB from here on.
+    co_await state.luo.put_incoming(*this);
+    co_return;
+  }
+  const Errno error = incoming.error();
+  if (error != Errno::kNoData && error != Errno::kNoEnt && error != Errno::kOpNotSupp) {
+    state.services.panic(fmt::format("iommu: incoming FLB: {}", name(error)));
+  }
+}
+
+Co<Result<>> IommuCore::retrieve(std::uint64_t data) {
+  State& state = *state_;
+  Incoming& incoming = state.incoming;
+  sim::PhysicalMemory& ram = state.services.port().ram();
+  const PhysAddr top(data);
+  if (top.page_offset() != 0 || !ram.contains(top, sim::kPageSize) ||
+      state.kho.restore_folio(top) != 0U) {
+    state.services.panic(fmt::format("iommu: cannot restore top record at {:#x}", data));
+  }
+  incoming.pages.push_back(top);
+  const auto version = ram.load<std::uint64_t>(top);
+  const PhysAddr units(ram.load<std::uint64_t>(top + 8));
+  const PhysAddr domains(ram.load<std::uint64_t>(top + 16));
+  const PhysAddr devices(ram.load<std::uint64_t>(top + 24));
+  if (version != kFlbVersion || units == PhysAddr{} || domains == PhysAddr{} ||
+      devices == PhysAddr{}) {
+    state.services.panic(
+        fmt::format("iommu: top record at {:#x} has version {}, arrays {:#x} "
+                    "{:#x} {:#x}",
+                    data, version, units.value(), domains.value(), devices.value()));
+  }
+  const auto keep = [&](const std::vector<PhysAddr>& pages) {
+    incoming.pages.insert(incoming.pages.end(), pages.begin(), pages.end());
+  };
+  keep(restore_chain(state.services, state.kho, units, UnitRecord::kBytes,
+                     [&](PhysAddr at, std::span<const std::byte> bytes) {
+                       const UnitRecord unit = UnitRecord::decode(bytes);
+                       incoming.units[unit.registers] = {
+                           unit.registers, unit.root_table, unit.context_tables, {}};
+                       incoming.unit_of_record[at] = unit.registers;
+                     }));
+  keep(restore_chain(state.services, state.kho, domains, DomainRecord::kBytes,
+                     [&](PhysAddr at, std::span<const std::byte> bytes) {
+                       incoming.domains[at].record = DomainRecord::decode(bytes);
+                     }));
+  keep(restore_chain(state.services, state.kho, devices, DeviceRecord::kBytes,
+                     [&](PhysAddr at, std::span<const std::byte> bytes) {
+                       const DeviceRecord device = DeviceRecord::decode(bytes);
+                       const auto unit = incoming.unit_of_record.find(device.unit_record);
+                       const auto domain = incoming.domains.find(device.domain_record);
+                       if (unit == incoming.unit_of_record.end() ||
+                           domain == incoming.domains.end()) {
+                         state.services.panic(fmt::format(
+                             "iommu: device record at {:#x} points at no record", at.value()));
+                       }
+                       domain->second.has_device = true;
+                       incoming.units[unit->second].attachment_ids.push_back(device.attachment_id);
+                       incoming.devices[device.address] = device;
+                     }));
+  co_return Result<>{};
+}
+
+// Hands the record pages back. A domain whose device never came back keeps its tables: the device
+// may still be running through them. One that never had a device goes.
+Co<> IommuCore::finish() {
+  State& state = *state_;
+  for (auto& [at, domain] : state.incoming.domains) {
+    if (!domain.has_device) {
+      for (const PhysAddr table : state.restore_tables(domain.record)) {
+        state.services.pages().free(table);
+      }
+    }
+  }
+  for (const PhysAddr page : state.incoming.pages) {
+    state.services.pages().free(page);
+  }
+  state.incoming.pages.clear();
+  state.incoming.units.clear();
+  state.incoming.unit_of_record.clear();
+  state.incoming.devices.clear();
+  // Only a corrupt count of users finishes the FLB while domains wait for their iommufd.
+  std::erase_if(state.incoming.domains,
+                [](const auto& entry) { return entry.second.held == nullptr; });
+  co_return;
+}
+
+const IncomingUnit* IommuCore::incoming_unit(PhysAddr unit) const {
+  const auto found = state_->incoming.units.find(unit);
+  return found == state_->incoming.units.end() ? nullptr : &found->second;
+}
+
+std::vector<PhysAddr> IommuCore::State::restore_tables(const DomainRecord& domain) {
+  std::vector<PhysAddr> tables;
+  // First-stage tables need scalable mode; a table of 6 levels or wider than 57 bits is nonsense.
+  const bool sane = !domain.sign_extend && domain.top_level >= 2 && domain.top_level <= 4 &&
+                    domain.vasz <= 57 && domain.vasz > 12;
+  const bool restored =
+      sane && walk_tables(services.port().ram(), domain.top_table,
+                          static_cast<unsigned>(domain.top_level), [&](PhysAddr page, unsigned) {
+                            if (kho.restore_folio(page) != 0U) {
+                              return false;
+                            }
+                            services.pages().page(page).owner = "page table";
+                            tables.push_back(page);
+                            record(LedgerEvent::kRestored, LedgerKind::kTable, "page table",
+                                   {page, sim::kPageSize}, page.page_number());
+                            return true;
+                          });
+  if (!restored) {
+    services.panic(
+        fmt::format("iommu: cannot restore the page table at {:#x}", domain.top_table.value()));
+  }
+}
+
+// Shared by all devices whose record points at the same domain record.
+void IommuCore::State::restore_domain(Incoming::IncomingDomain& from, pci::PciDev& dev) {
+  restore_tables(from.record);
+  auto domain = driver->restore_paging(
+      dev, from.record.top_table, static_cast<unsigned>(from.record.top_level), from.record.vasz);
+  if (!domain) {
+    services.panic(fmt::format("iommu: cannot restore the domain of {}: {}",
+                               sim::to_string(dev.address), name(domain.error())));
+  }
+  from.held = std::move(*domain);
+  from.domain = from.held.get();
+}
+
+void IommuCore::State::restore_group(Group& group, const DeviceRecord& device) {
+  Incoming::IncomingDomain& from = incoming.domains.at(device.domain_record);
+  if (from.domain == nullptr) {
+    restore_domain(from, *group.dev);
+    record(LedgerEvent::kRestored, LedgerKind::kDomain, "iommu domain", {},
+           device.domain_record.value());
+  }
+  group.owner = device.owner_token;
+  group.owner_count = 1;
+  auto attached = driver->attach_restored(*group.dev, *from.domain, device.attachment_id);
+  if (!attached) {
+    services.panic(fmt::format("iommu: cannot attach {} to its restored domain: {}",
+                               sim::to_string(device.address), name(attached.error())));
+  }
+  group.attached = from.domain;
+  services.print(sim::LogLevel::kInfo, "iommu: {}: restored domain, owner token {:#x}",
+                 sim::to_string(device.address), device.owner_token);
+}
+
+Domain* IommuCore::restored_domain(PhysAddr record) const {
+  const auto found = state_->incoming.domains.find(record);
+  return found == state_->incoming.domains.end() ? nullptr : found->second.domain;
+}
+
+Result<> IommuCore::reclaim_dma_owner(pci::PciDev& dev, std::uint64_t token, std::uint64_t owner) {
+  Group* group = state_->group_of(dev);
+  if (group == nullptr) {
+    return fail(Errno::kNoDev);
+  }
+  if (group->owner != token) {
+    return fail(Errno::kPerm);
+  }
+  group->owner = owner;
+  return {};
+}
+
+std::unique_ptr<Domain> IommuCore::take_restored_domain(PhysAddr record) {
+  const auto found = state_->incoming.domains.find(record);
+  return found == state_->incoming.domains.end() ? nullptr : std::move(found->second.held);
+}
+
+}  // namespace baton::linux::iommu
