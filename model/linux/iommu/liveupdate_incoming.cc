@@ -128,6 +128,7 @@ std::vector<PhysAddr> IommuCore::State::restore_tables(const DomainRecord& domai
     services.panic(
         fmt::format("iommu: cannot restore the page table at {:#x}", domain.top_table.value()));
   }
+  return tables;
 }
 
 // Shared by all devices whose record points at the same domain record.
