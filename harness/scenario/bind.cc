@@ -1,0 +1,297 @@
+#include "harness/scenario/bind.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <map>
+
+#include "harness/scenario/invariant_rows.h"
+#include "harness/scenario/view.h"
+
+namespace baton::harness {
+namespace {
+
+constexpr std::uint64_t kMiB = 1024 * 1024;
+// What the host itself needs beside its guests (assumed).
+constexpr std::uint64_t kHostReserve = 1024 * kMiB;
+// A device that copies at least one buffer between two checks of the gap needs no more queue.
+constexpr std::uint64_t kBatchesWanted = 24;
+
+constexpr std::array<std::string_view, 8> kActionNames{
+    "live-update", "cold-reboot", "create-session", "preserve",
+    "cancel",      "kexec",       "retrieve",       "finish"};
+
+class Binder {
+ public:
+  Binder(Loaded& loaded, const std::string& folder)
+      : scenario_(loaded.scenario),
+        diagnostics_(loaded.diagnostics),
+        folder_(folder),
+        root_(&loaded.root, "", loaded.root.at) {}
+
+  void bind() {
+    scenario_.title = root_.key("title").text();
+    bind_machine();
+    bind_kernels();
+    bind_vms();
+    bind_script();
+    bind_expectations();
+    if (const View end = root_.key("end"); end.given()) {
+      scenario_.end = end.duration();
+      if (!scenario_.script.empty() && scenario_.script.back().at >= *scenario_.end) {
+        diagnostics_.add(Problem::kConflict, end.at(),
+                         fmt::format("the last step of the script, in line {}, comes after the end",
+                                     scenario_.script.back().position.line));
+      }
+    }
+  }
+
+ private:
+  void bind_machine() {
+    const View machine = root_.key("machine");
+    MachineSpec& spec = scenario_.machine;
+    spec.memory = machine.key("memory").number();
+    if (spec.memory % (2 * kMiB) != 0) {
+      diagnostics_.add(Problem::kOutOfRange, machine.key("memory").at(),
+                       "memory: not a multiple of 2MiB");
+    }
+    const View dump = machine.key("topology").key("lspci");
+    spec.lspci_path = (std::filesystem::path(folder_) / dump.text()).string();
+    spec.lspci_at = dump.at();
+    std::map<std::string, Position> names;
+    std::map<Sbdf, std::string> places;
+    for (const View& item : machine.key("topology").key("add").items()) {
+      AddedDevice device;
+      device.name = item.key("name").text();
+      device.at = item.key("bus").at();
+      device.address = Sbdf{0, Bdf(static_cast<unsigned>(item.key("bus").number() & 0xFF),
+                                   static_cast<unsigned>(item.key("device").number() & 0x1F),
+                                   static_cast<unsigned>(item.key("function").number() & 7))};
+      if (!names.emplace(device.name, item.key("name").at()).second) {
+        diagnostics_.add(Problem::kDuplicateName, item.key("name").at(),
+                         fmt::format("two devices are called \"{}\"", device.name));
+      }
+      if (const auto [other, fresh] = places.emplace(device.address, device.name); !fresh) {
+        diagnostics_.add(
+            Problem::kConflict, device.at,
+            fmt::format("{} is where {} is", sim::to_string(device.address), other->second));
+      }
+      spec.add.push_back(device);
+    }
+  }
+
+  void bind_policies(const View& view, linux::Policies& policies) {
+    if (const View reinject = view.key("reinject"); reinject.given()) {
+      policies.reinject = reinject.text() == "none" ? linux::ReinjectPolicy::kNone
+                                                    : linux::ReinjectPolicy::kSpurious;
+    }
+  }
+
+  void bind_defects(const View& view, linux::Defects& defects) {
+    for (const View& item : view.items()) {
+      if (const auto defect = linux::defect_by_id(item.text())) defects.add(*defect);
+    }
+  }
+
+  void bind_kernels() {
+    KernelSpec base;
+    base.config.vfio_disable_denylist = true;  // the DSA is on VFIO's list [linux vfio_pci.c]
+    bind_policies(root_.key("policies"), base.config.policies);
+    bind_defects(root_.key("defects"), base.config.defects);
+    for (const View& item : root_.key("kernels").items()) {
+      KernelSpec kernel = base;
+      kernel.command_line = item.key("cmdline").text();
+      bind_policies(item.key("policies"), kernel.config.policies);
+      bind_defects(item.key("defects"), kernel.config.defects);
+      scenario_.kernels.push_back(kernel);
+    }
+    if (scenario_.kernels.empty()) scenario_.kernels.push_back(base);
+  }
+
+  void bind_vms() {
+    std::map<std::string, Position> names;
+    std::map<std::size_t, std::string> owners;
+    std::uint64_t total = kHostReserve;
+    for (const View& item : root_.key("vms").items()) {
+      VmSpec vm;
+      vm.name = item.key("name").text();
+      vm.memory = item.key("memory").number();
+      if (!names.emplace(vm.name, item.at()).second) {
+        diagnostics_.add(Problem::kDuplicateName, item.key("name").at(),
+                         fmt::format("two VMs are called \"{}\"", vm.name));
+      }
+      total += vm.memory;
+      if (total > scenario_.machine.memory || vm.memory % sim::kPageSize != 0) {
+        diagnostics_.add(Problem::kOutOfRange, item.key("memory").at(),
+                         vm.memory % sim::kPageSize != 0
+                             ? "memory: not a multiple of 4KiB"
+                             : "the VMs do not fit into the machine's memory beside its kernel");
+      }
+      bind_devices(item.key("devices"), vm, owners);
+      bind_workload(item, vm);
+      scenario_.vms.push_back(vm);
+    }
+  }
+
+  void bind_devices(const View& list, VmSpec& vm, std::map<std::size_t, std::string>& owners) {
+    std::vector<std::string_view> known;
+    for (const AddedDevice& device : scenario_.machine.add) known.push_back(device.name);
+    for (const View& item : list.items()) {
+      const std::string wanted = item.text();
+      const auto found = std::ranges::find(known, wanted);
+      if (found == known.end()) {
+        diagnostics_.add(Problem::kUnknownName, item.at(), fmt::format("no device \"{}\"", wanted),
+                         did_you_mean(wanted, known),
+                         fmt::format("devices of the machine: {}", fmt::join(known, ", ")));
+        continue;
+      }
+      const auto index = static_cast<std::size_t>(found - known.begin());
+      if (const auto [owner, fresh] = owners.emplace(index, vm.name); !fresh) {
+        diagnostics_.add(Problem::kDuplicateName, item.at(),
+                         fmt::format("\"{}\" belongs to {} already", wanted, owner->second));
+        continue;
+      }
+      vm.devices.push_back(index);
+    }
+    if (vm.devices.size() > 1) {
+      diagnostics_.add(Problem::kNotBuilt, list.at(),
+                       "more than one device in a VM: not built yet");
+    }
+  }
+
+  // The guest keeps batches queued for the longest time that nobody may feed its device. Batches
+  // are as small as memory allows, so that the guest verifies often.
+  void bind_workload(const View& vm_view, VmSpec& vm) {
+    const View view = vm_view.key("workload");
+    vm.bytes_per_second = view.key("rate").number();
+    vmm::WorkloadConfig& workload = vm.workload;
+    workload.size = view.key("size").number();
+    workload.depth = static_cast<std::uint32_t>(view.key("depth").number());
+    workload.verify_every = view.key("verify").text() == "sampled" ? 8 : 1;
+    if (vm.devices.empty() || workload.size == 0 || workload.depth == 0) return;
+    if (workload.size % 64 != 0) {
+      diagnostics_.add(Problem::kOutOfRange, view.key("size").at(), "size: not a multiple of 64B");
+      return;
+    }
+    workload.batch_members = std::max<std::uint32_t>(2, workload.depth);
+    for (;;) {
+      workload.batches_in_flight =
+          vmm::batches_for_gap(workload, vm.bytes_per_second, kGapMilliseconds);
+      const bool enough = workload.batches_in_flight <= kBatchesWanted;
+      if (enough && vmm::workload_fits(workload, vm.memory)) return;
+      if (workload.batch_members == vmm::kBatchMembersMax) break;
+      workload.batch_members = std::min(workload.batch_members * 2, vmm::kBatchMembersMax);
+    }
+    if (vmm::workload_fits(workload, vm.memory)) return;
+    diagnostics_.add(
+        Problem::kConflict, view.given() ? view.at() : vm_view.at(),
+        "the workload does not fit into the VM's memory",
+        fmt::format("it needs {} MiB", vmm::memory_needed(workload) / kMiB + 1),
+        fmt::format("the device must stay busy for {} ms without a kernel: lower depth, size or "
+                    "rate, or give the VM more memory",
+                    kGapMilliseconds));
+  }
+
+  void bind_script() {
+    for (const View& item : root_.key("script").items()) {
+      ScriptStep step;
+      step.at = item.key("at").duration();
+      step.position = item.key("at").at();
+      const std::string action = item.key("do").text();
+      const auto found = std::ranges::find(kActionNames, action);
+      step.action = static_cast<Action>(found - kActionNames.begin());
+      const std::string refusal = item.key("on_refusal").text();
+      step.on_refusal = refusal == "go-on-without"  ? OnRefusal::kGoOnWithout
+                        : refusal == "shut-down-vm" ? OnRefusal::kShutDownVm
+                                                    : OnRefusal::kStop;
+      if (!scenario_.script.empty() && step.at < scenario_.script.back().at) {
+        diagnostics_.add(Problem::kConflict, step.position,
+                         "this step is earlier than the one before", "steps stand in order");
+      }
+      scenario_.script.push_back(step);
+    }
+  }
+
+  void bind_expectations() {
+    for (const View& item : root_.key("expect").items()) bind_expectation(item);
+  }
+
+  void bind_expectation(const View& item) {
+    Expectation expectation;
+    expectation.at = item.at();
+    const std::array<View, 3> kinds{item.key("holds"), item.key("violates"), item.key("measure")};
+    const auto given = std::ranges::count_if(kinds, &View::given);
+    if (given != 1) {
+      diagnostics_.add(Problem::kConflict, item.at(),
+                       "an expectation is one of holds, violates and measure");
+      return;
+    }
+    const auto which =
+        static_cast<std::size_t>(std::ranges::find_if(kinds, &View::given) - kinds.begin());
+    expectation.kind = static_cast<ExpectationKind>(which);
+    for (const View& id : kinds[which].items()) expectation.ids.push_back(id.text());
+    constexpr std::array<std::string_view, 3> kWords{"holds", "violates", "measure"};
+    expectation.text = fmt::format("{}: {}", kWords[which], fmt::join(expectation.ids, ", "));
+    if (std::ranges::count(expectation.ids, "all") != 0) {
+      expectation.ids.clear();
+      for (const InvariantRow& row : invariant_rows()) expectation.ids.emplace_back(row.id);
+    }
+    bind_bounds(item, expectation);
+    scenario_.expect.push_back(expectation);
+  }
+
+  void bind_bounds(const View& item, Expectation& expectation) {
+    const bool measured = expectation.kind == ExpectationKind::kMeasure;
+    const MeasureRow* row = measured ? measure_row(expectation.ids.front()) : nullptr;
+    for (const std::string_view word : {"below", "above"}) {
+      const View bound = item.key(word);
+      if (!bound.given()) continue;
+      if (!measured) {
+        diagnostics_.add(Problem::kConflict, bound.at(),
+                         fmt::format("{} belongs to a measure", word));
+        continue;
+      }
+      expectation.text += fmt::format(", {}: {}", word, bound.text());
+      if (row == nullptr) continue;
+      const ParsedValue value = row->unit == MeasureUnit::kDuration ? parse_duration(bound.text())
+                                : row->unit == MeasureUnit::kBytes  ? parse_size(bound.text())
+                                                                    : parse_number(bound.text());
+      if (!value) {
+        diagnostics_.add(Problem::kBadValue, bound.at(),
+                         fmt::format("{}: cannot read \"{}\"", word, bound.text()), value.error());
+        continue;
+      }
+      (word == "below" ? expectation.below : expectation.above) = *value;
+    }
+    if (measured && !item.key("below").given() && !item.key("above").given()) {
+      diagnostics_.add(Problem::kConflict, item.at(), "a measure needs a bound",
+                       "below, above, or both");
+    }
+  }
+
+  Scenario& scenario_;
+  Diagnostics& diagnostics_;
+  const std::string& folder_;
+  View root_;
+};
+
+}  // namespace
+
+std::string_view name(Action action) { return kActionNames[static_cast<std::size_t>(action)]; }
+
+std::size_t Scenario::generations() const {
+  std::size_t result = 1;
+  for (const ScriptStep& step : script) {
+    if (step.action == Action::kLiveUpdate || step.action == Action::kColdReboot ||
+        step.action == Action::kKexec) {
+      ++result;
+    }
+  }
+  return result;
+}
+
+void bind_scenario(Loaded& loaded, const std::string& folder) { Binder(loaded, folder).bind(); }
+
+}  // namespace baton::harness

@@ -1,0 +1,44 @@
+#include "harness/scenario/scenario.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "harness/scenario/bind.h"
+#include "harness/scenario/schema.h"
+
+namespace baton::harness {
+
+Loaded parse_scenario(std::string file, std::string text, const std::string& folder) {
+  Loaded loaded;
+  loaded.file = std::move(file);
+  loaded.text = std::move(text);
+  loaded.root = read_yaml(loaded.text, loaded.diagnostics);
+  if (!loaded.diagnostics.structural()) {
+    check_against_schema(loaded.root, loaded.diagnostics);
+  }
+  if (!loaded.diagnostics.structural()) {
+    bind_scenario(loaded, folder);
+  }
+  loaded.scenario.file = loaded.file;
+  loaded.scenario.text = loaded.text;
+  return loaded;
+}
+
+Loaded load_scenario(const std::string& file) {
+  std::error_code error;
+  std::ifstream stream(file, std::ios::binary);
+  std::ostringstream content;
+  if (std::filesystem::is_regular_file(file, error) && stream) content << stream.rdbuf();
+  if (!stream || error || !std::filesystem::is_regular_file(file, error)) {
+    Loaded loaded;
+    loaded.file = file;
+    loaded.diagnostics.add(Problem::kFile, {1, 1, 1}, fmt::format("cannot read \"{}\"", file));
+    return loaded;
+  }
+  return parse_scenario(file, content.str(), std::filesystem::path(file).parent_path().string());
+}
+
+}  // namespace baton::harness

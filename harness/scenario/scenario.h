@@ -1,0 +1,121 @@
+// A scenario as the program uses it: every default filled in, every name resolved.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/scenario/diagnostic.h"
+#include "harness/scenario/yaml.h"
+#include "model/linux/base/config.h"
+#include "model/vmm/guest_layout.h"
+#include "sim/address.h"
+#include "sim/time.h"
+
+namespace baton::harness {
+
+struct AddedDevice {
+  std::string name;
+  Sbdf address;
+  Position at;
+};
+
+struct MachineSpec {
+  std::uint64_t memory = 0;
+  std::string lspci_path;  // as the program opens it
+  Position lspci_at;
+  std::vector<AddedDevice> add;
+};
+
+struct KernelSpec {
+  std::string command_line;
+  linux::KernelConfig config;
+};
+
+struct VmSpec {
+  std::string name;
+  std::uint64_t memory = 0;
+  std::vector<std::size_t> devices;  // indices into MachineSpec::add
+  vmm::WorkloadConfig workload;
+  std::uint64_t bytes_per_second = 0;
+};
+
+enum class Action : std::uint8_t {
+  kLiveUpdate,
+  kColdReboot,
+  kCreateSession,
+  kPreserve,
+  kCancel,
+  kKexec,
+  kRetrieve,
+  kFinish,
+};
+// What the operator types: the name in the scenario.
+std::string_view name(Action action);
+
+enum class OnRefusal : std::uint8_t { kStop, kGoOnWithout, kShutDownVm };
+
+struct ScriptStep {
+  sim::Duration at;  // since user space first ran
+  Action action = Action::kLiveUpdate;
+  OnRefusal on_refusal = OnRefusal::kStop;
+  Position position;
+};
+
+enum class ExpectationKind : std::uint8_t { kHolds, kViolates, kMeasure };
+
+struct Expectation {
+  ExpectationKind kind = ExpectationKind::kHolds;
+  std::vector<std::string> ids;  // invariants, resolved ("all" is every one); or one measure
+  std::optional<std::uint64_t> below;
+  std::optional<std::uint64_t> above;
+  std::string text;  // as the scenario says it: "holds: all"
+  Position at;
+};
+
+struct Scenario {
+  std::string file;
+  std::string text;
+  std::string title;
+  MachineSpec machine;
+  std::vector<KernelSpec> kernels;  // at least one
+  std::vector<VmSpec> vms;
+  std::vector<ScriptStep> script;  // sorted by time
+  std::optional<sim::Duration> end;
+  std::vector<Expectation> expect;
+
+  // Generation `n`'s kernel: a short list repeats its last entry.
+  const KernelSpec& kernel(std::size_t generation) const {
+    return kernels[std::min(generation, kernels.size() - 1)];
+  }
+  // Kernels that can come to run: one more than the jumps and reboots of the script.
+  std::size_t generations() const;
+};
+
+// How long the device must keep itself busy while no kernel feeds it: a kexec boot of 1.0 s and as
+// much for user space (assumed).
+inline constexpr std::uint64_t kGapMilliseconds = 2000;
+
+// The outcome of reading: a scenario, or diagnostics.
+struct Loaded {
+  std::string file;
+  std::string text;
+  Node root;
+  Scenario scenario;
+  Diagnostics diagnostics;
+
+  bool good() const { return diagnostics.empty(); }
+  std::string errors() const { return diagnostics.format(file, text); }
+};
+
+// Reads and checks a scenario; `folder` is where its files are looked for.
+Loaded parse_scenario(std::string file, std::string text, const std::string& folder);
+// As above, from a file; a file that cannot be read is a diagnostic at its first line.
+Loaded load_scenario(const std::string& file);
+
+// The scenario with every default written out and the origin of each value as a comment.
+std::string expand(const Loaded& loaded);
+
+}  // namespace baton::harness

@@ -1,0 +1,204 @@
+#include "harness/scenario/schema.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "harness/scenario/units.h"
+
+namespace baton::harness {
+namespace {
+
+std::string_view name_of(KeyType type) {
+  switch (type) {
+    case KeyType::kMap:
+      return "a mapping";
+    case KeyType::kList:
+      return "a list";
+    case KeyType::kChoices:
+      return "one value or a list of values";
+    default:
+      return "a single value";
+  }
+}
+
+bool is_name(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  });
+}
+
+class Checker {
+ public:
+  explicit Checker(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+
+  void check_map(const Node& node, std::string_view path) {
+    const std::vector<const KeyRow*> rows = rows_below(path);
+    std::vector<std::string_view> names;
+    for (const KeyRow* row : rows) names.push_back(last_part(row->path));
+    std::vector<std::string_view> meant;  // keys that unknown ones probably stand for
+    for (std::size_t i = 0; i < node.keys.size() && i < node.items.size(); ++i) {
+      const Node::Key& key = node.keys[i];
+      const auto found = std::ranges::find(names, key.text);
+      if (found != names.end()) {
+        check(node.items[i], *rows[static_cast<std::size_t>(found - names.begin())]);
+        continue;
+      }
+      if (const std::string_view guess = closest(key.text, names); !guess.empty()) {
+        meant.push_back(guess);
+      }
+      diagnostics_.add(Problem::kUnknownKey, key.at, fmt::format("unknown key \"{}\"", key.text),
+                       did_you_mean(key.text, names), fmt::format("keys here: {}", join(names)));
+    }
+    for (const KeyRow* row : rows) {
+      const std::string_view name = last_part(row->path);
+      if (row->required && node.find(name) == nullptr && !std::ranges::count(meant, name)) {
+        diagnostics_.add(Problem::kMissingKey, node.at, fmt::format("key \"{}\" is missing", name),
+                         fmt::format("{}: {}", name, row->description));
+      }
+    }
+  }
+
+ private:
+  void check(const Node& node, const KeyRow& row) {
+    switch (row.type) {
+      case KeyType::kMap:
+        if (node.kind == Node::Kind::kMap) return check_map(node, row.path);
+        return wrong_type(node, row);
+      case KeyType::kList:
+        if (node.kind == Node::Kind::kList) return check_items(node, row);
+        return wrong_type(node, row);
+      case KeyType::kChoices:
+        if (node.kind == Node::Kind::kScalar) return check_choice(node, row);
+        if (node.kind == Node::Kind::kList) {
+          for (const Node& item : node.items) {
+            item.kind == Node::Kind::kScalar ? check_choice(item, row) : wrong_type(item, row);
+          }
+          return;
+        }
+        return wrong_type(node, row);
+      default:
+        if (node.kind == Node::Kind::kScalar) return check_scalar(node, row);
+        return wrong_type(node, row);
+    }
+  }
+
+  void check_items(const Node& node, const KeyRow& row) {
+    const KeyRow* item_row = key_row(fmt::format("{}[]", row.path));
+    for (const Node& item : node.items) check(item, *item_row);
+  }
+
+  void check_scalar(const Node& node, const KeyRow& row) {
+    switch (row.type) {
+      case KeyType::kChoice:
+        return check_choice(node, row);
+      case KeyType::kName:
+        if (!is_name(node.text)) {
+          diagnostics_.add(Problem::kBadValue, node.at, fmt::format("\"{}\" is no name", node.text),
+                           "letters, digits, '-' and '_'");
+        }
+        return;
+      case KeyType::kSize:
+        return check_value(node, row, parse_size(node.text));
+      case KeyType::kDuration:
+        return check_value(node, row, parse_duration(node.text));
+      case KeyType::kRate:
+        return check_value(node, row, parse_rate(node.text));
+      case KeyType::kNumber:
+        return check_value(node, row, parse_number(node.text));
+      default:
+        return;
+    }
+  }
+
+  void check_value(const Node& node, const KeyRow& row, const ParsedValue& value) {
+    const std::string_view name = last_part(row.path);
+    if (!value) {
+      diagnostics_.add(Problem::kBadValue, node.at,
+                       fmt::format("{}: cannot read \"{}\"", name, node.text), value.error(),
+                       fmt::format("example: {}: {}", name, row.example));
+    } else if (*value < row.minimum || *value > row.maximum) {
+      diagnostics_.add(Problem::kOutOfRange, node.at,
+                       fmt::format("{}: \"{}\" is out of range", name, node.text), range_of(row));
+    }
+  }
+
+  static std::string range_of(const KeyRow& row) {
+    const auto show = [&row](std::uint64_t value) {
+      if (row.type == KeyType::kSize) return format_size(value);
+      if (row.type == KeyType::kRate) return fmt::format("{}B/s", value);
+      if (row.type == KeyType::kDuration) {
+        return sim::to_string(sim::Duration::picoseconds(static_cast<std::int64_t>(value)));
+      }
+      return fmt::format("{}", value);
+    };
+    return fmt::format("{} to {}", show(row.minimum), show(row.maximum));
+  }
+
+  void check_choice(const Node& node, const KeyRow& row) {
+    std::vector<std::string_view> names;
+    std::vector<std::string_view> all;
+    for (const Choice& choice : row.choices()) {
+      all.push_back(choice.name);
+      if (choice.built) names.push_back(choice.name);
+      if (choice.name != node.text) continue;
+      if (!choice.built) {
+        diagnostics_.add(Problem::kNotBuilt, node.at,
+                         fmt::format("{} \"{}\": not built yet", subject(row), node.text), "",
+                         fmt::format("built: {}", join_built(row)));
+      }
+      return;
+    }
+    diagnostics_.add(Problem::kUnknownValue, node.at,
+                     fmt::format("unknown {} \"{}\"", subject(row), node.text),
+                     did_you_mean(node.text, all), fmt::format("choices: {}", join(names)));
+  }
+
+  // "preset" of "kernels[].preset", "defect" of "defects[]".
+  static std::string subject(const KeyRow& row) {
+    std::string_view name = last_part(row.path);
+    if (name.ends_with("s[]")) name.remove_suffix(3);
+    if (row.path.starts_with("policies.") || row.path.starts_with("kernels[].policies.")) {
+      return fmt::format("policy {}", name);
+    }
+    if (name == "do") return "step";
+    if (row.type == KeyType::kChoices) return "invariant";
+    return std::string(name);
+  }
+
+  static std::string join(const std::vector<std::string_view>& names) {
+    return fmt::format("{}", fmt::join(names, ", "));
+  }
+  static std::string join_built(const KeyRow& row) {
+    std::vector<std::string_view> names;
+    for (const Choice& choice : row.choices()) {
+      if (choice.built) names.push_back(choice.name);
+    }
+    return join(names);
+  }
+
+  void wrong_type(const Node& node, const KeyRow& row) {
+    const bool nothing = node.kind == Node::Kind::kNull;
+    diagnostics_.add(Problem::kWrongType, node.at,
+                     fmt::format("{}: {} is expected{}", last_part(row.path), name_of(row.type),
+                                 nothing ? ", nothing stands here" : ""));
+  }
+
+  Diagnostics& diagnostics_;
+};
+
+}  // namespace
+
+void check_against_schema(const Node& root, Diagnostics& diagnostics) {
+  if (root.kind != Node::Kind::kMap) {
+    const Position at = root.at.line == 0 ? Position{1, 1, 1} : root.at;
+    diagnostics.add(Problem::kWrongType, at,
+                    "a scenario is a mapping that starts with \"baton: 1\"");
+    return;
+  }
+  Checker(diagnostics).check_map(root, "");
+}
+
+}  // namespace baton::harness

@@ -1,0 +1,209 @@
+// The table of schema.h and the choices that its rows name.
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "harness/scenario/invariant_rows.h"
+#include "harness/scenario/schema.h"
+#include "model/linux/base/config.h"
+
+namespace baton::harness {
+namespace {
+
+constexpr std::uint64_t kAny = std::numeric_limits<std::int64_t>::max();
+constexpr std::uint64_t kKiB = 1024;
+constexpr std::uint64_t kMiB = kKiB * kKiB;
+constexpr std::uint64_t kGiB = kKiB * kMiB;
+constexpr std::uint64_t kMicrosecond = 1'000'000;
+constexpr std::uint64_t kSecond = 1'000'000'000'000;
+
+std::vector<Choice> presets() {
+  return {{"vision"}, {"v6.19", false}, {"v7.2", false}, {"next", false}};
+}
+std::vector<Choice> iommu_modes() { return {{"legacy"}, {"scalable", false}}; }
+std::vector<Choice> added_kinds() {
+  return {{"dsa"}, {"nvme", false}, {"nic", false}, {"virtio-net", false}, {"watchdog", false}};
+}
+std::vector<Choice> interrupts() {
+  return {{"disable-in-freeze"},     {"require-disabled", false}, {"irte-drop", false},
+          {"posted-capture", false}, {"remember", false},         {"keep", false}};
+}
+std::vector<Choice> reinject() { return {{"spurious"}, {"none"}, {"pending-only", false}}; }
+std::vector<Choice> workloads() { return {{"copy"}}; }
+std::vector<Choice> verifications() { return {{"full"}, {"sampled"}}; }
+std::vector<Choice> actions() {
+  return {{"live-update"}, {"cold-reboot"}, {"create-session"}, {"preserve"},
+          {"cancel"},      {"kexec"},       {"retrieve"},       {"finish"}};
+}
+std::vector<Choice> refusals() { return {{"stop"}, {"go-on-without"}, {"shut-down-vm"}}; }
+std::vector<Choice> ones() { return {{"1"}}; }
+
+std::vector<Choice> defects() {
+  std::vector<Choice> result;
+  for (const linux::DefectRow& row : linux::defect_rows()) result.push_back({row.id});
+  return result;
+}
+std::vector<Choice> invariants() {
+  std::vector<Choice> result;
+  for (const InvariantRow& row : invariant_rows()) result.push_back({row.id});
+  return result;
+}
+std::vector<Choice> invariants_or_all() {
+  std::vector<Choice> result = invariants();
+  result.insert(result.begin(), Choice{"all"});
+  return result;
+}
+std::vector<Choice> measures() {
+  std::vector<Choice> result;
+  for (const MeasureRow& row : measure_rows()) result.push_back({row.id});
+  return result;
+}
+
+constexpr bool kMust = true;
+constexpr bool kMay = false;
+
+constexpr KeyRow map(std::string_view path, bool required, std::string_view description) {
+  return {path, KeyType::kMap, required, "", "", nullptr, 0, 0, description, ""};
+}
+constexpr KeyRow list(std::string_view path, bool required, std::string_view description) {
+  return {path, KeyType::kList, required, "", "", nullptr, 0, 0, description, ""};
+}
+constexpr KeyRow text(std::string_view path, KeyType type, bool required, std::string_view fallback,
+                      std::string_view description, std::string_view example) {
+  return {path, type, required, fallback, "", nullptr, 0, 0, description, example};
+}
+constexpr KeyRow number(std::string_view path, KeyType type, bool required,
+                        std::string_view fallback, std::uint64_t minimum, std::uint64_t maximum,
+                        std::string_view description, std::string_view example) {
+  return {path, type, required, fallback, "", nullptr, minimum, maximum, description, example};
+}
+constexpr KeyRow choice(std::string_view path, bool required, std::string_view fallback,
+                        std::vector<Choice> (*choices)(), std::string_view description,
+                        std::string_view origin = "") {
+  return {path, KeyType::kChoice, required, fallback, origin, choices, 0, 0, description, fallback};
+}
+
+constexpr std::array kRows{
+    choice("baton", kMust, "", ones, "version of the scenario language"),
+    text("title", KeyType::kText, kMust, "", "one sentence: what happens here",
+         "A DSA keeps copying while the host kernel is replaced"),
+
+    map("machine", kMust, "the host, which lives through every kernel"),
+    number("machine.memory", KeyType::kSize, kMay, "64GiB", 4 * kGiB, 4096 * kGiB,
+           "RAM, a multiple of 2MiB", "64GiB"),
+    map("machine.topology", kMust, "the PCI fabric"),
+    text("machine.topology.lspci", KeyType::kFile, kMust, "",
+         "`lspci -xxxx` output of a real host: its buses, bridges and functions",
+         "hosts/switch.lspci"),
+    list("machine.topology.add", kMay, "devices beside those of the dump"),
+    map("machine.topology.add[]", kMay, "one device on a root bus of its own"),
+    choice("machine.topology.add[].kind", kMust, "", added_kinds, "what it is"),
+    text("machine.topology.add[].name", KeyType::kName, kMust, "", "what the scenario calls it",
+         "dsa0"),
+    number("machine.topology.add[].bus", KeyType::kNumber, kMust, "", 1, 255,
+           "number of its root bus, free in the dump", "0x6a"),
+    number("machine.topology.add[].device", KeyType::kNumber, kMay, "1", 0, 31, "device number",
+           "1"),
+    number("machine.topology.add[].function", KeyType::kNumber, kMay, "0", 0, 7, "function number",
+           "0"),
+    map("machine.iommu", kMay, "the remapping units"),
+    choice("machine.iommu.mode", kMay, "legacy", iommu_modes, "translation mode"),
+
+    list("kernels", kMay,
+         "generation 0 first; a shorter list than there are kernels repeats its last entry"),
+    map("kernels[]", kMay, "one kernel generation"),
+    choice("kernels[].preset", kMay, "vision", presets, "which generations its pieces have"),
+    text("kernels[].cmdline", KeyType::kText, kMay, "", "its command line, beside what baton adds",
+         "pci=noacpi"),
+    map("kernels[].policies", kMay, "policies of this generation alone"),
+    choice("kernels[].policies.interrupts", kMay, "", interrupts,
+           "a preserved device's interrupts in the gap"),
+    choice("kernels[].policies.reinject", kMay, "", reinject,
+           "what the VMM injects when the guest resumes"),
+    list("kernels[].defects", kMay, "defects of this generation alone"),
+    choice("kernels[].defects[]", kMay, "", defects, "a defect by id"),
+
+    map("policies", kMay, "policies of all generations"),
+    choice("policies.interrupts", kMay, "disable-in-freeze", interrupts,
+           "a preserved device's interrupts in the gap", "preset vision"),
+    choice("policies.reinject", kMay, "spurious", reinject,
+           "what the VMM injects when the guest resumes", "preset vision"),
+    list("defects", kMay, "defects of all generations"),
+    choice("defects[]", kMay, "", defects, "a defect by id"),
+
+    list("vms", kMay, "virtual machines"),
+    map("vms[]", kMay, "one VM and its VMM process"),
+    text("vms[].name", KeyType::kName, kMust, "", "its name", "vm0"),
+    number("vms[].memory", KeyType::kSize, kMust, "", 4 * kMiB, 1024 * kGiB,
+           "guest memory, a memfd; a multiple of 4KiB", "256MiB"),
+    list("vms[].devices", kMay, "devices that it owns through VFIO"),
+    text("vms[].devices[]", KeyType::kName, kMay, "", "a device by name", "dsa0"),
+    map("vms[].workload", kMay, "what the guest does with its device"),
+    choice("vms[].workload.kind", kMay, "copy", workloads, "copy: memory to memory, verified"),
+    number("vms[].workload.size", KeyType::kSize, kMay, "64KiB", 64, 2 * kMiB, "bytes of one copy",
+           "64KiB"),
+    number("vms[].workload.depth", KeyType::kNumber, kMay, "32", 2, 1024,
+           "buffers in use, and copies in one batch", "32"),
+    number("vms[].workload.rate", KeyType::kRate, kMay, "100MB/s", 1'000'000, 60'000'000'000,
+           "bytes that the device copies in a second: sets the engine's speed", "100MB/s"),
+    choice("vms[].workload.verify", kMay, "full", verifications,
+           "full: every byte; sampled: some buffers of each batch"),
+
+    list("script", kMay, "what the operator does, and when"),
+    map("script[]", kMay, "one step"),
+    number("script[].at", KeyType::kDuration, kMust, "", 0, 3600 * kSecond,
+           "simulated time since user space first ran", "10ms"),
+    choice("script[].do", kMust, "", actions, "the step"),
+    choice("script[].on_refusal", kMay, "stop", refusals,
+           "what the orchestrator does when a VM cannot be preserved"),
+
+    number("end", KeyType::kDuration, kMay, "", kMicrosecond, 3600 * kSecond,
+           "length of the run since user space first ran; without it, the run ends 20 ms after "
+           "the last step of the script has been finished",
+           "5s"),
+
+    list("expect", kMust, "what must come out"),
+    map("expect[]", kMay, "one expectation: holds, violates or measure"),
+    KeyRow{"expect[].holds", KeyType::kChoices, kMay, "", "", invariants_or_all, 0, 0,
+           "invariants that hold: all, an id, or a list of ids", "all"},
+    KeyRow{"expect[].violates", KeyType::kChoices, kMay, "", "", invariants, 0, 0,
+           "an invariant that is known to be violated here, or a list of them",
+           "memory-not-reused"},
+    choice("expect[].measure", kMay, "", measures, "a quantity of the run"),
+    text("expect[].below", KeyType::kBound, kMay, "", "it must be smaller than this", "2s"),
+    text("expect[].above", KeyType::kBound, kMay, "", "it must be larger than this", "1MiB"),
+};
+
+}  // namespace
+
+std::span<const KeyRow> key_rows() { return kRows; }
+
+const KeyRow* key_row(std::string_view path) {
+  const auto found = std::ranges::find(kRows, path, &KeyRow::path);
+  return found == kRows.end() ? nullptr : &*found;
+}
+
+std::string_view last_part(std::string_view path) {
+  const std::size_t dot = path.rfind('.');
+  return dot == std::string_view::npos ? path : path.substr(dot + 1);
+}
+
+std::vector<const KeyRow*> rows_below(std::string_view path) {
+  std::vector<const KeyRow*> result;
+  for (const KeyRow& row : kRows) {
+    std::string_view rest = row.path;
+    if (!path.empty()) {
+      if (!rest.starts_with(path)) continue;
+      rest.remove_prefix(path.size());
+      if (!rest.starts_with('.')) continue;
+      rest.remove_prefix(1);
+    }
+    if (!rest.empty() && rest.find_first_of(".[") == std::string_view::npos) {
+      result.push_back(&row);
+    }
+  }
+  return result;
+}
+
+}  // namespace baton::harness

@@ -1,0 +1,165 @@
+#include "harness/scenario/yaml.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace baton::harness {
+namespace {
+
+Position position(const YAML::Mark& mark, std::size_t length = 1) {
+  if (mark.is_null()) return {1, 1, 1};
+  return {static_cast<unsigned>(mark.line + 1), static_cast<unsigned>(mark.column + 1),
+          static_cast<unsigned>(std::max<std::size_t>(1, length))};
+}
+
+class Builder final : public YAML::EventHandler {
+ public:
+  explicit Builder(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+
+  Node take() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++documents_ > 1) {
+      diagnostics_.add(Problem::kYamlFeature, position(mark), "a second document",
+                       "a scenario is one document");
+    }
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    refuse_anchor(mark, anchor);
+    Node node;
+    node.at = position(mark);
+    add(std::move(node));
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    diagnostics_.add(Problem::kYamlFeature, position(mark), "an alias (*name)",
+                     "write the value out");
+    Node node;
+    node.at = position(mark);
+    add(std::move(node));
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    refuse_anchor(mark, anchor);
+    refuse_tag(mark, tag);
+    const bool quoted = tag == "!";
+    Node node;
+    node.kind = Node::Kind::kScalar;
+    node.at = position(mark, value.size() + (quoted ? 2 : 0));
+    node.text = value;
+    add(std::move(node));
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(Node::Kind::kList, mark, tag, anchor);
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    open(Node::Kind::kMap, mark, tag, anchor);
+  }
+  void OnMapEnd() override { close(); }
+
+ private:
+  void refuse_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
+    if (anchor != 0) {
+      diagnostics_.add(Problem::kYamlFeature, position(mark), "an anchor (&name)",
+                       "anchors are not used in scenarios");
+    }
+  }
+
+  // yaml-cpp reports "?" for plain and "!" for quoted scalars without a tag.
+  void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
+    if (!tag.empty() && tag != "?" && tag != "!") {
+      diagnostics_.add(Problem::kYamlFeature, position(mark), fmt::format("a tag ({})", tag),
+                       "the type follows from the key");
+    }
+  }
+
+  void open(Node::Kind kind, const YAML::Mark& mark, const std::string& tag,
+            YAML::anchor_t anchor) {
+    refuse_anchor(mark, anchor);
+    refuse_tag(mark, tag);
+    Node node;
+    node.kind = kind;
+    node.at = position(mark);
+    open_.push_back(std::move(node));
+  }
+
+  void close() {
+    Node done = std::move(open_.back());
+    open_.pop_back();
+    if (done.kind == Node::Kind::kMap) {
+      done.items.resize(done.keys.size());
+    }
+    add(std::move(done));
+  }
+
+  void add(Node node) {
+    if (open_.empty()) {
+      if (documents_ <= 1) root_ = std::move(node);
+      return;
+    }
+    Node& parent = open_.back();
+    if (parent.kind == Node::Kind::kMap && parent.keys.size() == parent.items.size()) {
+      add_key(parent, node);
+    } else {
+      // A value without a mark of its own is shown at its key.
+      if (node.kind == Node::Kind::kNull && parent.kind == Node::Kind::kMap) {
+        node.at = parent.keys.back().at;
+      }
+      parent.items.push_back(std::move(node));
+    }
+  }
+
+  void add_key(Node& parent, const Node& key) {
+    if (key.kind != Node::Kind::kScalar) {
+      diagnostics_.add(Problem::kWrongType, key.at, "a key must be a single word");
+    } else if (key.text == "<<") {
+      diagnostics_.add(Problem::kYamlFeature, key.at, "a merge key (<<)", "write the keys out");
+    } else if (parent.find(key.text) != nullptr) {
+      diagnostics_.add(Problem::kDuplicateKey, key.at,
+                       fmt::format("key \"{}\" stands twice", key.text));
+    }
+    parent.keys.push_back({key.text, key.at});
+  }
+
+  Diagnostics& diagnostics_;
+  int documents_ = 0;
+  Node root_;
+  std::vector<Node> open_;
+};
+
+}  // namespace
+
+const Node* Node::find(std::string_view key) const {
+  for (std::size_t i = 0; i < keys.size() && i < items.size(); ++i) {
+    if (keys[i].text == key) return &items[i];
+  }
+  return nullptr;
+}
+
+Node read_yaml(std::string_view text, Diagnostics& diagnostics) {
+  std::istringstream stream{std::string(text)};
+  Builder builder(diagnostics);
+  try {
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+  } catch (const YAML::Exception& error) {
+    diagnostics.add(Problem::kSyntax, position(error.mark), fmt::format("not YAML: {}", error.msg));
+    return {};
+  }
+  return builder.take();
+}
+
+}  // namespace baton::harness
