@@ -39,6 +39,8 @@ class Fabric {
  public:
   Fabric(sim::Simulation& simulation, RootComplex& root_complex, FabricTiming timing);
   ~Fabric();
+  Fabric(const Fabric&) = delete;
+  Fabric& operator=(const Fabric&) = delete;
 
   // Adds a root bus; the host bridge owns numbers [first, last] of the segment.
   Bus& add_root_bus(std::uint16_t segment, std::uint8_t first, std::uint8_t last);
@@ -46,6 +48,11 @@ class Fabric {
 
   // Adds a function on a bus; device 0..31, function 0..7. The slot must be free.
   Function& add(Bus& bus, unsigned device, unsigned function, std::unique_ptr<Function> owned);
+
+  // Platform reset: every function into its power-on state, then the registers that firmware had
+  // programmed when remember_firmware() was called, as the same firmware would program them again.
+  void remember_firmware();
+  void power_on_reset();
 
   // Every function, in order of root bus, then depth first.
   std::vector<Function*> functions() const;
@@ -68,7 +75,13 @@ class Fabric {
   Completion request(Function& from, MemoryRequest request, std::span<std::byte> data);
 
  private:
-  sim::Simulation& simulation_;
+  Bus* root_of(Sbdf address) const;
+  // A request from above on a bus: who claims its address takes it. nullopt: nobody.
+  std::optional<Completion> route_down(Bus& bus, const MemoryRequest& request,
+                                       std::span<std::byte> data, sim::Duration latency);
+  Completion climb(Function& from, MemoryRequest& request, std::span<std::byte> data);
+  Completion from_cpu(const MemoryRequest& request, std::span<std::byte> data);
+
   RootComplex& root_complex_;
   FabricTiming timing_;
   std::vector<std::unique_ptr<Bus>> root_buses_;

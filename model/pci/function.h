@@ -4,15 +4,22 @@
 // derive from it (model/devices); bridges are pci::Bridge; functions of an imported host whose
 // device baton does not model answer configuration requests from the recorded bytes and let their
 // BARs read as zero (ImportedFunction).
+//
+// A function that declares MSI-X gets its vector table and pending bits from here: accesses to
+// those ranges of its BAR never reach memory_read() and memory_write().
+//
+// Not modelled: INTx and MSI messages (no device of baton sends them), I/O BARs as targets, the
+// time that a reset takes (a function is ready at once).
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "model/pci/config_space.h"
+#include "model/pci/msix.h"
 #include "model/pci/request.h"
 #include "sim/simulation.h"
 
@@ -20,6 +27,9 @@ namespace baton::pci {
 
 class Fabric;
 class Bus;
+struct ConfigWritten;
+struct RequestDone;
+struct FunctionReset;
 
 // A memory BAR that claims an address.
 struct BarHit {
@@ -41,11 +51,12 @@ class Function {
   // Where configuration software reaches it now: its device and function number are wired, its bus
   // is the number its bus has at this instant.
   Sbdf location() const;
+  Bus* bus() const { return bus_; }
 
   // The bus and device number it captured from the last Type 0 configuration write, with its
   // function number: the requester id of everything it sends [PCIe 2.2.6.2]. Until the first
   // write after power-on or hot reset: 00:00.f.
-  Bdf requester_id() const;
+  Bdf requester_id() const { return Bdf(captured_bus_, captured_device_, function_); }
 
   ConfigSpace& config() { return config_; }
   const ConfigSpace& config() const { return config_; }
@@ -55,22 +66,29 @@ class Function {
   std::uint32_t config_read(std::uint16_t offset, unsigned width);
   void config_write(std::uint16_t offset, unsigned width, std::uint32_t value, Bdf addressed_as);
 
-  bool memory_enabled() const;  // Command.MSE, in D0
-  bool bus_master() const;      // Command.BME
+  bool memory_enabled() const;   // Command.MSE, in D0
+  bool bus_master() const;       // Command.BME, in D0
+  unsigned power_state() const;  // 0..3; 0 without a PM capability
 
   // The BAR that claims `address`, while memory decode is on.
   std::optional<BarHit> decode(std::uint64_t address) const;
 
-  // Memory requests that reach one of its BARs. Default: reads zero, ignores writes.
+  // A memory request that reached one of its BARs: the MSI-X structures, or the device.
+  void bar_read(BarHit hit, std::span<std::byte> to);
+  void bar_write(BarHit hit, std::span<const std::byte> from);
+
+  // The device's part of them. Default: reads zero, ignores writes.
   virtual void memory_read(BarHit hit, std::span<std::byte> to);
   virtual void memory_write(BarHit hit, std::span<const std::byte> from);
 
   // Puts it into the state that this reset leaves, then calls on_reset().
-  void reset(ResetKind kind);
+  virtual void reset(ResetKind kind);
 
   // Sends MSI-X vector `index` as a memory write, or sets its pending bit [PCIe 6.1.4]. False if
   // MSI-X is off or the function has none.
   bool signal_msix(unsigned index);
+  // Null if the function has none.
+  const Msix* msix() const { return msix_.get(); }
 
  protected:
   // Sends a memory request upstream; `length` is data.size(), within one 4 KiB page. Bus master
@@ -91,9 +109,20 @@ class Function {
   friend class Bus;
   friend class Fabric;
 
+  Completion send(const MemoryRequest& request, std::span<std::byte> data);
+  bool starts_reset(std::uint16_t offset, unsigned width, std::uint32_t value) const;
+  std::uint32_t allowed_power_state(std::uint16_t offset, unsigned width, std::uint32_t old_value,
+                                    std::uint32_t value) const;
+  void send_unmasked_msix();
+
   std::string name_;
   sim::ActorId actor_;
   ConfigSpace config_;
+  std::unique_ptr<Msix> msix_;
+  const sim::Topic<ConfigWritten>& config_written_;
+  const sim::Topic<RequestDone>& request_done_;
+  const sim::Topic<FunctionReset>& function_reset_;
+  std::uint16_t pm_ = 0;
   Fabric* fabric_ = nullptr;
   Bus* bus_ = nullptr;
   unsigned device_ = 0;

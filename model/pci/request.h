@@ -34,7 +34,12 @@ struct MemoryRequest {
 
 // Completion status as the requester sees it. A posted write has no completion: its sender sees
 // kSuccess whatever happened, and `stopped_at` tells the observer the truth.
-enum class CompletionStatus : std::uint8_t { kSuccess, kUnsupportedRequest, kCompleterAbort };
+enum class CompletionStatus : std::uint8_t {
+  kSuccess,
+  kUnsupportedRequest,
+  kCompleterAbort,
+  kTimeout
+};
 
 enum class Destination : std::uint8_t { kNowhere, kRam, kFunction, kInterrupt };
 

@@ -1,0 +1,270 @@
+#include "model/pci/fabric.h"
+
+#include <algorithm>
+
+#include "sim/check.h"
+
+namespace baton::pci {
+namespace {
+
+// ACS Control bits [PCIe 7.7.11.3].
+constexpr std::uint16_t kSourceValidation = 1U << 0;
+constexpr std::uint16_t kTranslationBlocking = 1U << 1;
+constexpr std::uint16_t kRequestRedirect = 1U << 2;
+constexpr std::uint16_t kUpstreamForwarding = 1U << 4;
+constexpr std::uint16_t kDirectTranslated = 1U << 6;
+
+Completion stopped(std::string_view where, CompletionStatus status) {
+  Completion completion;
+  completion.status = status;
+  completion.stopped_at = where;
+  return completion;
+}
+
+Completion unsupported(std::string_view where) {
+  return stopped(where, CompletionStatus::kUnsupportedRequest);
+}
+
+void collect(const Bus& bus, std::vector<Function*>& into) {
+  bus.for_each([&](Function& function) {
+    into.push_back(&function);
+    if (auto* bridge = dynamic_cast<Bridge*>(&function)) collect(bridge->secondary_bus(), into);
+  });
+}
+
+// The function that a Type 0 request for this device and function number selects on a bus.
+Function* select(const Bus& bus, Bdf bdf) {
+  const Bridge* bridge = bus.bridge();
+  if (bridge != nullptr && bridge->is_downstream_port() && bdf.device() != 0 &&
+      !bridge->ari_forwarding()) {
+    return nullptr;
+  }
+  return bus.at(bdf.device(), bdf.function());
+}
+
+// Configuration requests go downstream by bus number alone, whatever Command says.
+Function* route_config(const Bus& bus, Bdf bdf) {
+  Function* found = nullptr;
+  bus.for_each([&](Function& function) {
+    auto* bridge = dynamic_cast<Bridge*>(&function);
+    if (found != nullptr || bridge == nullptr || !bridge->routes_bus(bdf.bus())) return;
+    if (bridge->secondary_down()) return;
+    // AMBIGUOUS: two bridges that claim one bus number both take the request on a real bus; here
+    // the lowest device number wins.
+    found = bridge->secondary() == bdf.bus() ? select(bridge->secondary_bus(), bdf)
+                                             : route_config(bridge->secondary_bus(), bdf);
+  });
+  return found;
+}
+
+// What a bridge from another bus type puts in place of the requester's id [PCIe-to-PCI bridge 1.0,
+// 2.3; linux drivers/pci/search.c, pci_for_each_dma_alias].
+std::optional<Bdf> alias_of(const Bridge& bridge) {
+  const auto type = bridge.port_type();
+  if (type == PortType::kPcieToPciBridge) return Bdf(bridge.secondary(), 0, 0);
+  if (!type) return bridge.requester_id();
+  return std::nullopt;
+}
+
+// What a downstream port does with a request from its link before routing it [PCIe 6.12.1.1].
+std::string_view acs_violation(const Bridge& port, const MemoryRequest& request) {
+  const std::uint16_t acs = port.acs_control();
+  if ((acs & kSourceValidation) != 0 && !port.routes_bus(request.requester.bus())) {
+    return "acs-source-validation";
+  }
+  if ((acs & kTranslationBlocking) != 0 && request.type != AddressType::kUntranslated) {
+    return "acs-translation-blocking";
+  }
+  return {};
+}
+
+}  // namespace
+
+Fabric::Fabric(sim::Simulation&, RootComplex& root_complex, FabricTiming timing)
+    : root_complex_(root_complex), timing_(timing) {}
+
+Fabric::~Fabric() = default;
+
+Bus& Fabric::add_root_bus(std::uint16_t segment, std::uint8_t first, std::uint8_t last) {
+  BATON_CHECK(first <= last, "a host bridge without bus numbers");
+  for (const auto& root : root_buses_) {
+    BATON_CHECK(root->segment() != segment || first > root->last() || last < root->number(),
+                "two host bridges share bus numbers");
+  }
+  root_buses_.push_back(std::make_unique<Bus>(segment, first, last));
+  return *root_buses_.back();
+}
+
+Function& Fabric::add(Bus& bus, unsigned device, unsigned function,
+                      std::unique_ptr<Function> owned) {
+  return bus.attach(*this, device, function, std::move(owned));
+}
+
+std::vector<Function*> Fabric::functions() const {
+  std::vector<Function*> all;
+  for (const auto& root : root_buses_) collect(*root, all);
+  return all;
+}
+
+void Fabric::remember_firmware() {
+  for (Function* function : functions()) function->config().remember_firmware();
+}
+
+void Fabric::power_on_reset() {
+  for (const auto& root : root_buses_) root->reset(ResetKind::kPowerOn);
+  for (Function* function : functions()) {
+    if (!function->config().restore_firmware()) continue;
+    const Bdf place = function->location().bdf;
+    function->captured_bus_ = static_cast<std::uint8_t>(place.bus());
+    function->captured_device_ = static_cast<std::uint8_t>(place.device());
+  }
+}
+
+Function* Fabric::find(std::string_view name) const {
+  for (Function* function : functions()) {
+    if (function->name() == name) return function;
+  }
+  return nullptr;
+}
+
+Bus* Fabric::root_of(Sbdf address) const {
+  for (const auto& root : root_buses_) {
+    if (root->segment() == address.segment && address.bdf.bus() >= root->number() &&
+        address.bdf.bus() <= root->last()) {
+      return root.get();
+    }
+  }
+  return nullptr;
+}
+
+Function* Fabric::find(Sbdf address) const {
+  const Bus* root = root_of(address);
+  if (root == nullptr) return nullptr;
+  if (root->number() == address.bdf.bus()) return select(*root, address.bdf);
+  return route_config(*root, address.bdf);
+}
+
+std::uint32_t Fabric::config_read(Sbdf address, std::uint16_t offset, unsigned width) {
+  Function* function = find(address);
+  if (function == nullptr) return width == 4 ? 0xFFFFFFFF : (1U << (8 * width)) - 1;
+  return function->config_read(offset, width);
+}
+
+void Fabric::config_write(Sbdf address, std::uint16_t offset, unsigned width, std::uint32_t value) {
+  if (Function* function = find(address)) {
+    function->config_write(offset, width, value, address.bdf);
+  }
+}
+
+std::optional<Completion> Fabric::route_down(Bus& bus, const MemoryRequest& request,
+                                             std::span<std::byte> data, sim::Duration latency) {
+  std::optional<Completion> result;
+  bus.for_each([&](Function& function) {
+    if (result) return;
+    if (const auto hit = function.decode(request.address)) {
+      if (hit->offset + data.size() > function.config().bar(hit->bar).size) return;
+      result.emplace();
+      result->destination = Destination::kFunction;
+      result->address = PhysAddr(request.address);
+      result->latency = latency;
+      request.write ? function.bar_write(*hit, data) : function.bar_read(*hit, data);
+      return;
+    }
+    auto* bridge = dynamic_cast<Bridge*>(&function);
+    if (bridge == nullptr || !bridge->claims_memory(request.address)) return;
+    if (bridge->secondary_down()) {
+      result = unsupported("link-down");
+      return;
+    }
+    result = route_down(bridge->secondary_bus(), request, data, latency + timing_.per_bridge);
+    if (!result) result = unsupported("no-function-claims-address");
+  });
+  return result;
+}
+
+Completion Fabric::from_cpu(const MemoryRequest& request, std::span<std::byte> data) {
+  for (const auto& root : root_buses_) {
+    if (auto completion = route_down(*root, request, data, timing_.link)) return *completion;
+  }
+  return unsupported("no-function-claims-address");
+}
+
+Completion Fabric::cpu_read(PhysAddr address, std::span<std::byte> to) {
+  MemoryRequest request;
+  request.address = address.value();
+  request.length = static_cast<std::uint32_t>(to.size());
+  const Completion completion = from_cpu(request, to);
+  if (!completion.arrived()) std::ranges::fill(to, std::byte{0xFF});
+  return completion;
+}
+
+Completion Fabric::cpu_write(PhysAddr address, std::span<const std::byte> from) {
+  MemoryRequest request;
+  request.address = address.value();
+  request.length = static_cast<std::uint32_t>(from.size());
+  request.write = true;
+  // Routing has one signature for both directions; nobody writes into the data of a write.
+  return from_cpu(request, {const_cast<std::byte*>(from.data()), from.size()});
+}
+
+Completion Fabric::climb(Function& from, MemoryRequest& request, std::span<std::byte> data) {
+  sim::Duration latency = timing_.link;
+  Bus* bus = from.bus();
+  while (Bridge* bridge = bus->bridge()) {
+    if (bridge->secondary_down()) return unsupported("link-down");
+    latency += timing_.per_bridge;
+    if (!bridge->bus_master()) return unsupported("bridge-bus-master-off");
+    const bool port = bridge->is_downstream_port();
+    if (port) {
+      if (const auto violation = acs_violation(*bridge, request); !violation.empty()) {
+        return stopped(violation, CompletionStatus::kCompleterAbort);
+      }
+    }
+    if (const auto alias = alias_of(*bridge)) request.requester = *alias;
+    const std::uint16_t acs = port ? bridge->acs_control() : std::uint16_t{0};
+    const bool translated = request.type == AddressType::kTranslated;
+    if (bridge->claims_memory(request.address)) {
+      if (!bridge->port_type()) {
+        // On a conventional bus the target takes the request before the bridge sees it.
+        const auto peer = route_down(*bus, request, data, latency);
+        return peer ? *peer : unsupported("own-window");
+      }
+      if ((acs & kUpstreamForwarding) == 0) return unsupported("own-window");
+    }
+    bus = bridge->bus();
+    const bool redirect =
+        (acs & kRequestRedirect) != 0 && !(translated && (acs & kDirectTranslated) != 0);
+    if (bus->is_root() || redirect) continue;
+    if (!bridge->claims_memory(request.address)) {
+      if (const auto peer = route_down(*bus, request, data, latency)) return *peer;
+    }
+  }
+  Completion completion = root_complex_.request(request, data);
+  completion.latency += latency;
+  return completion;
+}
+
+Completion Fabric::request(Function& from, MemoryRequest request, std::span<std::byte> data) {
+  const Bdf sender = request.requester;
+  Completion completion = climb(from, request, data);
+  if (request.write) {
+    completion.status = CompletionStatus::kSuccess;  // posted: nobody tells the sender
+    return completion;
+  }
+  // The completion of a read is routed by requester id through the bus numbers as they are now.
+  if (!completion.arrived() && completion.status != CompletionStatus::kUnsupportedRequest) {
+    return completion;
+  }
+  const bool aliased = request.requester != sender;
+  const unsigned home = request.requester.bus();
+  for (Bus* bus = from.bus(); bus != nullptr;
+       bus = bus->bridge() ? bus->bridge()->bus() : nullptr) {
+    const bool below = aliased && bus == from.bus();
+    if (below || (home >= bus->number() && home <= bus->last())) continue;
+    completion.status = CompletionStatus::kTimeout;
+    completion.stopped_at = "completion-lost";
+  }
+  return completion;
+}
+
+}  // namespace baton::pci

@@ -1,0 +1,221 @@
+#include "model/pci/function.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "model/pci/bus.h"
+#include "model/pci/fabric.h"
+#include "model/pci/observations.h"
+#include "sim/check.h"
+
+namespace baton::pci {
+namespace {
+
+constexpr std::uint16_t kCommand = 0x04;
+constexpr std::uint32_t kMemorySpace = 1U << 1;
+constexpr std::uint32_t kBusMaster = 1U << 2;
+constexpr std::uint32_t kFlrCapable = 1U << 28;   // Device Capabilities
+constexpr std::uint32_t kInitiateFlr = 1U << 15;  // Device Control
+constexpr std::uint32_t kNoSoftReset = 1U << 3;   // PMCSR
+
+// The value that an access of `width` at `offset` holds for the register of `bytes` at `at`; bits
+// that the access does not cover come from `old`.
+std::uint32_t written_part(std::uint16_t offset, unsigned width, std::uint32_t value,
+                           std::uint16_t at, unsigned bytes, std::uint32_t old) {
+  std::uint32_t result = old;
+  for (unsigned i = 0; i < bytes; ++i) {
+    const unsigned byte = at + i;
+    if (byte < offset || byte >= offset + width) continue;
+    const std::uint32_t part = value >> (8 * (byte - offset)) & 0xFF;
+    result = (result & ~(0xFFU << (8 * i))) | part << (8 * i);
+  }
+  return result;
+}
+
+std::uint16_t plus(std::uint16_t offset, unsigned more) {
+  return static_cast<std::uint16_t>(offset + more);
+}
+
+}  // namespace
+
+Function::Function(sim::Simulation& simulation, std::string name, ConfigSpace config)
+    : simulation_(simulation),
+      name_(std::move(name)),
+      actor_(simulation.add_actor(name_)),
+      config_(std::move(config)),
+      config_written_(simulation.topic<ConfigWritten>()),
+      request_done_(simulation.topic<RequestDone>()),
+      function_reset_(simulation.topic<FunctionReset>()),
+      pm_(config_.find(CapabilityId::kPowerManagement)) {
+  const std::uint16_t msix = config_.find(CapabilityId::kMsix);
+  if (msix != 0 && msix + 12 <= config_.size()) msix_ = std::make_unique<Msix>(config_, msix);
+  if (pm_ + 8 > config_.size()) pm_ = 0;
+}
+
+Function::~Function() = default;
+
+Sbdf Function::location() const {
+  BATON_CHECK(bus_ != nullptr, "a function that is on no bus");
+  return {bus_->segment(), Bdf(bus_->number(), device_, function_)};
+}
+
+std::uint32_t Function::config_read(std::uint16_t offset, unsigned width) {
+  return config_.read(offset, width);
+}
+
+void Function::config_write(std::uint16_t offset, unsigned width, std::uint32_t value,
+                            Bdf addressed_as) {
+  captured_bus_ = static_cast<std::uint8_t>(addressed_as.bus());
+  captured_device_ = static_cast<std::uint8_t>(addressed_as.device());
+  if (offset + width > config_.size()) return;
+  const std::uint32_t old_value = config_.get(offset, width);
+  const bool flr = starts_reset(offset, width, value);
+  const unsigned old_state = power_state();
+  config_.write(offset, width, allowed_power_state(offset, width, old_value, value));
+  const std::uint32_t new_value = config_.get(offset, width);
+  if (config_written_.active()) {
+    const Sbdf address{bus_ == nullptr ? std::uint16_t{0} : bus_->segment(), addressed_as};
+    config_written_.publish({*this, address, offset, width, old_value, value, new_value});
+  }
+  on_config_write(offset, width, old_value, new_value);
+  // Leaving D3hot without No_Soft_Reset is a reset of the function [PCI PM 5.4.1].
+  const bool woken =
+      old_state == 3 && power_state() == 0 && (config_.get(plus(pm_, 4), 2) & kNoSoftReset) == 0;
+  if (flr || woken) reset(ResetKind::kFunctionLevel);
+  send_unmasked_msix();
+}
+
+bool Function::starts_reset(std::uint16_t offset, unsigned width, std::uint32_t value) const {
+  const std::uint16_t express = config_.find(CapabilityId::kExpress);
+  if (express != 0 && express + 0x0C <= config_.size() &&
+      (config_.get(plus(express, 4), 4) & kFlrCapable) != 0 &&
+      (written_part(offset, width, value, plus(express, 8), 2, 0) & kInitiateFlr) != 0) {
+    return true;
+  }
+  const std::uint16_t af = config_.find(CapabilityId::kAdvancedFeatures);
+  return af != 0 && af + 6 <= config_.size() && (config_.get(plus(af, 3), 1) & 2) != 0 &&
+         (written_part(offset, width, value, plus(af, 4), 1, 0) & 1) != 0;
+}
+
+// A write of a power state that the function lacks is ignored [PCIe 7.5.2.2].
+std::uint32_t Function::allowed_power_state(std::uint16_t offset, unsigned width,
+                                            std::uint32_t old_value, std::uint32_t value) const {
+  if (pm_ == 0 || offset > pm_ + 4 || offset + width <= pm_ + 4U) return value;
+  const unsigned shift = 8 * (pm_ + 4U - offset);
+  const unsigned state = value >> shift & 3;
+  const std::uint32_t capabilities = config_.get(plus(pm_, 2), 2);
+  const bool supported = state == 0 || state == 3 || (capabilities & (1U << (8 + state))) != 0;
+  if (supported) return value;
+  return (value & ~(3U << shift)) | (old_value & (3U << shift));
+}
+
+unsigned Function::power_state() const { return pm_ == 0 ? 0 : config_.get(plus(pm_, 4), 2) & 3; }
+
+bool Function::memory_enabled() const {
+  return (config_.get(kCommand, 2) & kMemorySpace) != 0 && power_state() == 0;
+}
+
+bool Function::bus_master() const {
+  return (config_.get(kCommand, 2) & kBusMaster) != 0 && power_state() == 0;
+}
+
+std::optional<BarHit> Function::decode(std::uint64_t address) const {
+  if (!memory_enabled()) return std::nullopt;
+  for (unsigned index = 0; index < 6; ++index) {
+    const Bar& bar = config_.bar(index);
+    if (bar.kind != BarKind::kMemory32 && bar.kind != BarKind::kMemory64) continue;
+    const std::uint64_t base = config_.bar_address(index);
+    if (address >= base && address - base < bar.size) return BarHit{index, address - base};
+  }
+  return std::nullopt;
+}
+
+void Function::bar_read(BarHit hit, std::span<std::byte> to) {
+  if (msix_ != nullptr && msix_->read(hit.bar, hit.offset, to)) return;
+  memory_read(hit, to);
+}
+
+void Function::bar_write(BarHit hit, std::span<const std::byte> from) {
+  if (msix_ != nullptr && msix_->write(hit.bar, hit.offset, from)) {
+    send_unmasked_msix();
+    return;
+  }
+  memory_write(hit, from);
+}
+
+void Function::memory_read(BarHit, std::span<std::byte> to) { std::ranges::fill(to, std::byte{0}); }
+
+void Function::memory_write(BarHit, std::span<const std::byte>) {}
+
+void Function::on_config_write(std::uint16_t, unsigned, std::uint32_t, std::uint32_t) {}
+
+void Function::on_reset(ResetKind) {}
+
+void Function::reset(ResetKind kind) {
+  config_.reset(kind);
+  if (msix_ != nullptr) msix_->reset();
+  if (kind != ResetKind::kFunctionLevel) {
+    captured_bus_ = 0;
+    captured_device_ = 0;
+  }
+  if (function_reset_.active()) function_reset_.publish({*this, kind});
+  on_reset(kind);
+}
+
+bool Function::signal_msix(unsigned index) {
+  if (msix_ == nullptr || !msix_->enabled(config_)) return false;
+  if (const auto message = msix_->signal(config_, index)) {
+    const auto data = std::bit_cast<std::array<std::byte, 4>>(message->data);
+    write(message->address, data);
+  }
+  return true;
+}
+
+void Function::send_unmasked_msix() {
+  if (msix_ == nullptr) return;
+  while (const auto message = msix_->take_unmasked(config_)) {
+    const auto data = std::bit_cast<std::array<std::byte, 4>>(message->data);
+    write(message->address, data);
+  }
+}
+
+Completion Function::read(std::uint64_t address, std::span<std::byte> data,
+                          std::optional<Pasid> pasid) {
+  MemoryRequest request;
+  request.pasid = pasid;
+  request.address = address;
+  request.length = static_cast<std::uint32_t>(data.size());
+  return send(request, data);
+}
+
+Completion Function::write(std::uint64_t address, std::span<const std::byte> data,
+                           std::optional<Pasid> pasid) {
+  MemoryRequest request;
+  request.pasid = pasid;
+  request.address = address;
+  request.length = static_cast<std::uint32_t>(data.size());
+  request.write = true;
+  // One signature carries both directions; nobody writes into the data of a write.
+  return send(request, {const_cast<std::byte*>(data.data()), data.size()});
+}
+
+Completion Function::send(const MemoryRequest& request, std::span<std::byte> data) {
+  BATON_CHECK(fabric_ != nullptr && bus_ != nullptr, "a request of a function on no bus");
+  BATON_CHECK(!data.empty() && (request.address & 0xFFF) + data.size() <= 4096,
+              "a request crosses a page");
+  MemoryRequest complete = request;
+  complete.segment = bus_->segment();
+  complete.requester = requester_id();
+  Completion completion;
+  if (bus_master()) {
+    completion = fabric_->request(*this, complete, data);
+  } else {
+    completion.status = CompletionStatus::kUnsupportedRequest;
+    completion.stopped_at = "bus-master-off";
+  }
+  if (request_done_.active()) request_done_.publish({*this, complete, completion, data});
+  return completion;
+}
+
+}  // namespace baton::pci
