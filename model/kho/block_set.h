@@ -40,6 +40,8 @@ class BlockSet {
   void destroy();
 
  private:
+  void drop_last();
+
   linux::KernelServices& services_;
   Kho& kho_;
   std::size_t entry_size_;

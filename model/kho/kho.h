@@ -37,7 +37,8 @@ struct KhoData {
 // areas. These are the boot ranges of the page allocator. nullopt: plain boot.
 struct Handover {
   KhoData data;
-  std::vector<sim::PhysRange> scratch;
+  std::vector<sim::PhysRange> areas;    // as the scratch table has them, empty ones included
+  std::vector<sim::PhysRange> scratch;  // the same memory, sorted and disjoint: boot ranges
 };
 std::optional<Handover> populate(host::KernelPort& port, const host::BootHandoff& handoff);
 
@@ -57,7 +58,10 @@ class Kho {
 
   bool enabled() const;
   bool is_kho_boot() const;
+  // Lowmem, global, node; the order in which an image looks for a place.
   const std::vector<sim::PhysRange>& scratch() const;
+  // From kexec-metadata: kernels since the cold boot.
+  std::uint32_t kexec_count() const;
 
   // Old kernel [luo-kho facts 2.7]. Errors: EINVAL, ENOMEM.
   linux::Result<> preserve_folio(PhysAddr folio, unsigned order);

@@ -1,0 +1,96 @@
+#include "model/kho/scratch.h"
+
+#include <algorithm>
+#include <array>
+
+namespace baton::kho {
+
+namespace {
+
+constexpr std::uint64_t kLowLimit = std::uint64_t{4} << 30;
+constexpr std::uint64_t kAnywhere = UINT64_MAX;
+
+// What a kernel has reserved when it sizes scratch: its image and early allocations, all low, and
+// struct page (64 bytes for 4096), anywhere [assumed: no published figure; the image size is that
+// of a distribution kernel].
+std::uint64_t reserved_low(const host::MemoryMap& map) {
+  return std::min<std::uint64_t>(std::uint64_t{48} << 20, map.ram_bytes() / 16);
+}
+std::uint64_t reserved_total(const host::MemoryMap& map) {
+  return reserved_low(map) + map.ram_bytes() / 64;
+}
+
+constexpr std::uint64_t round_up(std::uint64_t size) {
+  return (size + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment;
+}
+
+// lowmem, global, node.
+std::array<std::uint64_t, 3> sizes_of(const host::MemoryMap& map, const ScratchSizing& sizing) {
+  if (sizing.scale_percent == 0) {
+    return {round_up(sizing.lowmem), round_up(sizing.global), round_up(sizing.per_node)};
+  }
+  const auto scaled = [&](std::uint64_t bytes) { return bytes * sizing.scale_percent / 100; };
+  const std::uint64_t low = round_up(scaled(reserved_low(map)));
+  const std::uint64_t all = round_up(scaled(reserved_total(map)));
+  return {low, all > low ? all - low : 0, all};
+}
+
+bool overlaps(const sim::PhysRange& a, const sim::PhysRange& b) {
+  return a.start < b.end() && b.start < a.end();
+}
+
+// The highest aligned free place below `limit`, as memblock allocates top-down.
+std::optional<sim::PhysRange> place(const host::MemoryMap& map, std::uint64_t size,
+                                    std::uint64_t limit, const std::vector<sim::PhysRange>& others,
+                                    const std::function<bool(PhysAddr)>& taken) {
+  const auto is_free = [&](const sim::PhysRange& range) {
+    for (const sim::PhysRange& other : others) {
+      if (overlaps(range, other)) return false;
+    }
+    for (std::uint64_t offset = 0; offset < range.length; offset += sim::kPageSize) {
+      if (taken(range.start + offset)) return false;
+    }
+    return true;
+  };
+  for (auto entry = map.entries.rbegin(); entry != map.entries.rend(); ++entry) {
+    const std::uint64_t end = std::min(entry->range.end().value(), limit);
+    if (entry->type != host::MemoryType::kRam || end < size) {
+      continue;
+    }
+    std::uint64_t start = (end - size) / kScratchAlignment * kScratchAlignment;
+    for (; start >= entry->range.start.value(); start -= kScratchAlignment) {
+      const sim::PhysRange candidate{PhysAddr(start), size};
+      if (start != 0 && is_free(candidate)) {
+        return candidate;
+      }
+      if (start < kScratchAlignment) {
+        break;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::vector<sim::PhysRange>> choose_scratch(
+    const host::MemoryMap& map, const ScratchSizing& sizing,
+    const std::function<bool(PhysAddr)>& taken) {
+  const auto sizes = sizes_of(map, sizing);
+  std::vector<sim::PhysRange> areas;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] == 0) {
+      // AMBIGUOUS: what the table holds for a size of zero; read as an empty entry.
+      areas.push_back({PhysAddr(0), 0});
+      continue;
+    }
+    const auto area = place(map, sizes[i], i == 0 ? kLowLimit : kAnywhere, areas, taken);
+    if (!area) {
+      return std::nullopt;
+    }
+    areas.push_back(*area);
+  }
+  return areas;
+}
+
+}  // namespace baton::kho
