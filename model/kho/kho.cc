@@ -2,6 +2,7 @@
 #include "model/kho/kho.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "model/kho/command_line.h"
@@ -33,8 +34,7 @@ void Kho::State::reserve_scratch(std::string_view command_line) {
   if (const auto text = parameter(command_line, "kho_scratch")) {
     sizing = parse_scratch_sizing(*text).value_or(sizing);
   }
-  const auto taken = [this](PhysAddr page) { return pages().is_allocated(page); };
-  const auto areas = choose_scratch(services.port().memory_map(), sizing, taken);
+  const auto areas = choose_scratch(services.port().memory_map(), sizing);
   if (!areas) {
     services.print(sim::LogLevel::kWarning,
                    "KHO: failed to reserve scratch area, disabling kexec handover");
@@ -50,23 +50,29 @@ bool Kho::State::retrieve_memory() {
   if (!root) {
     return false;
   }
-  std::vector<sim::PhysRange> blocks;
-  const bool whole = walk_preserved(ram(), *root, [&](PhysAddr block, unsigned order) {
-    const sim::PhysRange range{block, sim::kPageSize << order};
-    pages().page(block).private_data = abi::kStamp << 32 | order;
-    if (!blocks.empty() && blocks.back().end() == range.start) {
-      blocks.back().length += range.length;
-    } else {
-      blocks.push_back(range);
-    }
-  });
-  std::ranges::sort(blocks, {}, &sim::PhysRange::start);
+  struct Block {
+    PhysAddr start;
+    unsigned order;
+    PhysAddr end() const { return start + (sim::kPageSize << order); }
+  };
+  std::vector<Block> blocks;
+  const bool whole = walk_preserved(
+      ram(), *root, [&](PhysAddr start, unsigned order) { blocks.push_back({start, order}); });
+  std::ranges::stable_sort(blocks, {}, &Block::start);
   std::vector<sim::PhysRange> runs;
-  for (const sim::PhysRange& block : blocks) {
+  for (const Block& block : blocks) {
+    const bool overlaps = !runs.empty() && block.start < runs.back().end();
+    if (overlaps) {
+      // One page in two blocks: it stays reserved, and only the first of them can be restored.
+      services.print(sim::LogLevel::kWarning, "KHO: block {:#x} is preserved twice",
+                     block.start.value());
+    } else {
+      pages().page(block.start).private_data = abi::kStamp << 32 | block.order;
+    }
     if (!runs.empty() && block.start <= runs.back().end()) {
       runs.back().length = std::max(block.end(), runs.back().end()) - runs.back().start;
     } else {
-      runs.push_back(block);
+      runs.push_back({block.start, block.end() - block.start});
     }
   }
   for (const sim::PhysRange& run : runs) {
@@ -135,7 +141,7 @@ std::optional<unsigned> Kho::State::take_stamp(PhysAddr address) {
     return std::nullopt;
   }
   linux::Page& page = pages().page(block);
-  if (page.private_data >> 32 != abi::kStamp) {
+  if (page.private_data >> 32 != abi::kStamp || pages().is_allocated(block)) {
     services.print(sim::LogLevel::kWarning, "KHO: page {:#x} is not a preserved block",
                    block.value());
     return std::nullopt;

@@ -139,7 +139,9 @@ void Kho::unpreserve_free(PhysAddr memory) {
 
 std::optional<unsigned> Kho::restore_folio(PhysAddr address) {
   const auto order = state_->take_stamp(address);
-  if (!order) {
+  // A block above the largest folio comes from preserve_pages() and is no folio; v7.0 refuses it
+  // here, newer kernels have no check.
+  if (!order || *order > linux::kMaxPageOrder) {
     return std::nullopt;
   }
   state_->pages().adopt(address.page_base(), *order, "restored");

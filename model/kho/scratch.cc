@@ -41,14 +41,11 @@ bool overlaps(const sim::PhysRange& a, const sim::PhysRange& b) {
 
 // The highest aligned free place below `limit`, as memblock allocates top-down.
 std::optional<sim::PhysRange> place(const host::MemoryMap& map, std::uint64_t size,
-                                    std::uint64_t limit, const std::vector<sim::PhysRange>& others,
-                                    const std::function<bool(PhysAddr)>& taken) {
+                                    std::uint64_t limit,
+                                    const std::vector<sim::PhysRange>& others) {
   const auto is_free = [&](const sim::PhysRange& range) {
     for (const sim::PhysRange& other : others) {
       if (overlaps(range, other)) return false;
-    }
-    for (std::uint64_t offset = 0; offset < range.length; offset += sim::kPageSize) {
-      if (taken(range.start + offset)) return false;
     }
     return true;
   };
@@ -73,9 +70,8 @@ std::optional<sim::PhysRange> place(const host::MemoryMap& map, std::uint64_t si
 
 }  // namespace
 
-std::optional<std::vector<sim::PhysRange>> choose_scratch(
-    const host::MemoryMap& map, const ScratchSizing& sizing,
-    const std::function<bool(PhysAddr)>& taken) {
+std::optional<std::vector<sim::PhysRange>> choose_scratch(const host::MemoryMap& map,
+                                                          const ScratchSizing& sizing) {
   const auto sizes = sizes_of(map, sizing);
   std::vector<sim::PhysRange> areas;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -84,7 +80,7 @@ std::optional<std::vector<sim::PhysRange>> choose_scratch(
       areas.push_back({PhysAddr(0), 0});
       continue;
     }
-    const auto area = place(map, sizes[i], i == 0 ? kLowLimit : kAnywhere, areas, taken);
+    const auto area = place(map, sizes[i], i == 0 ? kLowLimit : kAnywhere, areas);
     if (!area) {
       return std::nullopt;
     }

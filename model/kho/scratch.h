@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <vector>
 
@@ -20,9 +19,8 @@ namespace baton::kho {
 // PAGE_SIZE * MAX_ORDER_NR_PAGES: the buddy allocator must not merge across an area's border.
 inline constexpr std::uint64_t kScratchAlignment = std::uint64_t{4} << 20;
 
-// `taken`: pages that cannot become scratch. nullopt when an area finds no place.
-std::optional<std::vector<sim::PhysRange>> choose_scratch(
-    const host::MemoryMap& map, const ScratchSizing& sizing,
-    const std::function<bool(PhysAddr)>& taken);
+// To be asked before anything is allocated. nullopt when an area finds no place.
+std::optional<std::vector<sim::PhysRange>> choose_scratch(const host::MemoryMap& map,
+                                                          const ScratchSizing& sizing);
 
 }  // namespace baton::kho
