@@ -1,0 +1,75 @@
+// A cache of the remapping unit: exact, fully associative, least recently used leaves first. Only
+// what was invalidated, or pushed out by its capacity, is gone: a missing invalidation shows.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <utility>
+
+namespace baton::iommu_vtd {
+
+template <class Value>
+class Cache {
+ public:
+  explicit Cache(std::size_t capacity) : capacity_(capacity) {}
+
+  const Value* find(std::uint64_t key) {
+    const auto found = index_.find(key);
+    if (found == index_.end()) {
+      return nullptr;
+    }
+    entries_.splice(entries_.begin(), entries_, found->second);
+    return &found->second->second;
+  }
+
+  void insert(std::uint64_t key, const Value& value) {
+    if (capacity_ == 0) {
+      return;
+    }
+    if (const auto found = index_.find(key); found != index_.end()) {
+      found->second->second = value;
+      entries_.splice(entries_.begin(), entries_, found->second);
+      return;
+    }
+    if (entries_.size() == capacity_) {
+      index_.erase(entries_.back().first);
+      entries_.pop_back();
+    }
+    entries_.emplace_front(key, value);
+    index_.emplace(key, entries_.begin());
+  }
+
+  template <class Predicate>  // (key, value) -> drop it?
+  void erase_if(Predicate predicate) {
+    for (auto it = entries_.begin(); it != entries_.end();) {
+      if (predicate(it->first, it->second)) {
+        index_.erase(it->first);
+        it = entries_.erase(it);
+      } else {
+        ++it;
+      }
+    }
+  }
+
+  void clear() {
+    index_.clear();
+    entries_.clear();
+  }
+
+  std::size_t size() const { return entries_.size(); }
+
+ private:
+  // The map mixes the bits itself; keys are numbers, so nothing depends on host addresses.
+  struct Hash {
+    std::size_t operator()(std::uint64_t key) const { return key; }
+  };
+  using Entries = std::list<std::pair<std::uint64_t, Value>>;
+
+  std::size_t capacity_;
+  Entries entries_;  // most recently used first
+  boost::unordered_flat_map<std::uint64_t, typename Entries::iterator, Hash> index_;
+};
+
+}  // namespace baton::iommu_vtd

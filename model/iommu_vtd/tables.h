@@ -1,0 +1,203 @@
+// The structures in memory: root and context entries, second-stage paging entries, interrupt
+// remapping entries [VT-d 9.1, 9.3, 9.8, 9.10], and the walk over them. Everything here is a pure
+// function of memory and profile: no caches, no registers, no fault log.
+//
+// Not modelled: scalable-mode entries; the posted format of an interrupt remapping entry.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <optional>
+
+#include "model/iommu_vtd/fields.h"
+#include "model/iommu_vtd/profile.h"
+#include "sim/address.h"
+#include "sim/memory.h"
+
+namespace baton::iommu_vtd {
+
+// Fault reasons of legacy mode and of interrupt remapping [VT-d 7.1.3, 7.1.4].
+enum class Reason : std::uint8_t {
+  kProtectedRegion = 0x00,  // no code of the specification: blocked, never recorded
+  kRootNotPresent = 0x01,
+  kContextNotPresent = 0x02,
+  kContextInvalid = 0x03,
+  kBeyondAddressWidth = 0x04,
+  kNoWritePermission = 0x05,
+  kNoReadPermission = 0x06,
+  kPagingEntryUnreadable = 0x07,
+  kRootUnreadable = 0x08,
+  kContextUnreadable = 0x09,
+  kRootReserved = 0x0A,
+  kContextReserved = 0x0B,
+  kPagingEntryReserved = 0x0C,
+  kAddressTypeBlocked = 0x0D,
+  kInterruptRangeOutput = 0x0E,
+  kRemapRequestReserved = 0x20,
+  kRemapIndexTooLarge = 0x21,
+  kRemapEntryNotPresent = 0x22,
+  kRemapEntryUnreadable = 0x23,
+  kRemapEntryReserved = 0x24,
+  kCompatibilityBlocked = 0x25,
+  kSourceMismatch = 0x26,
+  kNotAnInterrupt = 0x29,
+  kBadTableMode = 0x30,
+  kPasidInLegacyMode = 0x31,
+};
+
+// Is logging of this fault suppressed by FPD in the entry it was found in? [VT-d 7.1.3, "Q"]
+bool is_qualified(Reason reason);
+
+struct Entry128 {
+  std::array<std::uint64_t, 2> words{};
+  std::uint64_t get(const Field& field) const { return iommu_vtd::get(field, words[field.word()]); }
+  bool test(const Field& field) const { return get(field) != 0; }
+  PhysAddr address(const Field& field) const {
+    return PhysAddr(words[field.word()] & field.mask());
+  }
+};
+
+namespace root_entry {
+inline constexpr Field kP{"P", 0, 0};
+inline constexpr Field kCtp{"CTP", 63, 12};
+inline constexpr std::array kFields{kP, Field{"", 11, 1, Access::kReserved}, kCtp,
+                                    Field{"", 127, 64, Access::kReserved}};
+static_assert(covers(kFields, 128));
+}  // namespace root_entry
+
+namespace context_entry {
+inline constexpr Field kP{"P", 0, 0};
+inline constexpr Field kFpd{"FPD", 1, 1};
+inline constexpr Field kTt{"TT", 3, 2};
+inline constexpr Field kSsptptr{"SSPTPTR", 63, 12};
+inline constexpr Field kAw{"AW", 66, 64};
+inline constexpr Field kDid{"DID", 87, 72};
+inline constexpr std::array kFields{kP,
+                                    kFpd,
+                                    kTt,
+                                    Field{"", 11, 4, Access::kReserved},
+                                    kSsptptr,
+                                    kAw,
+                                    Field{"AVAIL", 70, 67, Access::kIgnored},
+                                    Field{"", 71, 71, Access::kReserved},
+                                    kDid,
+                                    Field{"", 127, 88, Access::kReserved}};
+static_assert(covers(kFields, 128));
+
+inline constexpr std::uint64_t kUntranslatedOnly = 0;
+inline constexpr std::uint64_t kWithDeviceTlb = 1;
+inline constexpr std::uint64_t kPassThrough = 2;
+}  // namespace context_entry
+
+// Second-stage paging entries; PS exists above level 0, SNP in leaves.
+namespace paging_entry {
+inline constexpr Field kR{"R", 0, 0};
+inline constexpr Field kW{"W", 1, 1};
+inline constexpr Field kPs{"PS", 7, 7};
+inline constexpr Field kSnp{"SNP", 11, 11};
+inline constexpr Field kAddress{"ADDR", 51, 12};
+inline constexpr Field kTm{"TM", 62, 62};
+inline constexpr std::array kFields{kR,
+                                    kW,
+                                    Field{"X EMT IPAT", 6, 2, Access::kIgnored},
+                                    kPs,
+                                    Field{"A D", 10, 8, Access::kIgnored},
+                                    kSnp,
+                                    kAddress,
+                                    Field{"AVAIL", 61, 52, Access::kIgnored},
+                                    kTm,
+                                    Field{"AVAIL", 63, 63, Access::kIgnored}};
+static_assert(covers(kFields, 64));
+}  // namespace paging_entry
+
+namespace remap_entry {
+inline constexpr Field kP{"P", 0, 0};
+inline constexpr Field kFpd{"FPD", 1, 1};
+inline constexpr Field kDm{"DM", 2, 2};
+inline constexpr Field kRh{"RH", 3, 3};
+inline constexpr Field kTm{"TM", 4, 4};
+inline constexpr Field kDlm{"DLM", 7, 5};
+// IM=1 selects the posted format, which CAP.PI=0 makes a reserved bit.
+inline constexpr Field kIm{"IM", 15, 15, Access::kReserved};
+inline constexpr Field kVector{"V", 23, 16};
+inline constexpr Field kDestination{"DST", 63, 32};
+inline constexpr Field kSid{"SID", 79, 64};
+inline constexpr Field kSq{"SQ", 81, 80};
+inline constexpr Field kSvt{"SVT", 83, 82};
+inline constexpr std::array kFields{kP,
+                                    kFpd,
+                                    kDm,
+                                    kRh,
+                                    kTm,
+                                    kDlm,
+                                    Field{"AVAIL", 11, 8, Access::kIgnored},
+                                    Field{"", 14, 12, Access::kReserved},
+                                    kIm,
+                                    kVector,
+                                    Field{"", 31, 24, Access::kReserved},
+                                    kDestination,
+                                    kSid,
+                                    kSq,
+                                    kSvt,
+                                    Field{"", 127, 84, Access::kReserved}};
+static_assert(covers(kFields, 128));
+}  // namespace remap_entry
+
+// nullopt: nothing answers at this address.
+std::optional<Entry128> load_entry(sim::PhysicalMemory& memory, PhysAddr address);
+
+// A present root entry of this bus, checked.
+std::expected<Entry128, Reason> read_root_entry(sim::PhysicalMemory& memory, const Profile& profile,
+                                                PhysAddr root_table, unsigned bus);
+
+// The context entry of this function, present or not, unchecked.
+std::expected<Entry128, Reason> read_context_entry(sim::PhysicalMemory& memory,
+                                                   const Entry128& root, unsigned devfn);
+
+// Present, reserved bits, translation type, address width, in this order. nullopt: good.
+std::optional<Reason> check_context_entry(const Profile& profile, const Entry128& context);
+
+DomainId domain_of(const Profile& profile, const Entry128& context);
+
+// What a request asks for. Neither: a zero-length read, for which any permission is enough.
+struct Rights {
+  bool read = false;
+  bool write = false;
+};
+
+// A mapping found by a walk: the page that holds the address.
+struct Mapping {
+  PhysAddr frame;
+  unsigned level = 0;  // 0: 4 KiB, 1: 2 MiB, 2: 1 GiB
+  bool readable = false;
+  bool writable = false;
+
+  std::uint64_t bytes() const { return sim::kPageSize << (9 * level); }
+  PhysAddr translate(std::uint64_t iova) const { return frame + (iova & (bytes() - 1)); }
+  bool allows(Rights wanted) const {
+    return (!wanted.read || readable) && (!wanted.write || writable);
+  }
+};
+
+// Bits of input address that this context entry translates.
+unsigned input_bits(const Profile& profile, const Entry128& context);
+
+// One level of the walk: checks `entry` found at `level` of `levels` [VT-d 9.8; permission before
+// reserved bits]. nullopt: good.
+std::optional<Reason> check_paging_entry(const Profile& profile, std::uint64_t entry,
+                                         unsigned level, Rights wanted, bool write);
+bool is_leaf(std::uint64_t entry, unsigned level);
+
+// The whole walk. `reads` counts entries read from memory, also when it fails.
+std::expected<Mapping, Reason> walk_second_stage(sim::PhysicalMemory& memory,
+                                                 const Profile& profile, const Entry128& context,
+                                                 std::uint64_t iova, Rights wanted, bool write,
+                                                 unsigned& reads);
+
+// Addresses that are interrupts, never memory [VT-d 3.14].
+constexpr bool is_interrupt_address(std::uint64_t address) {
+  return address >= 0xFEE0'0000 && address <= 0xFEEF'FFFF;
+}
+
+}  // namespace baton::iommu_vtd
