@@ -31,6 +31,7 @@ enum class Errno : std::int32_t {
   kSPipe = 29,
   kRange = 34,
   kNoData = 61,
+  kOverflow = 75,
   kTooBig = 7,  // E2BIG
   kBadFd = 77,
   kMsgSize = 90,

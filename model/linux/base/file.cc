@@ -45,6 +45,10 @@ Result<MappedPage> File::fault(std::uint64_t /*offset*/, bool /*write*/) {
   return fail(Errno::kFault);
 }
 
+void File::area_added(bool /*writable*/) {}
+
+void File::area_removed(bool /*writable*/) {}
+
 Co<> File::release() { co_return; }
 
 FileTable::~FileTable() = default;

@@ -50,6 +50,9 @@ class File {
   virtual Result<> map(std::uint64_t offset, std::uint64_t length, bool writable);
   // The page at file offset `offset` for a process's access. EFAULT stands for SIGBUS.
   virtual Result<MappedPage> fault(std::uint64_t offset, bool write);
+  // A process has one more, one less area of this file [linux vm_ops open, close].
+  virtual void area_added(bool writable);
+  virtual void area_removed(bool writable);
 
   // The last reference is gone.
   virtual Co<> release();

@@ -90,6 +90,7 @@ Result<UserAddr> Process::map_file(File& file, std::uint64_t offset, std::uint64
     return fail(mapped.error());
   }
   files_.get(file);
+  file.area_added(writable);
   return place({UserAddr(), length, &file, offset, writable, {}});
 }
 
@@ -126,6 +127,7 @@ void Process::split_at(UserAddr address) {
   area->length = kept;
   if (rest.file != nullptr) {
     files_.get(*rest.file);
+    rest.file->area_added(rest.writable);
   }
   areas_.emplace(address, std::move(rest));
 }
@@ -135,6 +137,7 @@ Co<> Process::drop(Area& area) {
     pages_.free(page);
   }
   if (area.file != nullptr) {
+    area.file->area_removed(area.writable);
     co_await files_.put(*area.file);
   }
 }

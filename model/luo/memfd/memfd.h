@@ -1,13 +1,22 @@
 // memfd: shmem files without a name, and their preservation, generation memfd-v2 [linux mm/shmem.c,
-// mm/memfd.c, mm/memfd_luo.c, v7.2].
+// mm/memfd.c, mm/memfd_luo.c, v7.2]. The bytes that cross a kexec are in memfd_abi.h.
+//
+// In the ledger a memfd is a kFile "memfd"; its id is the inode number, and every page that belongs
+// to it ("memfd folio", "memfd folio array", "memfd record") carries that id, so that a checker
+// knows what has to survive with it.
+//
+// Not modelled: huge pages and folios above order 0, swap, memory control groups, fallocate,
+// SEEK_DATA and SEEK_HOLE, reopening through /proc (one open file is one inode).
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <vector>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "model/linux/base/file.h"
+#include "model/linux/base/observations.h"
 #include "model/linux/base/process.h"
 #include "model/luo/luo.h"
 
@@ -22,27 +31,35 @@ inline constexpr std::uint32_t kSealExec = 0x20;
 
 class Memfd final : public linux::File {
  public:
-  // ... file operations of linux::File ...
   ~Memfd() override;
   std::string name() const override;
   Co<linux::Result<std::size_t>> read(linux::Process& process, std::span<std::byte> to) override;
   Co<linux::Result<std::size_t>> write(linux::Process& process,
                                        std::span<const std::byte> from) override;
+  Co<linux::Result<std::size_t>> pread(linux::Process& process, std::span<std::byte> to,
+                                       std::uint64_t offset) override;
+  Co<linux::Result<std::size_t>> pwrite(linux::Process& process, std::span<const std::byte> from,
+                                        std::uint64_t offset) override;
   Co<linux::Result<std::uint64_t>> seek(std::int64_t offset, int whence) override;
   Co<linux::Result<>> truncate(std::uint64_t size) override;
   linux::Result<> map(std::uint64_t offset, std::uint64_t length, bool writable) override;
   linux::Result<linux::MappedPage> fault(std::uint64_t offset, bool write) override;
+  void area_added(bool writable) override;
+  void area_removed(bool writable) override;
   Co<> release() override;
 
   std::uint64_t size() const;
   std::uint32_t seals() const;
-  linux::Result<> add_seals(std::uint32_t seals);  // EPERM, EINVAL
-  // memfd_pin_folios: the page at an offset, allocated if it was a hole. EINVAL, ENOMEM.
+  std::uint64_t inode() const;
+  linux::Result<> add_seals(std::uint32_t seals);  // EINVAL, EPERM, EBUSY
+  // memfd_pin_folios: the page at an offset, allocated if it was a hole, with one more reference,
+  // which PageAllocator::free() drops. EINVAL outside of the file, ENOMEM.
   linux::Result<PhysAddr> pin(std::uint64_t offset);
 
  private:
   friend class MemfdSubsystem;
   class State;
+  explicit Memfd(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 
@@ -53,7 +70,7 @@ class MemfdSubsystem final : public FileHandler {
   ~MemfdSubsystem() override;
 
   void init();  // registers the handler
-  // memfd_create(name, MFD_ALLOW_SEALING).
+  // memfd_create(name, MFD_ALLOW_SEALING). EINVAL for a name of more than 249 characters.
   linux::Result<linux::File*> create(std::string_view name);
   Memfd* from_file(linux::File& file);
 
@@ -67,8 +84,26 @@ class MemfdSubsystem final : public FileHandler {
   Co<> finish(FileArgs& args) override;
 
  private:
-  class State;
-  std::unique_ptr<State> state_;
+  struct Preserved;
+  struct Incoming;
+
+  std::unique_ptr<Memfd> make(std::string_view name);
+  linux::Result<> preserve_folios(Memfd::State& memfd, Preserved& preserved);
+  linux::Result<> preserve_array(Preserved& preserved, std::uint64_t inode,
+                                 std::span<const PhysAddr> folios);
+  void undo(Memfd::State& memfd, Preserved& preserved);
+  linux::Result<> restore_folios(Memfd::State& memfd, const Incoming& incoming);
+  linux::Result<> restore_folio(Memfd::State& memfd, std::uint64_t word, std::uint64_t index);
+  linux::Result<std::unique_ptr<Memfd>> restore(PhysAddr record);
+  std::optional<Incoming> restore_array(PhysAddr record);
+  void discard_folios(const Incoming& incoming, std::uint64_t from);
+  void ledger(linux::LedgerEvent event, const char* what, sim::PhysRange pages,
+              std::uint64_t inode);
+
+  linux::KernelServices& services_;
+  kho::Kho& kho_;
+  Luo& luo_;
+  std::uint64_t next_inode_ = 1;
 };
 
 }  // namespace baton::luo
