@@ -2,6 +2,8 @@
 #include "model/linux/base/page_alloc.h"
 
 #include <unistd.h>
+
+#include <algorithm>
 #include <fstream>
 
 #include "model/host/machine.h"
@@ -71,7 +73,7 @@ TEST_CASE("a block is zeroed, aligned to its size and outside the first MiB") {
     const PhysAddr block = taken(*pages, order);
     CHECK(block.value() % (sim::kPageSize << order) == 0);
     CHECK(block.value() >= kMiB);
-    CHECK(pages->is_allocated(block + (sim::kPageSize << order) - 1));
+    CHECK(pages->is_allocated(block + ((sim::kPageSize << order) - 1)));
     world.port.ram().store(block, std::uint64_t{1});
     pages->free(block);
     CHECK_FALSE(pages->is_allocated(block));
