@@ -1,0 +1,88 @@
+// Everything that one run brought forth, for every kind of report. No host time, no host path: the
+// same scenario, seed and build give the same bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/invariants/violation.h"
+#include "harness/scenario/scenario.h"
+#include "sim/time.h"
+
+namespace baton::harness {
+
+// A stretch of the run between two phase transitions.
+struct PhaseRow {
+  unsigned generation = 0;
+  std::string name;
+  sim::Time from;
+  sim::Time to;
+  std::uint64_t dma_bytes = 0;     // written to memory by devices of VMs
+  std::uint64_t dma_requests = 0;  // completed, reads and writes
+  std::uint64_t dma_refused = 0;
+};
+
+struct InvariantVerdict {
+  std::string id;
+  std::uint64_t violations = 0;
+  std::uint64_t checks = 0;  // how often the checker compared something
+};
+
+struct Measurement {
+  std::string id;
+  std::uint64_t value = 0;  // picoseconds, bytes or a count, by the measure's row
+};
+
+struct ExpectationOutcome {
+  Expectation expectation;
+  bool met = false;
+  std::string seen;
+};
+
+// How well founded what this run used is, counted once per thing.
+struct StandingCount {
+  std::string standing;  // measured, read in source, posted, assumed
+  std::vector<std::string> things;
+};
+
+struct LogRow {
+  sim::Time time;
+  std::string text;
+};
+
+struct RunResult {
+  std::string file;
+  std::string text;  // of the scenario, for quoting
+  std::string title;
+  std::uint64_t seed = 0;
+  std::string host;                  // "switch.lspci (9 functions), dsa0 at 6a:01.0, 64GiB"
+  std::vector<std::string> kernels;  // "0: vision", "1: vision, defects memfd-skip-folio"
+  std::vector<PhaseRow> phases;
+  std::vector<InvariantVerdict> verdicts;
+  std::vector<Violation> violations;
+  std::vector<Measurement> measurements;
+  std::vector<std::string> guests;  // what each guest counted, a line each
+  std::vector<ExpectationOutcome> expectations;
+  std::vector<StandingCount> standings;
+  std::vector<std::string> notes;  // panics, refusals, unmodelled accesses
+  std::vector<LogRow> log;         // kernel and process log, when asked for
+  sim::Time end;
+  std::uint64_t events = 0;
+  std::string fingerprint;
+  bool interrupted = false;
+
+  bool passed() const {
+    for (const ExpectationOutcome& outcome : expectations) {
+      if (!outcome.met) return false;
+    }
+    return !interrupted;
+  }
+};
+
+// "1.203 s", "12.5 MiB", "7": a measurement for people.
+std::string format_measurement(const Measurement& measurement);
+// Bytes for people, in the largest binary unit, one decimal.
+std::string format_bytes(std::uint64_t bytes);
+
+}  // namespace baton::harness

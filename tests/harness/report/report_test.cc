@@ -1,0 +1,131 @@
+// Reports: the story of a run, the block of a failure, JSON.
+
+#include <boost/json.hpp>
+
+#include "harness/report/json_report.h"
+#include "harness/report/text_report.h"
+
+using namespace baton;
+using namespace baton::harness;
+using namespace baton::sim::literals;
+
+namespace {
+
+sim::Time at(sim::Duration since_power_on) { return sim::Time() + since_power_on; }
+
+RunResult sample() {
+  RunResult result;
+  result.file = "s.yaml";
+  result.text = "baton: 1\nexpect:\n  - {holds: isolation}\n";
+  result.title = "A sample";
+  result.seed = 7;
+  result.host = "flat.lspci";
+  result.kernels = {"0: vision"};
+  result.phases = {{0, "boot", at(0_us), at(10_us), 0, 0, 0},
+                   {0, "run", at(10_us), at(30_us), 4096, 2, 1}};
+  result.verdicts = {{"isolation", 2, 100}, {"dma-continuity", 0, 5}};
+  Violation violation;
+  violation.id = "isolation";
+  violation.time = at(20_us);
+  violation.subject = "dsa0, page 0x1000";
+  violation.expected = "guest memory";
+  violation.seen = "a free page";
+  violation.chain = {{at(5_us), "page freed"}, {at(20_us), "dsa0 writes it"}};
+  result.violations = {violation};
+  result.measurements = {{"guest_pause", 1'200'000'000'000}, {"dma_bytes", 4096}};
+  Expectation expectation;
+  expectation.kind = ExpectationKind::kHolds;
+  expectation.ids = {"isolation"};
+  expectation.text = "holds: isolation";
+  expectation.at = {3, 5, 5};
+  result.expectations = {{expectation, false, "isolation: 2 violations"}};
+  result.fingerprint = "0123456789abcdef";
+  result.events = 42;
+  result.end = at(30_us);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("the story says first that the preset is a design target") {
+  const std::string story = format_story(sample(), false);
+  const std::size_t second_line = story.find('\n') + 1;
+  CHECK(story.substr(second_line).starts_with("preset vision is a design target"));
+}
+
+TEST_CASE("the story shows phases, bytes, verdicts, measurements and the fingerprint") {
+  const std::string story = format_story(sample(), false);
+  CHECK(story.find("20.000 us") != std::string::npos);
+  CHECK(story.find("4.0 KiB") != std::string::npos);
+  CHECK(story.find("VIOLATED  isolation          2 times, first at 20.000 us") !=
+        std::string::npos);
+  CHECK(story.find("holds     dma-continuity     5 checks") != std::string::npos);
+  CHECK(story.find("1.200 s") != std::string::npos);
+  CHECK(story.find("fingerprint 0123456789abcdef") != std::string::npos);
+}
+
+TEST_CASE("a failure block quotes the expectation and tells the chain of causes") {
+  CHECK(format_failures(sample()) ==
+        "FAIL  isolation  No device reaches memory of another domain, of the kernel, or freed "
+        "memory.  s.yaml:3:5\n"
+        "     3 |   - {holds: isolation}\n"
+        "       |     ^\n"
+        "  at        20.000 us, phase run, kernel 0\n"
+        "  subject   dsa0, page 0x1000\n"
+        "  expected  guest memory\n"
+        "  seen      a free page\n"
+        "  chain           5.000 us  page freed\n"
+        "                 20.000 us  dsa0 writes it\n"
+        "  rule      No device reaches memory of another domain, of the kernel, or freed memory. "
+        "[VT-d 3.1]\n"
+        "  more      baton explain isolation\n"
+        "\n"
+        "  again     baton run s.yaml --seed 7\n");
+}
+
+TEST_CASE("a bound that was missed says what was seen") {
+  RunResult result = sample();
+  result.expectations[0].expectation.kind = ExpectationKind::kMeasure;
+  result.expectations[0].expectation.ids = {"guest_pause"};
+  result.expectations[0].expectation.text = "measure: guest_pause, below: 1s";
+  result.expectations[0].seen = "1.200 s";
+  const std::string text = format_failures(result);
+  CHECK(text.find("expected  measure: guest_pause, below: 1s\n  seen      1.200 s") !=
+        std::string::npos);
+}
+
+TEST_CASE("a violation that the scenario asks for is told as its lesson") {
+  RunResult result = sample();
+  result.expectations[0].expectation.kind = ExpectationKind::kViolates;
+  result.expectations[0].met = true;
+  CHECK(format_failures(result).empty());
+  CHECK(format_story(result, false).find("violated, as expected:  isolation") != std::string::npos);
+  CHECK(format_line(result).starts_with("ok "));
+}
+
+TEST_CASE("the summary counts runs") {
+  RunResult passed = sample();
+  passed.expectations[0].met = true;
+  const std::vector<RunResult> results{passed, sample()};
+  CHECK(format_summary(results) == "2 runs: 1 ok, 1 failed\n");
+}
+
+TEST_CASE("JSON carries times as integers and is the same for the same run") {
+  const std::vector<RunResult> results{sample()};
+  const std::string text = format_json(results);
+  CHECK(text == format_json(results));
+  const boost::json::value document = boost::json::parse(text);
+  const boost::json::object& run = document.at("runs").at(0).as_object();
+  CHECK(run.at("seed").to_number<int>() == 7);
+  CHECK(run.at("passed").as_bool() == false);
+  CHECK(run.at("phases").at(1).at("from_ps").to_number<std::int64_t>() == 10'000'000);
+  CHECK(run.at("violations").at(0).at("chain").as_array().size() == 2);
+  CHECK(run.at("measurements").at(0).at("unit").as_string() == "ps");
+}
+
+TEST_CASE("bytes are shown in binary units with one decimal") {
+  CHECK(format_bytes(0) == "0 B");
+  CHECK(format_bytes(1023) == "1023 B");
+  CHECK(format_bytes(1536) == "1.5 KiB");
+  CHECK(format_bytes(std::uint64_t{5} << 30) == "5.0 GiB");
+}
