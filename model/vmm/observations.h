@@ -1,0 +1,55 @@
+// What user space lets observers see. Phases of a run come from the kernels (linux::PhaseEntered).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "model/linux/base/errno.h"
+#include "sim/address.h"
+
+namespace baton::vmm {
+
+// A new guest executes its first step. `status` is where its GuestStatus lies in host memory (one
+// page; it stays there for as long as the guest's memory is preserved).
+struct GuestStarted {
+  unsigned generation;
+  std::string_view vm;
+  PhysAddr status;
+};
+
+// The vCPU stopped between two steps.
+struct GuestPaused {
+  unsigned generation;
+  std::string_view vm;
+};
+
+// The vCPU goes on: after a refused reboot in the same kernel, after a kexec in the next one.
+struct GuestResumed {
+  unsigned generation;
+  std::string_view vm;
+  PhysAddr status;
+};
+
+// The VMM has ended, and its guest with it.
+struct GuestStopped {
+  unsigned generation;
+  std::string_view vm;
+};
+
+// A step of a VMM or of luod was refused: "IOMMU_HWPT_ALLOC", "LIVEUPDATE_SESSION_PRESERVE_FD
+// memfd".
+struct UserStepFailed {
+  unsigned generation;
+  std::string_view who;  // a VM's name, or "luod"
+  std::string_view step;
+  linux::Errno error;
+};
+
+// luod has carried out a line of the console, or has not. A reboot that succeeds never answers.
+struct OperatorAnswered {
+  unsigned generation;
+  std::string_view command;
+  bool done;
+};
+
+}  // namespace baton::vmm

@@ -1,0 +1,56 @@
+// User space of the simulated host: init, luod and one VMM per virtual machine. The same program
+// and the same configuration on disk for every kernel; whether this boot carries something over, it
+// learns from /dev/liveupdate alone.
+//
+// Lines of the console, each answered by OperatorAnswered:
+//   live-update [on_refusal=stop|go-on-without|shut-down-vm]   all of the steps below
+//   create-session, preserve, kexec   its single steps; kexec loads the image if none is loaded,
+//                   pauses the guests and reboots; when that is refused the guests go on
+//   cancel          closes the sessions: everything is as before they were created
+//   retrieve, finish   in the next kernel, with auto_restore off
+//   cold-reboot     platform reset
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/linux/base/config.h"
+#include "model/linux/kernel/kernel.h"
+#include "model/vmm/guest_layout.h"
+#include "sim/address.h"
+
+namespace baton::vmm {
+
+struct VmConfig {
+  std::string name;           // also the name of its LUO session: 1 to 63 characters
+  std::uint64_t memory = 0;   // bytes, whole pages; at most 3 GiB, below the interrupt window
+  std::vector<Sbdf> devices;  // all are assigned; the guest program drives the first
+  WorkloadConfig workload;
+};
+
+// A kernel on disk, for kexec_file_load.
+struct KernelFile {
+  std::size_t index = 0;  // of the scenario's kernels
+  std::string command_line;
+};
+
+// What luod does when a VM's preservation is refused.
+enum class OnRefusal : std::uint8_t {
+  kStop,         // the live update ends, everything goes on
+  kGoOnWithout,  // this VM is not carried over
+  kShutDownVm,   // this VM ends first
+};
+
+struct UserConfig {
+  std::vector<VmConfig> vms;
+  // The kernel that generation n loads is next_kernels[n], the last for all later ones.
+  std::vector<KernelFile> next_kernels;
+  linux::ReinjectPolicy reinject = linux::ReinjectPolicy::kSpurious;
+  OnRefusal on_refusal = OnRefusal::kStop;
+  bool auto_restore = true;  // retrieve and finish at boot, without being asked
+};
+
+linux::Init make_init(const UserConfig& config);
+
+}  // namespace baton::vmm
