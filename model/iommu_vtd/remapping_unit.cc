@@ -27,6 +27,12 @@ class RemappingUnit::State {
         faults_(simulation.topic<Fault>()),
         switches_(simulation.topic<TranslationSwitched>()) {}
 
+  // The same unit after power-on.
+  std::unique_ptr<State> fresh() const {
+    return std::make_unique<State>(unit_, simulation_, core_.memory, name_, base_, core_.profile,
+                                   send_);
+  }
+
   void write(const RegisterFile::Hit& hit, std::uint64_t lanes, std::uint64_t value);
   void publish_fault(Bdf source, std::uint64_t address, std::uint8_t reason, bool write,
                      bool recorded);
@@ -181,6 +187,8 @@ RemappingUnit::RemappingUnit(sim::Simulation& simulation, sim::PhysicalMemory& m
                                      std::move(send_message))) {}
 
 RemappingUnit::~RemappingUnit() = default;
+
+void RemappingUnit::reset() { state_ = state_->fresh(); }
 
 const std::string& RemappingUnit::name() const { return state_->name_; }
 PhysAddr RemappingUnit::base() const { return state_->base_; }

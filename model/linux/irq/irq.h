@@ -1,5 +1,9 @@
 // Device interrupts of one kernel: vectors, their messages, their handlers [linux arch/x86/kernel/
-// apic/vector.c, kernel/irq/]. Without interrupt remapping a message is in compatibility format.
+// apic/vector.c, apic.c, kernel/irq/].
+//
+// All interrupts go to the boot CPU. Without interrupt remapping a message is in compatibility
+// format. Not modelled: affinity, vector migration, lowest-priority delivery, system vectors other
+// than as a range that devices do not get.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +13,14 @@
 #include "model/linux/base/kernel_services.h"
 
 namespace baton::linux::irq {
+
+// Vectors that devices get [linux arch/x86/include/asm/irq_vectors.h]: first fit from 0x20 to below
+// the system vectors, without those of the 16 legacy interrupts and the system call gate.
+inline constexpr unsigned kFirstExternalVector = 0x20;
+inline constexpr unsigned kFirstLegacyVector = 0x30;
+inline constexpr unsigned kLastLegacyVector = 0x3F;
+inline constexpr unsigned kSystemCallVector = 0x80;
+inline constexpr unsigned kFirstSystemVector = 0xEB;
 
 class IrqCore {
  public:

@@ -1,0 +1,266 @@
+#include "model/host/platform.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "model/host/firmware_setup.h"
+
+namespace baton::host {
+
+namespace {
+
+// Address space beyond the RAM itself, for the holes in it; untouched it costs nothing.
+constexpr std::uint64_t kRoomForHoles = std::uint64_t{64} << 30;
+
+// FEEx_xxxx, all 64 bits compared [VT-d 3.14]: a write with higher bits set is ordinary DMA.
+bool in_interrupt_range(std::uint64_t address) { return address >> 20 == 0xFEE; }
+
+pci::Completion refused(const pci::MemoryRequest& request, std::string_view by,
+                        sim::Duration latency) {
+  return {.status = request.write ? pci::CompletionStatus::kSuccess
+                                  : pci::CompletionStatus::kUnsupportedRequest,
+          .destination = pci::Destination::kNowhere,
+          .address = {},
+          .latency = latency,
+          .stopped_at = by};
+}
+
+constexpr std::uint64_t all_ones(unsigned width) {
+  return width == 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * width)) - 1;
+}
+
+}  // namespace
+
+Platform::Platform(sim::Simulation& simulation, pci::RootComplex& root_complex,
+                   const MachineConfig& config)
+    : simulation_(simulation),
+      config_(config),
+      memory_(config.memory + kRoomForHoles),
+      fabric_(simulation, root_complex, config.timing.fabric),
+      interrupts_(simulation, config.cpus) {
+  BATON_CHECK(config.memory >= 16 << 20 && config.memory % (2 << 20) == 0,
+              "RAM is a multiple of 2 MiB, 16 MiB at least");
+  map_ = *lay_out_memory(config.memory, memory_.size(), {});
+  find_dram();
+  if (config.iommu) {
+    add_unit(0);
+  }
+}
+
+// Firmware.
+
+iommu_vtd::RemappingUnit* Platform::unit_of(std::uint16_t segment) {
+  const auto found = std::ranges::find(unit_segments_, segment);
+  return found == unit_segments_.end()
+             ? nullptr
+             : units_[static_cast<std::size_t>(found - unit_segments_.begin())].get();
+}
+
+bool Platform::is_dram(PhysAddr address) const {
+  return std::ranges::any_of(dram_, [&](const auto& range) { return range.contains(address); });
+}
+
+void Platform::add_unit(std::uint16_t segment) {
+  constexpr std::uint64_t kSpacing = 0x2000;
+  const PhysAddr base = kRemappingUnitBase + units_.size() * kSpacing;
+  // The unit's own event messages are not remapped [VT-d 5.1.6].
+  units_.push_back(std::make_unique<iommu_vtd::RemappingUnit>(
+      simulation_, memory_, fmt::format("dmar{}", units_.size()), base, config_.iommu_profile,
+      [this](std::uint64_t address, std::uint32_t data) {
+        interrupts_.send_compatibility(Bdf(), address, data, config_.timing.interrupt_delivery);
+      }));
+  BATON_CHECK(units_.back()->register_space() <= kSpacing, "remapping units overlap");
+  unit_segments_.push_back(segment);
+}
+
+void Platform::find_dram() {
+  dram_.clear();
+  for (const MemoryMapEntry& entry : map_.entries) {
+    if (entry.type != MemoryType::kReserved) {
+      dram_.push_back(entry.range);
+    }
+  }
+}
+
+FirmwareInfo Platform::firmware_info() const {
+  FirmwareInfo info{.host_address_width = config_.iommu_profile.host_address_width,
+                    .interrupt_remapping = config_.interrupt_remapping,
+                    .units = {},
+                    .host_bridges = host_bridges(fabric_, map_)};
+  for (std::size_t i = 0; i < units_.size(); ++i) {
+    info.units.push_back({.segment = unit_segments_[i], .base = units_[i]->base()});
+  }
+  return info;
+}
+
+std::expected<void, std::string> Platform::finish_firmware() {
+  BATON_CHECK(!firmware_finished_, "firmware finishes once");
+  firmware_finished_ = true;
+  const std::vector<sim::PhysRange> claimed = claimed_addresses(fabric_);
+  const auto map = lay_out_memory(config_.memory, memory_.size(), claimed);
+  if (!map) {
+    return std::unexpected(map.error());
+  }
+  map_ = *map;
+  find_dram();
+  if (config_.iommu) {
+    for (const auto& bus : fabric_.root_buses()) {
+      if (unit_of(bus->segment()) == nullptr) {
+        add_unit(bus->segment());
+      }
+    }
+  }
+  assign_high_bars(fabric_, claimed);
+  capture_ids(fabric_);
+  fabric_.remember_firmware();
+  write_acpi_tables(memory_, map_, firmware_info());
+  return {};
+}
+
+void Platform::reset(unsigned next_generation) {
+  interrupts_.clear();
+  fabric_.power_on_reset();
+  for (const auto& unit : units_) {
+    unit->reset();
+  }
+  memory_.overwrite(next_generation, {});
+  // Firmware again; nobody looks before the loader runs.
+  capture_ids(fabric_);
+  write_acpi_tables(memory_, map_, firmware_info());
+}
+
+// Requests.
+
+pci::Completion Platform::request(const pci::MemoryRequest& request, std::span<std::byte> data) {
+  if (in_interrupt_range(request.address) && !request.pasid &&
+      request.type == pci::AddressType::kUntranslated) {
+    return interrupt_request(request, data);
+  }
+  iommu_vtd::RemappingUnit* unit = unit_of(request.segment);
+  if (unit == nullptr) {
+    // Without a remapping unit the root complex knows no other address type and no PASID.
+    if (request.pasid || request.type != pci::AddressType::kUntranslated) {
+      return refused(request, "no-iommu", sim::Duration());
+    }
+    return host_access(request, PhysAddr(request.address), data, sim::Duration());
+  }
+  const iommu_vtd::Translation translation = unit->translate(request);
+  if (!translation.allowed) {
+    return refused(request, "iommu-fault", translation.latency);
+  }
+  return host_access(request, translation.address, data, translation.latency);
+}
+
+pci::Completion Platform::interrupt_request(const pci::MemoryRequest& request,
+                                            std::span<const std::byte> data) {
+  if (!request.write || data.size() != 4 || request.address % 4 != 0) {
+    return refused(request, "interrupt-range", sim::Duration());
+  }
+  std::uint32_t message = 0;
+  std::memcpy(&message, data.data(), sizeof(message));
+  pci::Completion completion{.status = pci::CompletionStatus::kSuccess,
+                             .destination = pci::Destination::kInterrupt,
+                             .address = PhysAddr(request.address),
+                             .latency = sim::Duration(),
+                             .stopped_at = {}};
+  iommu_vtd::RemappingUnit* unit = unit_of(request.segment);
+  if (unit == nullptr) {
+    interrupts_.send_compatibility(request.requester, request.address, message,
+                                   config_.timing.interrupt_delivery);
+    return completion;
+  }
+  const iommu_vtd::RemappedInterrupt remapped =
+      unit->remap(request.requester, request.address, message);
+  if (!remapped.allowed) {
+    return refused(request, "interrupt-remapping", remapped.latency);
+  }
+  completion.latency = remapped.latency;
+  interrupts_.send({.source = request.requester,
+                    .destination = remapped.destination,
+                    .vector = remapped.vector,
+                    .delivery_mode = remapped.delivery_mode},
+                   remapped.latency + config_.timing.interrupt_delivery);
+  return completion;
+}
+
+pci::Completion Platform::host_access(const pci::MemoryRequest& request, PhysAddr address,
+                                      std::span<std::byte> data, sim::Duration latency) {
+  if (is_dram(address)) {
+    if (request.write) {
+      memory_.write(address, data);
+    } else {
+      memory_.read(address, data);
+    }
+    return {.status = pci::CompletionStatus::kSuccess,
+            .destination = pci::Destination::kRam,
+            .address = address,
+            .latency = latency + config_.timing.ram_access,
+            .stopped_at = {}};
+  }
+  // Peer to peer through the root complex: down again by BARs and windows.
+  pci::Completion completion =
+      request.write ? fabric_.cpu_write(address, data) : fabric_.cpu_read(address, data);
+  if (completion.destination == pci::Destination::kNowhere) {
+    return refused(request, "no-target", latency);
+  }
+  completion.latency += latency;
+  return completion;
+}
+
+// CPU accesses.
+
+std::optional<std::pair<Sbdf, std::uint16_t>> Platform::ecam_target(PhysAddr address) const {
+  for (const HostBridgeInfo& bridge : host_bridges(fabric_, map_)) {
+    const sim::PhysRange range{bridge.ecam_base, kEcamBytesPerSegment};
+    if (range.contains(address)) {
+      const std::uint64_t offset = address - bridge.ecam_base;
+      return std::pair(Sbdf{bridge.segment, Bdf(static_cast<std::uint16_t>(offset >> 12))},
+                       static_cast<std::uint16_t>(offset & 0xFFF));
+    }
+  }
+  return std::nullopt;
+}
+
+iommu_vtd::RemappingUnit* Platform::unit_at(PhysAddr address) {
+  for (const auto& unit : units_) {
+    if (address >= unit->base() && address - unit->base() < unit->register_space()) {
+      return unit.get();
+    }
+  }
+  return nullptr;
+}
+
+std::uint64_t Platform::cpu_read(PhysAddr address, unsigned width) {
+  if (iommu_vtd::RemappingUnit* unit = unit_at(address)) {
+    return unit->mmio_read(address - unit->base(), width);
+  }
+  std::uint64_t value = 0;
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(&value, 1)).first(width);
+  if (is_dram(address)) {
+    memory_.read(address, bytes);
+  } else if (const auto target = ecam_target(address); target && width <= 4) {
+    value = fabric_.config_read(target->first, target->second, width);
+  } else if (fabric_.cpu_read(address, bytes).status != pci::CompletionStatus::kSuccess) {
+    value = all_ones(width);
+  }
+  return value;
+}
+
+void Platform::cpu_write(PhysAddr address, unsigned width, std::uint64_t value) {
+  if (iommu_vtd::RemappingUnit* unit = unit_at(address)) {
+    unit->mmio_write(address - unit->base(), width, value);
+    return;
+  }
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(&value, 1)).first(width);
+  if (is_dram(address)) {
+    memory_.write(address, bytes);
+  } else if (const auto target = ecam_target(address); target && width <= 4) {
+    fabric_.config_write(target->first, target->second, width, static_cast<std::uint32_t>(value));
+  } else {
+    fabric_.cpu_write(address, bytes);
+  }
+}
+
+}  // namespace baton::host

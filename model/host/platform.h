@@ -1,0 +1,73 @@
+// The machine without its kernels: RAM, fabric, remapping units, the paths of requests between
+// them, and what firmware does. Private to model/host.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/host/firmware.h"
+#include "model/host/interrupts.h"
+#include "model/host/machine.h"
+#include "model/iommu_vtd/remapping_unit.h"
+#include "model/pci/fabric.h"
+#include "sim/memory.h"
+#include "sim/simulation.h"
+
+namespace baton::host {
+
+class Platform {
+ public:
+  Platform(sim::Simulation& simulation, pci::RootComplex& root_complex,
+           const MachineConfig& config);
+
+  const MachineConfig& config() const { return config_; }
+  sim::PhysicalMemory& memory() { return memory_; }
+  pci::Fabric& fabric() { return fabric_; }
+  Interrupts& interrupts() { return interrupts_; }
+  const MemoryMap& memory_map() const { return map_; }
+  std::span<const std::unique_ptr<iommu_vtd::RemappingUnit>> units() const { return units_; }
+  iommu_vtd::RemappingUnit* unit_of(std::uint16_t segment);
+
+  std::expected<void, std::string> finish_firmware();
+  bool firmware_finished() const { return firmware_finished_; }
+  // Platform reset: devices and units as after power-on, then firmware again; memory is lost to
+  // the generation that boots next.
+  void reset(unsigned next_generation);
+
+  // A request of a function at the root complex.
+  pci::Completion request(const pci::MemoryRequest& request, std::span<std::byte> data);
+  // Uncached CPU accesses.
+  std::uint64_t cpu_read(PhysAddr address, unsigned width);
+  void cpu_write(PhysAddr address, unsigned width, std::uint64_t value);
+
+ private:
+  void add_unit(std::uint16_t segment);
+  void find_dram();
+  bool is_dram(PhysAddr address) const;
+  FirmwareInfo firmware_info() const;
+
+  pci::Completion interrupt_request(const pci::MemoryRequest& request,
+                                    std::span<const std::byte> data);
+  pci::Completion host_access(const pci::MemoryRequest& request, PhysAddr address,
+                              std::span<std::byte> data, sim::Duration latency);
+  std::optional<std::pair<Sbdf, std::uint16_t>> ecam_target(PhysAddr address) const;
+  iommu_vtd::RemappingUnit* unit_at(PhysAddr address);
+
+  sim::Simulation& simulation_;
+  MachineConfig config_;
+  sim::PhysicalMemory memory_;
+  pci::Fabric fabric_;
+  Interrupts interrupts_;
+  MemoryMap map_;
+  std::vector<std::unique_ptr<iommu_vtd::RemappingUnit>> units_;
+  std::vector<std::uint16_t> unit_segments_;
+  std::vector<sim::PhysRange> dram_;
+  bool firmware_finished_ = false;
+};
+
+}  // namespace baton::host
