@@ -48,8 +48,9 @@ class Luo {
   // FLB in the old kernel: ENOENT when not preserved now.
   linux::Result<> get_outgoing(Flb& flb);
 
- private:
   class State;
+
+ private:
   std::unique_ptr<State> state_;
 };
 

@@ -38,6 +38,11 @@ Result<int> Process::install(File& file) {
   return number;
 }
 
+bool Process::has_free_descriptor() const {
+  return descriptors_.size() < static_cast<std::size_t>(kMaxDescriptors) ||
+         std::find(descriptors_.begin(), descriptors_.end(), nullptr) != descriptors_.end();
+}
+
 Result<File*> Process::file(int descriptor) {
   const auto index = static_cast<std::size_t>(descriptor);
   if (descriptor < 0 || index >= descriptors_.size() || descriptors_[index] == nullptr) {

@@ -30,6 +30,8 @@ class Process {
   // EMFILE. get() returns EBADF.
   Result<int> install(File& file);
   Result<File*> file(int descriptor);
+  // Whether install() would succeed: what get_unused_fd_flags() decides before a call does work.
+  bool has_free_descriptor() const;
   Co<Result<>> close(int descriptor);
   // The same open file in another process, as SCM_RIGHTS passes it. EBADF, EMFILE.
   Result<int> send_descriptor(int descriptor, Process& to);
