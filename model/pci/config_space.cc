@@ -271,9 +271,8 @@ void ConfigSpace::reset(ResetKind kind) {
 
 void ConfigSpace::remember_firmware() { firmware_ = bytes_; }
 
-bool ConfigSpace::restore_firmware() {
+void ConfigSpace::restore_firmware() {
   if (!firmware_.empty()) bytes_ = firmware_;
-  return !firmware_.empty();
 }
 
 void ConfigSpace::set_bar_mask(unsigned index, std::uint64_t size, std::uint32_t type_bits,

@@ -118,7 +118,7 @@ class ConfigSpace {
   void reset(ResetKind kind);
   // What firmware programmed: remembered once, given back after a power-on reset.
   void remember_firmware();
-  bool restore_firmware();  // false: none was remembered
+  void restore_firmware();  // nothing if none was remembered
 
   // BARs 0..5 and the ROM (kRomBar).
   const Bar& bar(unsigned index) const { return bars_[index]; }

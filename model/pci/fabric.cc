@@ -32,6 +32,15 @@ void collect(const Bus& bus, std::vector<Function*>& into) {
   });
 }
 
+unsigned highest_used(const Bus& root) {
+  unsigned highest = root.number();
+  root.for_each([&](const Function& function) {
+    const auto* bridge = dynamic_cast<const Bridge*>(&function);
+    if (bridge != nullptr) highest = std::max<unsigned>(highest, bridge->subordinate());
+  });
+  return highest;
+}
+
 // The function that a Type 0 request for this device and function number selects on a bus.
 Function* select(const Bus& bus, Bdf bdf) {
   const Bridge* bridge = bus.bridge();
@@ -88,7 +97,11 @@ Fabric::~Fabric() = default;
 Bus& Fabric::add_root_bus(std::uint16_t segment, std::uint8_t first, std::uint8_t last) {
   BATON_CHECK(first <= last, "a host bridge without bus numbers");
   for (const auto& root : root_buses_) {
-    BATON_CHECK(root->segment() != segment || first > root->last() || last < root->number(),
+    if (root->segment() != segment) continue;
+    if (first > root->number() && first <= root->last() && highest_used(*root) < first) {
+      root->last_ = static_cast<std::uint8_t>(first - 1);
+    }
+    BATON_CHECK(first > root->last() || last < root->number(),
                 "two host bridges share bus numbers");
   }
   root_buses_.push_back(std::make_unique<Bus>(segment, first, last));
@@ -112,8 +125,12 @@ void Fabric::remember_firmware() {
 
 void Fabric::power_on_reset() {
   for (const auto& root : root_buses_) root->reset(ResetKind::kPowerOn);
+  for (Function* function : functions()) function->config().restore_firmware();
+  capture_ids();
+}
+
+void Fabric::capture_ids() {
   for (Function* function : functions()) {
-    if (!function->config().restore_firmware()) continue;
     const Bdf place = function->location().bdf;
     function->captured_bus_ = static_cast<std::uint8_t>(place.bus());
     function->captured_device_ = static_cast<std::uint8_t>(place.device());

@@ -42,7 +42,8 @@ class Fabric {
   Fabric(const Fabric&) = delete;
   Fabric& operator=(const Fabric&) = delete;
 
-  // Adds a root bus; the host bridge owns numbers [first, last] of the segment.
+  // Adds a root bus; the host bridge owns numbers [first, last] of the segment. Unused numbers at
+  // the end of another host bridge's range are taken from it, as firmware would divide them.
   Bus& add_root_bus(std::uint16_t segment, std::uint8_t first, std::uint8_t last);
   std::span<const std::unique_ptr<Bus>> root_buses() const { return root_buses_; }
 
@@ -52,6 +53,8 @@ class Fabric {
   // Platform reset: every function into its power-on state, then the registers that firmware had
   // programmed when remember_firmware() was called, as the same firmware would program them again.
   void remember_firmware();
+  // Every function captures its id, as after firmware's configuration writes.
+  void capture_ids();
   void power_on_reset();
 
   // Every function, in order of root bus, then depth first.
