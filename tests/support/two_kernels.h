@@ -49,14 +49,14 @@ struct WorldState {
 // One generation up to KHO.
 class KhoKernel : public host::Software {
  public:
-  KhoKernel(host::KernelPort& kernel_port, const host::BootHandoff& boot_handoff,
-            const linux::KernelConfig& config, WorldState& world_state)
-      : port(kernel_port),
-        handoff(boot_handoff),
+  KhoKernel(host::KernelPort& port, const host::BootHandoff& handoff,
+            const linux::KernelConfig& config, WorldState& state)
+      : port(port),
+        handoff(handoff),
         handover(kho::populate(port, handoff)),
-        services(port, config, boot_ranges()),
+        services(port, config, boot_ranges(port, handover)),
         kho(services, handoff, handover),
-        state(world_state) {}
+        state(state) {}
 
   // The rest of the boot; called at start().
   virtual Co<> bring_up() {
@@ -92,7 +92,8 @@ class KhoKernel : public host::Software {
   void start() override { started(); }
 
  private:
-  std::vector<sim::PhysRange> boot_ranges() const {
+  static std::vector<sim::PhysRange> boot_ranges(host::KernelPort& port,
+                                                 const std::optional<kho::Handover>& handover) {
     if (handover.has_value()) {
       return handover->scratch;
     }

@@ -1,5 +1,4 @@
-// Linux's Intel VT-d driver, legacy mode [linux drivers/iommu/intel/iommu.c, liveupdate.c
-// (posted)].
+// Linux's Intel VT-d driver, legacy mode [linux drivers/iommu/intel/iommu.c, liveupdate.c (posted)].
 #pragma once
 
 #include <memory>

@@ -1,0 +1,191 @@
+#include "harness/invariants/watch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "harness/invariants/checkers.h"
+#include "model/luo/state_machine.h"
+#include "model/vmm/observations.h"
+
+namespace baton::harness {
+namespace {
+
+// Merges neighbours and sorts, so that two walks of equal mappings are equal.
+std::vector<MappedRun> normalise(std::vector<MappedRun> runs) {
+  std::ranges::sort(runs, {}, &MappedRun::from);
+  std::vector<MappedRun> result;
+  for (const MappedRun& run : runs) {
+    if (!result.empty()) {
+      MappedRun& last = result.back();
+      if (last.from + last.length == run.from && last.to + last.length == run.to &&
+          last.writable == run.writable) {
+        last.length += run.length;
+        continue;
+      }
+    }
+    result.push_back(run);
+  }
+  return result;
+}
+
+const char* words(linux::RunPhase phase) {
+  switch (phase) {
+    case linux::RunPhase::kBoot:
+      return "starts to boot";
+    case linux::RunPhase::kRun:
+      return "opens for user space";
+    case linux::RunPhase::kPreserve:
+      return "preserves its first file";
+    case linux::RunPhase::kFreeze:
+      return "freezes";
+    case linux::RunPhase::kKexec:
+      return "jumps";
+    case linux::RunPhase::kRetrieve:
+      return "gives back its first file";
+    case linux::RunPhase::kFinish:
+      return "finishes";
+    case linux::RunPhase::kEnd:
+      return "ends";
+  }
+  return "?";
+}
+
+}  // namespace
+
+std::optional<PhysAddr> Mapping::find(Iova address) const {
+  const auto after = std::ranges::upper_bound(runs, address, {}, &MappedRun::from);
+  if (after == runs.begin()) return std::nullopt;
+  const MappedRun& run = *std::prev(after);
+  const std::uint64_t offset = address - run.from;
+  if (offset >= run.length) return std::nullopt;
+  return run.to + offset;
+}
+
+Mapping walk_mapping(host::Machine& machine, const pci::Function& function) {
+  Mapping mapping;
+  const iommu_vtd::RemappingUnit* unit = machine.iommu_of(function);
+  if (unit == nullptr || !unit->translation_enabled()) return mapping;
+  unit->inspect_tables(
+      function.requester_id(),
+      [&mapping](PhysAddr page, const char*) { mapping.tables.push_back({page, sim::kPageSize}); },
+      [&mapping](Iova from, PhysAddr to, std::uint64_t length, bool writable) {
+        mapping.runs.push_back({from, to, length, writable});
+      });
+  mapping.runs = normalise(std::move(mapping.runs));
+  return mapping;
+}
+
+Watch::Watch(World world) : world_(std::move(world)), history_(world_.simulation) {
+  at_freeze_.resize(world_.devices.size());
+  for (std::size_t i = 0; i < world_.devices.size(); ++i) {
+    order_.emplace(world_.devices[i].function, i);
+  }
+  simulation().topic<linux::PhaseEntered>().subscribe([this](const auto& o) { on_phase(o); });
+  simulation().topic<host::KernelJumped>().subscribe([this](const host::KernelJumped& seen) {
+    jumped_ = handover_;
+    files_.clear();
+    milestone(fmt::format("kernel {} is gone; devices go on", seen.from_generation));
+  });
+  simulation().topic<host::KernelHalted>().subscribe([this](const host::KernelHalted& seen) {
+    milestone(fmt::format("kernel {} panics: {}", seen.generation, seen.reason));
+  });
+  simulation().topic<host::ColdRebooted>().subscribe([this](const host::ColdRebooted& seen) {
+    end_handover();
+    files_.clear();
+    guests_.clear();
+    milestone(fmt::format("kernel {} resets the platform", seen.from_generation));
+  });
+  subscribe_to_sessions();
+  subscribe_to_guests();
+}
+
+void Watch::subscribe_to_sessions() {
+  simulation().topic<linux::SessionFileChanged>().subscribe([this](const auto& o) { on_file(o); });
+  simulation().topic<linux::SessionChanged>().subscribe([this](const auto& o) { on_session(o); });
+}
+
+void Watch::subscribe_to_guests() {
+  simulation().topic<vmm::GuestStarted>().subscribe(
+      [this](const vmm::GuestStarted& seen) { guests_[std::string(seen.vm)] = seen.status; });
+  simulation().topic<vmm::GuestResumed>().subscribe([this](const vmm::GuestResumed& seen) {
+    guests_[std::string(seen.vm)] = seen.status;
+    // A guest that goes on under the kernel that froze it: the reboot was refused.
+    if (handover_ && !jumped_) end_handover();
+  });
+  simulation().topic<vmm::GuestStopped>().subscribe(
+      [this](const vmm::GuestStopped& seen) { guests_.erase(std::string(seen.vm)); });
+}
+
+void Watch::on_file(const linux::SessionFileChanged& seen) {
+  const std::string session(seen.session);
+  if (seen.state == luo::name(luo::FileState::kPreserved)) files_[session].insert(seen.token);
+  if (seen.state == luo::name(luo::FileState::kAbandoned)) files_[session].erase(seen.token);
+  if (seen.state == luo::name(luo::FileState::kFrozen) && !handover_) begin_handover();
+}
+
+void Watch::on_session(const linux::SessionChanged& seen) {
+  const std::string session(seen.session);
+  const bool closed = seen.state == luo::name(luo::SessionState::kClosed);
+  if (closed && !handover_) files_.erase(session);
+  // Closing a retrieved session finishes it, unless a file refuses: then it is an orphan.
+  if (!jumped_ || (!closed && seen.state != luo::name(luo::SessionState::kFinished))) return;
+  pending_.erase(session);
+  if (pending_.empty()) end_handover();
+}
+
+// A reboot hook with nothing preserved promises nothing.
+void Watch::begin_handover() {
+  pending_.clear();
+  for (const auto& [session, tokens] : files_) {
+    if (!tokens.empty()) pending_.insert(session);
+  }
+  if (pending_.empty()) return;
+  handover_ = true;
+  jumped_ = false;
+  for (std::size_t i = 0; i < world_.devices.size(); ++i) {
+    at_freeze_[i] = walk_mapping(world_.machine, *world_.devices[i].function);
+  }
+}
+
+void Watch::end_handover() {
+  handover_ = false;
+  jumped_ = false;
+  pending_.clear();
+  for (Mapping& mapping : at_freeze_) mapping = {};
+}
+
+void Watch::on_phase(const linux::PhaseEntered& seen) {
+  milestone(fmt::format("kernel {} {}", seen.generation, words(seen.phase)));
+  if (seen.phase == linux::RunPhase::kFreeze && !handover_) begin_handover();
+}
+
+void Checker::report(std::string subject, std::string expected, std::string seen,
+                     std::vector<ChainLink> chain) {
+  chain.push_back({watch_.now(), fmt::format("{}: {}", subject, seen)});
+  watch_.findings().report({std::string(id()), watch_.now(), std::move(subject),
+                            std::move(expected), std::move(seen), std::move(chain)});
+}
+
+bool Checker::want() {
+  if (watch_.findings().wants_detail(id())) return true;
+  watch_.findings().count_more(id());
+  return false;
+}
+
+std::vector<std::unique_ptr<Checker>> make_checkers(Watch& watch) {
+  std::vector<std::unique_ptr<Checker>> result;
+  result.push_back(make_dma_continuity(watch));
+  result.push_back(make_dma_integrity(watch));
+  result.push_back(make_isolation(watch));
+  result.push_back(make_memory_not_reused(watch));
+  result.push_back(make_translation_equal(watch));
+  result.push_back(make_session_complete(watch));
+  return result;
+}
+
+std::string page_name(PhysAddr address) {
+  return fmt::format("page {:#x}", address.page_base().value());
+}
+
+}  // namespace baton::harness

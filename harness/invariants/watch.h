@@ -1,0 +1,143 @@
+// What all checkers share: whom they watch, how far the handover is, what each page has been
+// through, and the mapping of every watched device as it was at the freeze.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "harness/invariants/findings.h"
+#include "harness/invariants/page_history.h"
+#include "model/host/machine.h"
+#include "model/host/observations.h"
+#include "model/linux/base/observations.h"
+#include "model/pci/function.h"
+
+namespace baton::harness {
+
+// A device that a VM owns.
+struct WatchedDevice {
+  const pci::Function* function = nullptr;
+  std::string vm;
+  // Whether it has work: descriptors queued or running.
+  std::function<bool()> busy;
+  // How long it may take from one completed request to the next while it has work.
+  sim::Duration stall_bound = sim::Duration::microseconds(100);
+};
+
+struct World {
+  sim::Simulation& simulation;
+  host::Machine& machine;
+  std::vector<WatchedDevice> devices;
+};
+
+// One stretch of I/O virtual addresses and where it leads.
+struct MappedRun {
+  Iova from;
+  PhysAddr to;
+  std::uint64_t length = 0;
+  bool writable = false;
+  friend bool operator==(const MappedRun&, const MappedRun&) = default;
+};
+
+// All that a device can reach: sorted by I/O virtual address, neighbours merged.
+struct Mapping {
+  std::vector<MappedRun> runs;
+  std::vector<sim::PhysRange> tables;  // root, context and page tables on the way
+
+  std::optional<PhysAddr> find(Iova address) const;
+};
+
+// Walks the tables in memory as the hardware would.
+Mapping walk_mapping(host::Machine& machine, const pci::Function& function);
+
+class Watch {
+ public:
+  explicit Watch(World world);
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  sim::Simulation& simulation() { return world_.simulation; }
+  sim::Time now() const { return world_.simulation.now(); }
+  host::Machine& machine() { return world_.machine; }
+  const std::vector<WatchedDevice>& devices() const { return world_.devices; }
+  const WatchedDevice* device(const pci::Function& function) const;
+  Findings& findings() { return findings_; }
+  const Findings& findings() const { return findings_; }
+  const PageHistory& history() const { return history_; }
+
+  // From a freeze with something preserved to the finish of it, over the jump.
+  bool handover() const { return handover_; }
+  // In this handover the jump has happened.
+  bool jumped() const { return handover_ && jumped_; }
+  // The mapping of a device as it was at the freeze; empty outside of a handover.
+  const Mapping& at_freeze(const pci::Function& function) const;
+
+  // Sessions with preserved files that the next kernel must finish, or that it has not finished
+  // yet. Empty outside of a handover.
+  const std::set<std::string, std::less<>>& pending_sessions() const { return pending_; }
+
+  // Where each guest's own account lies in host memory, by VM.
+  const std::map<std::string, PhysAddr, std::less<>>& guests() const { return guests_; }
+
+  // What phase changes said so far, for chains: "kernel 0 freezes".
+  const std::vector<ChainLink>& milestones() const { return milestones_; }
+
+ private:
+  void subscribe_to_sessions();
+  void subscribe_to_guests();
+  void on_phase(const linux::PhaseEntered& seen);
+  void on_file(const linux::SessionFileChanged& seen);
+  void on_session(const linux::SessionChanged& seen);
+  void begin_handover();
+  void end_handover();
+  void milestone(std::string text);
+
+  World world_;
+  Findings findings_;
+  PageHistory history_;
+  bool handover_ = false;
+  bool jumped_ = false;
+  std::map<std::string, std::set<std::uint64_t>, std::less<>> files_;  // tokens by open session
+  std::set<std::string, std::less<>> pending_;
+  std::map<std::string, PhysAddr, std::less<>> guests_;
+  std::map<const pci::Function*, std::size_t> order_;  // to index; never iterated
+  std::vector<Mapping> at_freeze_;                     // by index of the device
+  std::vector<ChainLink> milestones_;
+};
+
+// One invariant: looks at observations and reports to the findings.
+class Checker {
+ public:
+  virtual ~Checker() = default;
+  virtual std::string_view id() const = 0;
+  // The run is over.
+  virtual void finish() {}
+  // How often it compared something.
+  std::uint64_t checks() const { return checks_; }
+
+ protected:
+  explicit Checker(Watch& watch) : watch_(watch) {}
+
+  void checked() { ++checks_; }
+  void report(std::string subject, std::string expected, std::string seen,
+              std::vector<ChainLink> chain);
+  // Counts it; false when enough are kept, so that no text need be made.
+  bool want();
+
+  Watch& watch_;
+
+ private:
+  std::uint64_t checks_ = 0;
+};
+
+// One of each invariant, in the order of invariant_rows().
+std::vector<std::unique_ptr<Checker>> make_checkers(Watch& watch);
+
+std::string page_name(PhysAddr address);  // "page 0x23f400000"
+
+}  // namespace baton::harness
