@@ -49,14 +49,14 @@ struct WorldState {
 // One generation up to KHO.
 class KhoKernel : public host::Software {
  public:
-  KhoKernel(host::KernelPort& port, const host::BootHandoff& handoff,
-            const linux::KernelConfig& config, WorldState& state)
-      : port(port),
-        handoff(handoff),
+  KhoKernel(host::KernelPort& kernel_port, const host::BootHandoff& boot_handoff,
+            const linux::KernelConfig& config, WorldState& world_state)
+      : port(kernel_port),
+        handoff(boot_handoff),
         handover(kho::populate(port, handoff)),
-        services(port, config, boot_ranges(port, handover)),
+        services(port, config, boot_ranges()),
         kho(services, handoff, handover),
-        state(state) {}
+        state(world_state) {}
 
   // The rest of the boot; called at start().
   virtual Co<> bring_up() {
@@ -92,8 +92,7 @@ class KhoKernel : public host::Software {
   void start() override { started(); }
 
  private:
-  static std::vector<sim::PhysRange> boot_ranges(host::KernelPort& port,
-                                                 const std::optional<kho::Handover>& handover) {
+  std::vector<sim::PhysRange> boot_ranges() const {
     if (handover.has_value()) {
       return handover->scratch;
     }

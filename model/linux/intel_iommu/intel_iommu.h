@@ -1,4 +1,5 @@
-// Linux's Intel VT-d driver, legacy mode [linux drivers/iommu/intel/iommu.c, liveupdate.c (posted)].
+// Linux's Intel VT-d driver, legacy mode [linux drivers/iommu/intel/iommu.c, liveupdate.c
+// (posted)].
 #pragma once
 
 #include <memory>

@@ -104,6 +104,7 @@ class IommuCore final : public luo::Flb {
   Result<> preserve_device(Domain& domain, pci::PciDev& dev, std::uint64_t owner_token);
   void unpreserve_device(pci::PciDev& dev);
   bool has_preserved_devices(PhysAddr unit) const;
+  bool is_preserved(const pci::PciDev& dev) const;
 
   // Live update, new kernel (phase2): the domain restored from the record at this address, once a
   // device was attached to it at boot.

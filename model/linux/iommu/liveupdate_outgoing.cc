@@ -242,4 +242,9 @@ bool IommuCore::has_preserved_devices(PhysAddr unit) const {
   return std::any_of(units.begin(), units.end(), [&](const auto& u) { return u.unit == unit; });
 }
 
+bool IommuCore::is_preserved(const pci::PciDev& dev) const {
+  const Group* group = state_->group_of(dev);
+  return group != nullptr && group->outgoing_record != PhysAddr{};
+}
+
 }  // namespace baton::linux::iommu

@@ -1,5 +1,8 @@
 // The system calls that processes make: the one boundary between user space and a kernel. Paths,
 // request numbers, struct bytes and errno are Linux's.
+//
+// An error is published as SystemCallFailed. A call keeps a reference to the file it works on until
+// it returns, as fdget() does.
 #pragma once
 
 #include <cstdint>
@@ -36,21 +39,25 @@ class SystemCalls {
   Co<Result<>> munmap(UserAddr start, std::uint64_t length);
   // eventfd(0): read() takes the counter (8 bytes) and blocks while it is 0.
   Co<Result<int>> eventfd();
-  // sysfs, whole-file read and write: "/sys/bus/pci/devices/0000:6a:01.0/driver_override", ".../vfio-dev"
-  // (a listing), "/sys/bus/pci/drivers/vfio-pci/bind".
+  // open, read or write everything, close. sysfs: see sysfs.h. A directory reads as its names, one
+  // a line.
   Co<Result<std::string>> read_file(std::string path);
   Co<Result<>> write_file(std::string path, std::string text);
-  // kexec_file_load of the scenario's kernel `kernel`.
+  // kexec_file_load of the scenario's kernel `kernel`. EADDRNOTAVAIL.
   Co<Result<>> kexec_file_load(std::size_t kernel, std::string command_line);
   // reboot(LINUX_REBOOT_CMD_KEXEC): returns only an error; on success the caller never runs again.
+  // EBUSY, EINVAL without an image, and what live update says.
   Co<Result<>> reboot_kexec();
-  // reboot(LINUX_REBOOT_CMD_RESTART): platform reset, then kernel `kernel` boots cold.
-  Co<Result<>> reboot_cold();
+  // reboot(LINUX_REBOOT_CMD_RESTART): platform reset, then the boot loader starts kernel `kernel`
+  // with this command line. Never returns.
+  Co<Result<>> reboot_cold(std::size_t kernel = 0, std::string command_line = {});
 
   // The calling thread sleeps.
   Co<> sleep(sim::Duration duration);
 
  private:
+  void failed(std::string_view call, Errno error);
+
   Kernel& kernel_;
   Process& process_;
 };

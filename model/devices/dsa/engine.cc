@@ -1,0 +1,410 @@
+#include "model/devices/dsa/engine.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "sim/check.h"
+
+namespace baton::devices::dsa {
+namespace {
+
+using sim::kPageSize;
+
+constexpr std::uint32_t all_free(std::uint32_t count) { return (1u << count) - 1; }
+
+// Digest of an end, for the fingerprint.
+std::uint64_t digest(const Work& work, const Outcome& outcome) {
+  return work.descriptor.record_address ^ outcome.completed << 8 ^
+         static_cast<std::uint64_t>(outcome.status);
+}
+
+// Bytes that fit into the page of `address` from there on.
+std::uint64_t room_after(std::uint64_t address) { return kPageSize - address % kPageSize; }
+// Bytes of the page that ends at `end` (exclusive) before it.
+std::uint64_t room_before(std::uint64_t end) { return (end - 1) % kPageSize + 1; }
+
+// Memory Move runs backwards when it would overwrite what it still has to read.
+bool must_run_backward(const Descriptor& d) {
+  return d.opcode() == Opcode::kMemoryMove && d.destination > d.source &&
+         d.destination - d.source < d.size;
+}
+
+}  // namespace
+
+Engine::Operation::Operation(Engine& owner, sim::ActorId actor, std::uint32_t number)
+    : engine(owner), done(*this, actor, "dsa-done", sim::Phase::kDevice), index(number) {}
+
+void Engine::Operation::on_done() { engine.complete(*this); }
+
+Engine::Transfer::Transfer(Engine& owner, sim::ActorId actor, std::uint32_t number)
+    : engine(owner), arrived(*this, actor, "dsa-page", sim::Phase::kDevice), index(number) {}
+
+Engine::Engine(EngineHost& host, sim::Simulation& simulation, sim::ActorId actor,
+               std::uint32_t index, sim::Duration per_descriptor)
+    : host_(host),
+      simulation_(simulation),
+      actor_(actor),
+      index_(index),
+      per_descriptor_(per_descriptor),
+      issue_(*this, actor, "dsa-issue", sim::Phase::kDevice),
+      list_arrived_(*this, actor, "dsa-batch-list", sim::Phase::kDevice),
+      batch_done_(*this, actor, "dsa-batch-done", sim::Phase::kDevice),
+      free_operations_(all_free(kOperations)),
+      free_transfers_(all_free(kTransfers)) {
+  for (std::uint32_t i = 0; i < kOperations; ++i) operations_.emplace_back(*this, actor, i);
+  for (std::uint32_t i = 0; i < kTransfers; ++i) transfers_.emplace_back(*this, actor, i);
+}
+
+void Engine::kick() { schedule_issue(std::max(simulation_.now(), busy_until_)); }
+
+void Engine::schedule_issue(sim::Time at) {
+  if (!issue_.scheduled()) simulation_.schedule_at(issue_, at);
+}
+
+void Engine::abandon(std::uint32_t wq) {
+  if (!batch_.active || batch_.work.wq != wq) return;
+  batch_.abandoned = true;
+  batch_.ended = true;
+  finish_batch_if_done();
+}
+
+void Engine::clear() {
+  for (Operation& operation : operations_) simulation_.cancel(operation.done);
+  for (Transfer& transfer : transfers_) simulation_.cancel(transfer.arrived);
+  simulation_.cancel(issue_);
+  simulation_.cancel(list_arrived_);
+  simulation_.cancel(batch_done_);
+  free_operations_ = all_free(kOperations);
+  free_transfers_ = all_free(kTransfers);
+  issuing_ = kNone;
+  batch_.active = false;
+}
+
+bool Engine::holds(std::uint32_t wq, std::uint64_t ticket) const {
+  if (batch_.active && batch_.work.wq == wq && batch_.work.ticket <= ticket) return true;
+  return std::any_of(operations_.begin(), operations_.end(), [&](const Operation& operation) {
+    return (free_operations_ >> operation.index & 1) == 0 && operation.work.wq == wq &&
+           operation.work.ticket <= ticket;
+  });
+}
+
+void Engine::on_issue() {
+  if (issuing_ == kNone && !start_next()) return;
+  if (busy_until_ > simulation_.now()) {
+    schedule_issue(busy_until_);
+    return;
+  }
+  if (issuing_ == kNone) {  // what was started has no pages
+    schedule_issue(simulation_.now());
+    return;
+  }
+  if (free_transfers_ == 0) return;  // an arrival kicks
+  if (host_.bandwidth_free_at() > simulation_.now()) {
+    schedule_issue(host_.bandwidth_free_at());
+    return;
+  }
+  Operation& operation = operations_[issuing_];
+  issue_page(operation);
+  if (operation.all_issued()) issuing_ = kNone;
+  schedule_issue(std::max(simulation_.now(), host_.bandwidth_free_at()));
+}
+
+// Begins the next descriptor; false if there is none to begin now.
+bool Engine::start_next() {
+  if (free_operations_ == 0) return false;
+  if (batch_.active) return start_member();
+  Work work;
+  if (!host_.take_work(index_, work)) return false;
+  const bool runs = check(work.descriptor, host_.rules(work, false)).status == Status::kNone;
+  if (runs && work.descriptor.opcode() == Opcode::kBatch) {
+    begin_batch(work);
+    return false;
+  }
+  begin(work, kNone);
+  return true;
+}
+
+void Engine::begin_batch(const Work& work) {
+  batch_.active = true;
+  batch_.fetching = false;
+  batch_.ended = false;
+  batch_.abandoned = false;
+  batch_.list_fault = false;
+  batch_.work = work;
+  batch_.next = 0;
+  batch_.fetched = 0;
+  batch_.in_progress = 0;
+  batch_.completed = 0;
+  batch_.failed = 0;
+  fetch_list();
+}
+
+// Reads the part of the descriptor list that lies in one page.
+void Engine::fetch_list() {
+  const std::uint64_t address = batch_.work.descriptor.source + batch_.fetched * 64ull;
+  const std::uint64_t left = (batch_.work.descriptor.size - batch_.fetched) * 64ull;
+  const std::uint64_t length = std::min(left, room_after(address));
+  const auto bytes = std::as_writable_bytes(std::span(batch_.list)).first(length);
+  const pci::Completion completion = host_.dma_read(batch_.work.wq, address, bytes);
+  batch_.list_first = batch_.fetched;
+  batch_.list_fault = completion.status != pci::CompletionStatus::kSuccess;
+  batch_.fetching = true;
+  if (!batch_.list_fault) batch_.fetched += static_cast<std::uint32_t>(length / 64);
+  simulation_.schedule(list_arrived_, completion.latency);
+}
+
+void Engine::on_list() {
+  batch_.fetching = false;
+  if (batch_.list_fault) batch_.ended = true;
+  kick();
+}
+
+bool Engine::start_member() {
+  if (batch_.fetching) return false;
+  if (batch_.all_begun()) {
+    finish_batch_if_done();
+    return false;
+  }
+  if (batch_.next == batch_.fetched) {
+    fetch_list();
+    return false;
+  }
+  const Descriptor& member = batch_.list[batch_.next - batch_.list_first];
+  if (member.has(flag::kFence)) {
+    if (batch_.in_progress != 0) return false;
+    if (batch_.failed != 0) {
+      batch_.ended = true;
+      finish_batch_if_done();
+      return false;
+    }
+  }
+  const Work work{member, batch_.work.ticket, batch_.work.wq};
+  ++batch_.in_progress;
+  begin(work, batch_.next++);
+  return true;
+}
+
+void Engine::finish_batch_if_done() {
+  const bool done = batch_.all_begun() && batch_.in_progress == 0 && !batch_.fetching;
+  if (done && !batch_done_.scheduled()) {
+    simulation_.schedule(batch_done_, sim::Duration::picoseconds(0));
+  }
+}
+
+void Engine::on_batch_done() {
+  const Work work = batch_.work;
+  Outcome outcome{.completed = batch_.completed};
+  if (batch_.failed != 0 || batch_.completed != work.descriptor.size) {
+    outcome.status = Status::kBatchFailed;
+  }
+  // AMBIGUOUS: status 06 is for a list that could not be translated; an untranslated read that
+  // fails is a hardware error on a read everywhere else, and so it is here.
+  if (batch_.list_fault) outcome.status = Status::kReadError;
+  const bool silent = batch_.abandoned;
+  batch_.active = false;
+  if (!silent) write_record(work, outcome, kNone);
+  host_.ended(work, outcome, true);
+  kick();
+}
+
+void Engine::begin(const Work& work, std::uint32_t batch_index) {
+  const auto index = static_cast<std::uint32_t>(std::countr_zero(free_operations_));
+  free_operations_ &= ~(1u << index);
+  Operation& operation = operations_[index];
+  operation.work = work;
+  operation.batch_index = batch_index;
+  operation.backward = must_run_backward(work.descriptor);
+  operation.outstanding = 0;
+  operation.issued = 0;
+  operation.failed_at = kNowhere;
+  operation.differs_at = kNowhere;
+  operation.verdict = check(work.descriptor, host_.rules(work, operation.in_batch()));
+  busy_until_ = simulation_.now() + per_descriptor_;
+  const Opcode opcode = work.descriptor.opcode();
+  const bool has_pages =
+      opcode == Opcode::kMemoryMove || opcode == Opcode::kFill || opcode == Opcode::kCompare;
+  if (operation.verdict.status == Status::kNone && has_pages) {
+    issuing_ = index;
+  } else {
+    simulation_.schedule_at(operation.done, busy_until_);
+  }
+}
+
+// Sends the next page: up to the next page boundary of any of its addresses.
+void Engine::issue_page(Operation& operation) {
+  const Descriptor& d = operation.work.descriptor;
+  const bool two_addresses = d.opcode() != Opcode::kFill;
+  std::uint64_t length = d.size - operation.issued;
+  std::uint64_t offset = operation.issued;
+  if (operation.backward) {
+    const std::uint64_t end = d.size - operation.issued;
+    length = std::min({length, room_before(d.source + end), room_before(d.destination + end)});
+    offset = end - length;
+  } else {
+    length = std::min(length, room_after(d.destination + offset));
+    if (two_addresses) length = std::min(length, room_after(d.source + offset));
+  }
+  operation.issued += length;
+  host_.use_bandwidth(length);
+  if (d.opcode() == Opcode::kFill) {
+    fill_page(operation, offset, static_cast<std::uint32_t>(length));
+    return;
+  }
+  const auto index = static_cast<std::uint32_t>(std::countr_zero(free_transfers_));
+  free_transfers_ &= ~(1u << index);
+  ++operation.outstanding;
+  Transfer& transfer = transfers_[index];
+  transfer.operation = operation.index;
+  transfer.offset = offset;
+  transfer.length = static_cast<std::uint32_t>(length);
+  transfer.second = false;
+  send_page(operation, transfer);
+}
+
+void Engine::send_page(Operation& operation, Transfer& transfer) {
+  const Descriptor& d = operation.work.descriptor;
+  const std::uint64_t base = transfer.second ? d.destination : d.source;
+  auto& buffer = transfer.second ? transfer.other : transfer.data;
+  const pci::Completion completion = host_.dma_read(operation.work.wq, base + transfer.offset,
+                                                    std::span(buffer).first(transfer.length));
+  transfer.failed = completion.status != pci::CompletionStatus::kSuccess;
+  simulation_.schedule(transfer.arrived, completion.latency);
+}
+
+// A posted write: nothing comes back, so nothing is waited for.
+void Engine::fill_page(Operation& operation, std::uint64_t offset, std::uint32_t length) {
+  const Descriptor& d = operation.work.descriptor;
+  std::array<std::byte, 8> pattern;
+  std::memcpy(pattern.data(), &d.source, pattern.size());
+  for (std::uint32_t i = 0; i < length; ++i) {
+    fill_[i] = pattern[(offset + i) % pattern.size()];
+  }
+  host_.dma_write(operation.work.wq, d.destination + offset,
+                  std::span<const std::byte>(fill_).first(length));
+  if (operation.all_issued()) {
+    simulation_.schedule(operation.done, sim::Duration::picoseconds(0));
+  }
+}
+
+void Engine::Transfer::on_arrived() {
+  Operation& op = engine.operations_[operation];
+  const Descriptor& d = op.work.descriptor;
+  if (failed) {
+    op.failed_at = std::min(op.failed_at, offset);
+  } else if (d.opcode() == Opcode::kCompare) {
+    if (!second && !op.stopped()) {
+      second = true;
+      engine.send_page(op, *this);
+      return;
+    }
+    if (second) engine.compare_page(op, *this);
+  } else if (!op.stopped()) {
+    engine.host_.dma_write(op.work.wq, d.destination + offset,
+                           std::span<const std::byte>(data).first(length));
+  }
+  engine.free_transfers_ |= 1u << index;
+  engine.page_ended(op);
+}
+
+void Engine::compare_page(Operation& operation, Transfer& transfer) {
+  const auto end = transfer.data.begin() + transfer.length;
+  const auto [first, second] = std::mismatch(transfer.data.begin(), end, transfer.other.begin());
+  if (first == end) return;
+  const auto at = static_cast<std::uint64_t>(first - transfer.data.begin());
+  operation.differs_at = std::min(operation.differs_at, transfer.offset + at);
+}
+
+void Engine::page_ended(Operation& operation) {
+  --operation.outstanding;
+  if (operation.stopped() && issuing_ == operation.index) issuing_ = kNone;
+  if (operation.all_issued() && operation.outstanding == 0) {
+    simulation_.schedule(operation.done, sim::Duration::picoseconds(0));
+  }
+  kick();
+}
+
+Outcome Engine::outcome_of(const Operation& operation) const {
+  const Descriptor& d = operation.work.descriptor;
+  Outcome outcome{.status = operation.verdict.status,
+                  .invalid_flags = operation.verdict.invalid_flags};
+  if (outcome.status != Status::kNone) return outcome;
+  outcome.status = Status::kSuccess;
+  if (d.opcode() == Opcode::kNoop || d.opcode() == Opcode::kDrain) return outcome;
+  outcome.completed = d.size;
+  if (operation.backward) outcome.result = 1;
+  // AMBIGUOUS: what "bytes completed" says after a hardware error. Here: the bytes before the first
+  // that failed, in the direction of the move.
+  const bool differs_first = operation.differs_at < operation.failed_at;
+  if (operation.failed_at != kNowhere && !differs_first) {
+    outcome.status = Status::kReadError;
+    outcome.completed = operation.backward ? 0 : operation.failed_at;
+    return outcome;
+  }
+  if (d.opcode() == Opcode::kCompare) {
+    outcome.result = operation.differs_at == kNowhere ? 0 : 1;
+    if (outcome.result == 1) outcome.completed = operation.differs_at;
+    if (d.has(flag::kCheckResult) && outcome.result != (d.expected_result & 1)) {
+      outcome.status = Status::kFalsePredicate;
+    }
+  }
+  return outcome;
+}
+
+// Drain reads what earlier writes wrote, so that they are globally visible. In this fabric a posted
+// write is visible when it is sent; the reads are made because hardware makes them.
+void Engine::read_back(const Operation& operation) {
+  const Descriptor& d = operation.work.descriptor;
+  std::array<std::byte, 8> data;
+  if (d.has(flag::kReadback1Valid)) host_.dma_read(operation.work.wq, d.source & ~7ull, data);
+  if (d.has(flag::kReadback2Valid)) host_.dma_read(operation.work.wq, d.destination & ~7ull, data);
+}
+
+void Engine::complete(Operation& operation) {
+  const Outcome outcome = outcome_of(operation);
+  const Work work = operation.work;
+  const std::uint32_t batch_index = operation.batch_index;
+  if (work.descriptor.opcode() == Opcode::kDrain && outcome.status == Status::kSuccess) {
+    read_back(operation);
+  }
+  free_operations_ |= 1u << operation.index;
+  write_record(work, outcome, batch_index);
+  if (batch_index != kNone) {
+    --batch_.in_progress;
+    ++batch_.completed;
+    if (outcome.status != Status::kSuccess) ++batch_.failed;
+    finish_batch_if_done();
+  }
+  host_.ended(work, outcome, batch_index == kNone);
+  kick();
+}
+
+// The record, if it is wanted and can be written, then the interrupt: both are posted writes, so
+// who takes the interrupt finds the record.
+void Engine::write_record(const Work& work, const Outcome& outcome, std::uint32_t batch_index) {
+  const Descriptor& d = work.descriptor;
+  simulation_.fold(actor_, "dsa-record", digest(work, outcome));
+  const bool normal = outcome.status == Status::kSuccess ||
+                      outcome.status == Status::kFalsePredicate ||
+                      outcome.status == Status::kBatchFailed;
+  const bool usable =
+      d.has(flag::kRecordAddressValid) && outcome.status != Status::kRecordAlignment;
+  if (usable && (d.has(flag::kRequestRecord) || !normal)) {
+    CompletionRecord record;
+    record.status = static_cast<std::uint8_t>(outcome.status);
+    record.result = outcome.result;
+    record.bytes_completed = static_cast<std::uint32_t>(outcome.completed);
+    record.invalid_flags = outcome.invalid_flags;
+    host_.dma_write(work.wq, d.record_address, std::as_bytes(std::span(&record, 1)));
+  }
+  if (!usable && !normal) {
+    const auto index = batch_index == kNone ? std::nullopt : std::optional(batch_index);
+    host_.report_error(work, outcome, index);
+  }
+  if (d.has(flag::kRequestInterrupt) && outcome.status != Status::kInterruptHandle &&
+      outcome.status != Status::kInvalidFlags) {
+    host_.raise(d.interrupt_handle);
+  }
+}
+
+}  // namespace baton::devices::dsa

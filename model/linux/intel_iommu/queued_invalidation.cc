@@ -1,0 +1,111 @@
+#include "model/linux/intel_iommu/queued_invalidation.h"
+
+#include "model/linux/intel_iommu/registers.h"
+
+namespace baton::linux::intel_iommu {
+
+namespace {
+
+constexpr std::uint64_t kQueueLength = 256;
+constexpr std::uint64_t kDescriptorBytes = 16;
+constexpr std::uint32_t kInUse = 1;  // QI_IN_USE
+constexpr std::uint32_t kDone = 2;   // QI_DONE
+
+constexpr std::uint64_t kTypeContext = 1;
+constexpr std::uint64_t kTypeIotlb = 2;
+constexpr std::uint64_t kTypeWait = 5;
+constexpr std::uint64_t kGlobal = 1 << 4;
+constexpr std::uint64_t kDomain = 2 << 4;
+constexpr std::uint64_t kDeviceOrPages = 3 << 4;
+constexpr std::uint64_t kDrainBoth = 3 << 6;  // DW, DR
+constexpr std::uint64_t kStatusWrite = 1 << 5;
+
+}  // namespace
+
+Descriptor context_global() { return {kTypeContext | kGlobal, 0}; }
+
+Descriptor context_of_device(std::uint16_t domain, std::uint16_t source) {
+  return {kTypeContext | kDeviceOrPages | std::uint64_t{domain} << 16 | std::uint64_t{source} << 32,
+          0};
+}
+
+Descriptor iotlb_global() { return {kTypeIotlb | kGlobal | kDrainBoth, 0}; }
+
+Descriptor iotlb_of_domain(std::uint16_t domain) {
+  return {kTypeIotlb | kDomain | kDrainBoth | std::uint64_t{domain} << 16, 0};
+}
+
+Descriptor iotlb_pages(std::uint16_t domain, std::uint64_t address, unsigned mask) {
+  return {kTypeIotlb | kDeviceOrPages | kDrainBoth | std::uint64_t{domain} << 16, address | mask};
+}
+
+Result<> QueuedInvalidation::allocate() {
+  const Result<PhysAddr> queue = services_.pages().allocate(0, "invalidation queue");
+  if (!queue) {
+    return fail(queue.error());
+  }
+  const Result<PhysAddr> status = services_.pages().allocate(0, "invalidation status");
+  if (!status) {
+    services_.pages().free(*queue);
+    return fail(status.error());
+  }
+  queue_ = *queue;
+  status_ = *status;
+  return {};
+}
+
+void QueuedInvalidation::program() {
+  free_head_ = 0;
+  services_.port().mmio_write(registers_ + kIqtReg, 4, 0);
+  services_.port().mmio_write(registers_ + kIqaReg, 8, queue_.value());
+}
+
+Descriptor QueuedInvalidation::wait() const {
+  return {kTypeWait | kStatusWrite | std::uint64_t{kDone} << 32,
+          (status_ + free_head_ * 4).value()};
+}
+
+void QueuedInvalidation::push(const Descriptor& descriptor) {
+  services_.port().ram().store(queue_ + free_head_ * kDescriptorBytes, descriptor);
+  free_head_ = (free_head_ + 1) % kQueueLength;
+}
+
+Result<> QueuedInvalidation::submit(std::span<const Descriptor> descriptors) {
+  for (const Descriptor& descriptor : descriptors) {
+    push(descriptor);
+  }
+  const PhysAddr status = status_ + free_head_ * 4;
+  services_.port().ram().store(status, kInUse);
+  push(wait());
+  services_.port().mmio_write(registers_ + kIqtReg, 4, free_head_ * kDescriptorBytes);
+  bool refused = false;
+  while (services_.port().ram().load<std::uint32_t>(status) != kDone) {
+    if (!check_fault()) {
+      services_.panic("DMAR: the invalidation queue does not complete");
+    }
+    refused = true;
+  }
+  return refused ? fail(Errno::kInval) : Result<>{};
+}
+
+// qi_check_fault(): an invalidation queue error is overcome by overwriting the descriptor it points
+// at with one that does nothing but wait. False: no error explains the silence.
+bool QueuedInvalidation::check_fault() {
+  host::KernelPort& port = services_.port();
+  const auto fault = static_cast<std::uint32_t>(port.mmio_read(registers_ + kFstsReg, 4));
+  if ((fault & kFstsIqe) == 0) {
+    return false;
+  }
+  const std::uint64_t head = port.mmio_read(registers_ + kIqhReg, 8) / kDescriptorBytes;
+  const PhysAddr at = queue_ + head % kQueueLength * kDescriptorBytes;
+  const auto bad = port.ram().load<Descriptor>(at);
+  services_.print(sim::LogLevel::kError, "DMAR: VT-d detected Invalidation Queue Error: {:x} {:x}",
+                  bad.low, bad.high);
+  const Descriptor harmless{kTypeWait | kStatusWrite | std::uint64_t{kInUse} << 32,
+                            (status_ + head % kQueueLength * 4).value()};
+  port.ram().store(at, harmless);
+  port.mmio_write(registers_ + kFstsReg, 4, kFstsIqe);
+  return true;
+}
+
+}  // namespace baton::linux::intel_iommu

@@ -1,0 +1,57 @@
+// Register offsets and bits of a remapping unit as the driver uses them
+// [linux drivers/iommu/intel/iommu.h].
+#pragma once
+
+#include <cstdint>
+
+namespace baton::linux::intel_iommu {
+
+inline constexpr std::uint64_t kVerReg = 0x00;
+inline constexpr std::uint64_t kCapReg = 0x08;
+inline constexpr std::uint64_t kEcapReg = 0x10;
+inline constexpr std::uint64_t kGcmdReg = 0x18;
+inline constexpr std::uint64_t kGstsReg = 0x1C;
+inline constexpr std::uint64_t kRtaddrReg = 0x20;
+inline constexpr std::uint64_t kFstsReg = 0x34;
+inline constexpr std::uint64_t kPmenReg = 0x64;
+inline constexpr std::uint64_t kIqhReg = 0x80;
+inline constexpr std::uint64_t kIqtReg = 0x88;
+inline constexpr std::uint64_t kIqaReg = 0x90;
+
+inline constexpr std::uint32_t kGcmdTe = 1U << 31;
+inline constexpr std::uint32_t kGcmdSrtp = 1U << 30;
+inline constexpr std::uint32_t kGcmdQie = 1U << 26;
+inline constexpr std::uint32_t kGcmdIre = 1U << 25;
+
+inline constexpr std::uint32_t kFstsPfo = 1U << 0;
+inline constexpr std::uint32_t kFstsPpf = 1U << 1;
+inline constexpr std::uint32_t kFstsIqe = 1U << 4;
+
+inline constexpr std::uint32_t kPmenEpm = 1U << 31;
+inline constexpr std::uint32_t kPmenPrs = 1U << 0;
+
+constexpr std::uint64_t field(std::uint64_t value, unsigned high, unsigned low) {
+  return value >> low & ((std::uint64_t{2} << (high - low)) - 1);
+}
+
+struct Capabilities {
+  std::uint64_t cap = 0;
+  std::uint64_t ecap = 0;
+
+  unsigned domain_id_bits() const { return static_cast<unsigned>(4 + 2 * field(cap, 2, 0)); }
+  bool caching_mode() const { return field(cap, 7, 7) != 0; }
+  bool protected_memory() const { return field(cap, 6, 5) != 0; }
+  unsigned sagaw() const { return static_cast<unsigned>(field(cap, 12, 8)); }
+  unsigned mgaw() const { return static_cast<unsigned>(field(cap, 21, 16) + 1); }
+  std::uint64_t fault_records_at() const { return field(cap, 33, 24) * 16; }
+  unsigned fault_records() const { return static_cast<unsigned>(field(cap, 47, 40) + 1); }
+  bool pages_2m() const { return field(cap, 34, 34) != 0; }
+  bool pages_1g() const { return field(cap, 35, 35) != 0; }
+  bool page_selective() const { return field(cap, 39, 39) != 0; }
+  unsigned max_address_mask() const { return static_cast<unsigned>(field(cap, 53, 48)); }
+  bool srtp_flushes() const { return field(cap, 63, 63) != 0; }
+  bool queued_invalidation() const { return field(ecap, 1, 1) != 0; }
+  bool pass_through() const { return field(ecap, 6, 6) != 0; }
+};
+
+}  // namespace baton::linux::intel_iommu
