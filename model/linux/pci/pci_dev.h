@@ -1,5 +1,6 @@
 // struct pci_dev and struct pci_bus: what one kernel knows of a function and of a bus after
-// enumeration [linux include/linux/pci.h]. Everything here was read from the hardware by this kernel.
+// enumeration [linux include/linux/pci.h]. Everything here was read from the hardware by this
+// kernel.
 #pragma once
 
 #include <array>
@@ -28,9 +29,9 @@ struct Resource {
 
 struct PciBus {
   std::uint16_t segment = 0;
-  std::uint8_t number = 0;       // secondary
-  std::uint8_t busn_end = 0;     // subordinate
-  PciDev* bridge = nullptr;      // null for a root bus
+  std::uint8_t number = 0;    // secondary
+  std::uint8_t busn_end = 0;  // subordinate
+  PciDev* bridge = nullptr;   // null for a root bus
   PciBus* parent = nullptr;
   std::vector<std::unique_ptr<PciDev>> devices;  // by devfn
   std::vector<std::unique_ptr<PciBus>> children;
@@ -42,8 +43,7 @@ class PciDev {
  public:
   Sbdf address;
   PciBus* bus = nullptr;
-  std::unique_ptr<PciBus> subordinate_owner;  // unused; children live in PciBus
-  PciBus* subordinate = nullptr;              // for bridges
+  PciBus* subordinate = nullptr;  // for bridges
   std::uint16_t vendor = 0;
   std::uint16_t device = 0;
   std::uint32_t class_code = 0;  // 24 bits
@@ -53,7 +53,7 @@ class PciDev {
   std::uint8_t msix_cap = 0;
   std::uint8_t msi_cap = 0;
   std::uint8_t pm_cap = 0;
-  std::uint16_t config_size = 256;  // 256 or 4096
+  std::uint16_t config_size = 256;    // 256 or 4096
   std::array<Resource, 7> resources;  // BAR0..5, ROM
   PowerState current_state = PowerState::kUnknown;
   unsigned enable_count = 0;
@@ -61,6 +61,22 @@ class PciDev {
   std::string driver_override;
   Driver* driver = nullptr;
   bool has_flr = false;
+  bool multi_function = false;
+  bool ari_enabled = false;  // of a port: ARI forwarding below it
+  bool ltr_path = false;
+  bool msix_enabled = false;
+  bool msi_enabled = false;
+  std::uint8_t interrupt_pin = 0;
+  std::uint8_t pcie_version = 0;
+  std::uint8_t mps_supported = 0;  // 128 << n bytes
+  std::uint16_t aer_cap = 0;
+  std::uint16_t subsystem_vendor = 0;
+  std::uint16_t subsystem_device = 0;
+  std::uint16_t bridge_control = 0;  // as read at scan
+  // Windows that a bridge has: I/O, prefetchable, prefetchable with 64-bit addresses.
+  bool io_window = false;
+  bool pref_window = false;
+  bool pref_64_window = false;
 
   // Live update [linux drivers/pci/liveupdate.c, posted v9].
   bool incoming = false;
@@ -68,6 +84,10 @@ class PciDev {
   bool frozen = false;
   bool outgoing = false;
 
+  // A port with a link below it, on which only device 0 can be.
+  bool is_downstream_port() const {
+    return pcie_cap != 0 && (pcie_type == 4 || pcie_type == 6 || pcie_type == 8);
+  }
   bool is_bridge() const { return header_type == 1; }
   PciDev* upstream_bridge() const { return bus->bridge; }
 };

@@ -1,0 +1,89 @@
+#include "model/linux/pci/bus_type.h"
+
+#include <utility>
+
+namespace baton::linux::pci {
+
+PciBusType::PciBusType(KernelServices& services, PciCore& core)
+    : services_(services), core_(core) {}
+
+void PciBusType::set_dma_hooks(std::function<Result<>(PciDev&)> configure,
+                               std::function<void(PciDev&)> cleanup) {
+  dma_configure_ = std::move(configure);
+  dma_cleanup_ = std::move(cleanup);
+}
+
+// With an override only the driver of exactly that name; id tables do not matter then.
+bool PciBusType::matches(const Driver& driver, const PciDev& dev) {
+  if (!dev.driver_override.empty()) return dev.driver_override == driver.name();
+  return driver.matches(dev);
+}
+
+Driver* PciBusType::find_driver(std::string_view name) const {
+  for (Driver* driver : drivers_) {
+    if (driver->name() == name) return driver;
+  }
+  return nullptr;
+}
+
+Co<Result<>> PciBusType::register_driver(Driver& driver) {
+  if (find_driver(driver.name()) != nullptr) co_return fail(Errno::kExist);
+  drivers_.push_back(&driver);
+  const std::vector<PciDev*> devices = core_.devices();
+  for (PciDev* dev : devices) {
+    if (dev->driver != nullptr || !matches(driver, *dev)) continue;
+    const auto probed = co_await probe(driver, *dev);
+    if (!probed) {
+      services_.print(sim::LogLevel::kWarning, "{} {}: probe failed with {}", driver.name(),
+                      to_string(dev->address), linux::name(probed.error()));
+    }
+  }
+  co_return Result<>();
+}
+
+Co<Result<>> PciBusType::probe(Driver& driver, PciDev& dev) {
+  if (dev.driver != nullptr) co_return fail(Errno::kBusy);
+  const bool owned_by_kernel = !driver.driver_managed_dma();
+  if (owned_by_kernel && dma_configure_) {
+    const auto configured = dma_configure_(dev);
+    if (!configured) co_return configured;
+  }
+  dev.driver = &driver;
+  const auto probed = co_await driver.probe(dev);
+  if (probed) co_return probed;
+  dev.driver = nullptr;
+  if (owned_by_kernel && dma_cleanup_) dma_cleanup_(dev);
+  co_return probed;
+}
+
+Co<Result<>> PciBusType::bind(Driver& driver, PciDev& dev) {
+  if (!matches(driver, dev)) co_return fail(Errno::kNoDev);
+  co_return co_await probe(driver, dev);
+}
+
+Co<Result<>> PciBusType::unbind(Driver& driver, PciDev& dev) {
+  if (dev.driver != &driver) co_return fail(Errno::kNoDev);
+  co_await driver.remove(dev);
+  dev.driver = nullptr;
+  if (!driver.driver_managed_dma() && dma_cleanup_) dma_cleanup_(dev);
+  co_return Result<>();
+}
+
+Co<Result<>> PciBusType::probe_any(PciDev& dev) {
+  if (dev.driver != nullptr) co_return Result<>();
+  const std::vector<Driver*> drivers = drivers_;
+  for (Driver* driver : drivers) {
+    if (!matches(*driver, dev)) continue;
+    const auto probed = co_await probe(*driver, dev);
+    if (probed) co_return probed;
+  }
+  co_return fail(Errno::kInval);
+}
+
+Result<> PciBusType::set_driver_override(PciDev& dev, std::string name) {
+  if (name.size() >= 4095) return fail(Errno::kInval);
+  dev.driver_override = std::move(name);
+  return {};
+}
+
+}  // namespace baton::linux::pci
