@@ -1,8 +1,21 @@
 // /dev/iommu: IOAS, HWPT, devices, and their live update [linux drivers/iommu/iommufd/].
+//
+// Modelled requests are those of model/linux/uapi/iommufd.h; any other number is ENOTTY. Memory is
+// pinned when it is mapped, not when the first domain needs it. Not modelled: accesses of in-kernel
+// users, nested and PASID attachment, dirty tracking, fault queues, vIOMMU objects, RLIMIT_MEMLOCK,
+// the check for isolated MSIs (as with iommufd.allow_unsafe_interrupts=1).
+//
+// Live update, generation phase2 (design target: no posted series restores an iommufd): the order
+// of retrieval is memfd, iommufd, cdev. A retrieve before its memfds is ENOENT, and LUO keeps that
+// answer for ever. The retrieved iommufd has the object ids of before: IOAS with the same areas,
+// marked HWPTs that hold the restored domains. BIND of a preserved device to it reclaims the
+// device's group and finds it attached to its HWPT; ATTACH to that HWPT writes no table, ATTACH to
+// another one replaces. Areas cannot change until the session is finished.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "model/linux/base/process.h"
 #include "model/linux/iommu/iommu.h"
@@ -20,14 +33,18 @@ class Iommufd final : public linux::File {
                                         std::span<std::byte> argument) override;
   Co<> release() override;
 
-  // For VFIO. bind: EPERM when the group has another owner; returns the device object's id.
+  // For VFIO, which holds a reference to this file while a device is bound. bind: EPERM when the
+  // group has another owner; returns the device object's id.
   linux::Result<std::uint32_t> bind(linux::pci::PciDev& dev);
-  void unbind(std::uint32_t device_id);
-  // attach: `pt_id` in: IOAS or HWPT; out: the HWPT really attached. ENOENT, EBUSY, EINVAL.
+  void unbind(std::uint32_t device_id);  // detaches first if need be
+  // attach, or replace when attached: `pt_id` in: IOAS or HWPT; out: the HWPT really attached.
+  // ENOENT, EINVAL, EADDRINUSE, ENOMEM; EBUSY when the device is preserved.
   linux::Result<> attach(std::uint32_t device_id, std::uint32_t& pt_id);
-  void detach(std::uint32_t device_id);
+  linux::Result<> detach(std::uint32_t device_id);  // EBUSY when the device is preserved
+  std::optional<std::uint32_t> attached_hwpt(std::uint32_t device_id) const;
 
-  // Live update of a bound device [facts 3.6]: ENOENT, EINVAL, or the core's errno.
+  // Live update of a bound device [posted series iommu v5]: ENOENT (not attached, or this iommufd
+  // is not in the session), EINVAL (HWPT not marked), or the core's errno.
   linux::Result<> preserve_device(luo::Session& session, std::uint32_t device_id);
   void unpreserve_device(std::uint32_t device_id);
 
@@ -36,6 +53,7 @@ class Iommufd final : public linux::File {
  private:
   friend class IommufdSubsystem;
   class State;
+  explicit Iommufd(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 
@@ -56,11 +74,13 @@ class IommufdSubsystem final : public luo::FileHandler {
   bool can_preserve(linux::File& file) override;
   Co<linux::Result<>> preserve(luo::FileArgs& args) override;
   Co<> unpreserve(luo::FileArgs& args) override;
+  Co<linux::Result<>> freeze(luo::FileArgs& args) override;
   Co<linux::Result<linux::File*>> retrieve(luo::FileArgs& args) override;
   Co<bool> can_finish(luo::FileArgs& args) override;
   Co<> finish(luo::FileArgs& args) override;
 
  private:
+  friend class Iommufd;
   class State;
   std::unique_ptr<State> state_;
 };

@@ -1,0 +1,93 @@
+// An I/O address space: areas of IOVA over pinned memory, mirrored into domains [linux
+// drivers/iommu/iommufd/io_pagetable.c, pages.c]. Without threads an area is pinned, mapped and
+// visible in one step.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "model/iommufd/object.h"
+#include "model/linux/base/kernel_services.h"
+#include "model/linux/base/process.h"
+#include "model/linux/iommu/iommu.h"
+#include "model/luo/memfd/memfd.h"
+
+namespace baton::iommufd {
+
+struct Area {
+  std::uint64_t iova = 0;
+  std::uint64_t length = 0;
+  linux::iommu::Prot prot;
+  luo::Memfd* memfd = nullptr;  // null: memory of a process (type USER)
+  std::uint64_t offset = 0;     // in the memfd
+  std::uint32_t seals = 0;      // of the memfd when the mapping was made
+  std::vector<PhysAddr> pages;  // one reference each
+
+  std::uint64_t last() const { return iova + (length - 1); }
+};
+
+struct IovaRange {
+  std::uint64_t start = 0;
+  std::uint64_t last = 0;
+};
+
+// Interrupt messages of x86 are no memory; a device brings this reservation along [linux
+// drivers/iommu/intel/iommu.c intel_iommu_get_resv_regions].
+inline constexpr IovaRange kMessageWindow{0xFEE0'0000, 0xFEEF'FFFF};
+
+class Ioas final : public Object {
+ public:
+  Ioas(linux::KernelServices& services, std::uint32_t object_id)
+      : Object(ObjectType::kIoas, object_id), services_(services) {}
+
+  const std::map<std::uint64_t, Area>& areas() const { return areas_; }
+  bool immutable() const { return immutable_; }
+  void set_immutable(bool immutable) { immutable_ = immutable; }
+
+  // A place for `length` bytes whose memory starts at `origin`. ENOSPC.
+  linux::Result<std::uint64_t> choose_iova(std::uint64_t length, std::uint64_t origin) const;
+  // EINVAL, EOVERFLOW, EEXIST.
+  linux::Result<> check_iova(std::uint64_t iova, std::uint64_t length) const;
+
+  // Pin and map. The area's place has been checked. A memfd area takes a reference to its file.
+  linux::Result<> map_memfd(Area area);
+  linux::Result<> map_user(Area area, linux::Process& process, UserAddr start);
+  // Puts back an area whose pages the tables of restored domains already have.
+  linux::Result<> restore(Area area);
+
+  // Unmaps whole areas inside the range, in order. ENOENT at an area that the range cuts.
+  Co<linux::Result<std::uint64_t>> unmap(std::uint64_t first, std::uint64_t last);
+
+  // A domain that mirrors this IOAS from now on: gets all areas. EADDRINUSE when an area lies
+  // beyond what the domain can address.
+  linux::Result<> add_domain(linux::iommu::Domain& domain);
+  void add_restored_domain(linux::iommu::Domain& domain);
+  void remove_domain(linux::iommu::Domain& domain);
+
+  // IOVAs that cannot be used while `owner` is attached. EADDRINUSE when an area has them.
+  linux::Result<> reserve(IovaRange range, const void* owner);
+  void unreserve(const void* owner);
+  std::vector<IovaRange> usable() const;
+
+ private:
+  struct Reserved {
+    IovaRange range;
+    const void* owner;
+  };
+
+  bool overlaps_area(std::uint64_t first, std::uint64_t last) const;
+  linux::Result<> pin_memfd(Area& area);
+  void unpin(const Area& area);
+  linux::Result<> insert(Area area);
+  linux::Result<> map_into(linux::iommu::Domain& domain, const Area& area);
+
+  linux::KernelServices& services_;
+  std::map<std::uint64_t, Area> areas_;
+  std::vector<linux::iommu::Domain*> domains_;
+  std::vector<Reserved> reserved_;
+  bool immutable_ = false;
+};
+
+}  // namespace baton::iommufd

@@ -1,0 +1,48 @@
+// What an iommufd's table holds [linux drivers/iommu/iommufd/iommufd_private.h].
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "model/linux/iommu/iommu.h"
+
+namespace baton::iommufd {
+
+enum class ObjectType : std::uint8_t { kIoas, kHwpt, kDevice };
+
+struct Object {
+  Object(ObjectType object_type, std::uint32_t object_id) : type(object_type), id(object_id) {}
+  virtual ~Object() = default;
+
+  const ObjectType type;
+  const std::uint32_t id;
+  unsigned users = 0;  // DESTROY is EBUSY while not 0
+};
+
+class Ioas;
+
+// A paging hardware page table: one domain that mirrors one IOAS.
+struct Hwpt final : Object {
+  Hwpt(std::uint32_t object_id, Ioas& address_space)
+      : Object(ObjectType::kHwpt, object_id), ioas(address_space) {}
+
+  Ioas& ioas;
+  std::unique_ptr<linux::iommu::Domain> domain;  // null: restored, but no device brought it back
+  bool automatic = false;                        // made by attaching a device to the IOAS
+  bool marked = false;                           // IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE, for ever
+  std::uint64_t token = 0;
+  bool preserved = false;  // in this kernel, for the next one
+};
+
+struct Device final : Object {
+  Device(std::uint32_t object_id, linux::pci::PciDev& pci_dev)
+      : Object(ObjectType::kDevice, object_id), dev(pci_dev) {
+    users = 1;  // VFIO's, until unbind
+  }
+
+  linux::pci::PciDev& dev;
+  Hwpt* hwpt = nullptr;
+  bool preserved = false;
+};
+
+}  // namespace baton::iommufd
