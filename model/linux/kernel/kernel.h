@@ -46,9 +46,10 @@ class Kernel final : public host::Software {
   // Lines from the console, for init. Waits for one.
   Co<std::string> console_line();
 
+  class State;
+
  private:
   friend class SystemCalls;
-  class State;
   std::unique_ptr<State> state_;
 };
 

@@ -57,6 +57,18 @@ class SystemCalls {
 
  private:
   void failed(std::string_view call, Errno error);
+  // Publishes an error on its way to the caller.
+  template <class T>
+  Result<T> checked(std::string_view call, Result<T> result) {
+    if (!result) {
+      failed(call, result.error());
+    }
+    return result;
+  }
+  Result<File*> hold(int fd);
+  Co<> drop(File& file);
+  Co<Result<int>> install(File& file, std::string_view call);
+  Co<Result<File*>> open_file(const std::string& path);
 
   Kernel& kernel_;
   Process& process_;

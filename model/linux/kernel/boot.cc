@@ -1,0 +1,185 @@
+// From the first instruction to init.
+#include "model/linux/base/observations.h"
+#include "model/linux/kernel/observations.h"
+#include "model/linux/kernel/state.h"
+
+namespace baton::linux {
+
+namespace {
+
+// memblock before the page allocator: on a handover boot scratch alone, else all RAM.
+std::vector<sim::PhysRange> boot_ranges(host::KernelPort& port,
+                                        const std::optional<kho::Handover>& handover) {
+  if (handover) {
+    return handover->scratch;
+  }
+  std::vector<sim::PhysRange> ranges;
+  for (const host::MemoryMapEntry& entry : port.memory_map().entries) {
+    if (entry.type == host::MemoryType::kRam) {
+      ranges.push_back(entry.range);
+    }
+  }
+  return ranges;
+}
+
+host::BootHandoff effective(host::BootHandoff handoff, const KernelConfig& config) {
+  handoff.command_line = effective_command_line(config, handoff.command_line);
+  return handoff;
+}
+
+}  // namespace
+
+std::string effective_command_line(const KernelConfig& config, const std::string& command_line) {
+  std::string result = config.pieces.kho == KhoVersion::kOff ? "kho=off" : "kho=on";
+  result += config.pieces.luo == LuoVersion::kOff ? " liveupdate=off" : " liveupdate=on";
+  return command_line.empty() ? result : result + " " + command_line;
+}
+
+Kernel::State::State(Kernel& kernel, host::KernelPort& port, const host::BootHandoff& handoff,
+                     const KernelConfig& config, Init init)
+    : kernel_(kernel),
+      port_(port),
+      config_(config),
+      handoff_(effective(handoff, config)),
+      init_(std::move(init)),
+      handover_(config.pieces.kho == KhoVersion::kOff ? std::nullopt
+                                                      : kho::populate(port, handoff_)),
+      services_(port, config_, boot_ranges(port, handover_)),
+      kho_(services_, handoff_, handover_),
+      luo_(services_, kho_, handoff_.command_line),
+      pci_(services_),
+      pci_live_update_(services_, kho_, luo_, pci_),
+      irq_(services_),
+      iommu_(services_, kho_, luo_),
+      intel_iommu_(services_, kho_, iommu_),
+      drivers_(services_, pci_, iommu_),
+      memfd_(services_, kho_, luo_),
+      iommufd_(services_, kho_, luo_, memfd_, iommu_),
+      vfio_pci_(services_, kho_, luo_, pci_, pci_live_update_, irq_, iommufd_),
+      sysfs_(*this) {}
+
+void Kernel::State::enter(RunPhase phase) {
+  const auto& topic = port_.simulation().topic<PhaseEntered>();
+  if (topic.active()) {
+    topic.publish({.generation = port_.generation(), .phase = phase});
+  }
+}
+
+Co<> Kernel::State::pass(BootStage stage) {
+  const BootStep& step = boot_step(stage);
+  const auto& topic = port_.simulation().topic<BootStepEntered>();
+  if (topic.active()) {
+    topic.publish({.generation = port_.generation(), .step = step});
+  }
+  services_.print(sim::LogLevel::kDebug, "boot: {}", step.name);
+  co_await services_.spend(step.duration);
+}
+
+Co<> Kernel::State::boot() {
+  enter(RunPhase::kBoot);
+  services_.print(sim::LogLevel::kInfo, "Linux {} booting, {}; command line: {}", config_.preset,
+                  handoff_.cold ? "cold" : "by kexec", handoff_.command_line);
+  port_.set_console_handler([this](const std::string& line) {
+    console_lines_.push_back(line);
+    console_waiters_.wake_one();
+  });
+  co_await bring_up_memory();
+  co_await bring_up_pci();
+  co_await bring_up_iommu();
+  co_await bring_up_late();
+  co_await pass(BootStage::kUserSpace);
+  enter(RunPhase::kRun);
+  Co<> user_space = init_(kernel_);
+  co_await std::move(user_space);
+}
+
+// setup_arch(), mm_core_init(), smp_init().
+Co<> Kernel::State::bring_up_memory() {
+  co_await pass(BootStage::kEarlySetup);
+  co_await pass(BootStage::kMemory);
+  kho_.memory_init();
+  services_.pages().release_all(!handoff_.cold);
+  irq_.init();
+  co_await pass(BootStage::kSmp);
+  co_await pass(BootStage::kEarlyInitcalls);
+  luo_.early_init();
+}
+
+// acpi_init() [subsys_initcall], kho_init() [fs_initcall].
+Co<> Kernel::State::bring_up_pci() {
+  co_await pass(BootStage::kPciEnumeration);
+  if (config_.pieces.pci != PciLiveUpdate::kNone) {
+    pci_.set_live_update(&pci_live_update_);
+    co_await pci_live_update_.begin_enumeration();
+  }
+  co_await pci_.enumerate();
+  co_await pass(BootStage::kFsInitcalls);
+  const Result<> kho = kho_.init();
+  if (!kho) {
+    services_.print(sim::LogLevel::kWarning, "kho_init failed: {}", name(kho.error()));
+  }
+}
+
+// intel_iommu_init() [rootfs_initcall]: units first, then every function finds its domain.
+Co<> Kernel::State::bring_up_iommu() {
+  co_await pass(BootStage::kIommu);
+  if (config_.pieces.iommu != IommuLiveUpdate::kNone) {
+    co_await iommu_.begin_boot();
+  }
+  co_await intel_iommu_.init();
+  co_await pass(BootStage::kIommuAttach);
+  for (pci::PciDev* dev : pci_.devices()) {
+    const Result<> probed = co_await iommu_.probe_device(*dev);
+    if (!probed && probed.error() != Errno::kNoDev) {
+      services_.print(sim::LogLevel::kWarning, "pci {}: no IOMMU group: {}",
+                      sim::to_string(dev->address), name(probed.error()));
+    }
+  }
+  co_await intel_iommu_.enable_translation();
+}
+
+// device_initcall and late_initcall.
+Co<> Kernel::State::bring_up_late() {
+  co_await pass(BootStage::kDrivers);
+  co_await pass(BootStage::kLateInitcalls);
+  co_await luo_.late_init();
+  if (config_.pieces.memfd != MemfdVersion::kNone) {
+    memfd_.init();
+  }
+  iommufd_.init();
+  vfio_pci_.init();
+  co_await drivers_.register_driver(vfio_pci_);
+}
+
+// The public face.
+
+Kernel::Kernel(host::KernelPort& port, const host::BootHandoff& handoff, const KernelConfig& config,
+               Init init)
+    : state_(std::make_unique<State>(*this, port, handoff, config, std::move(init))) {}
+
+Kernel::~Kernel() = default;
+
+void Kernel::start() { state_->services_.spawn(state_->boot()); }
+
+KernelServices& Kernel::services() { return state_->services_; }
+
+Process& Kernel::create_process(std::string name) {
+  State& state = *state_;
+  state.processes_.push_back(std::make_unique<Process>(state.port_, state.services_.pages(),
+                                                       state.services_.files(), std::move(name)));
+  return *state.processes_.back();
+}
+
+Co<std::string> Kernel::console_line() {
+  State& state = *state_;
+  sim::Context& context = state.port_.context();
+  while (state.console_lines_.empty()) {
+    sim::WaitNode node(context, context.actor(), "console");
+    co_await state.console_waiters_.wait(context, node);
+  }
+  std::string line = std::move(state.console_lines_.front());
+  state.console_lines_.pop_front();
+  co_return line;
+}
+
+}  // namespace baton::linux

@@ -1,0 +1,208 @@
+#include "model/linux/kernel/sysfs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+
+#include "model/linux/kernel/state.h"
+
+namespace baton::linux {
+
+namespace {
+
+constexpr std::string_view kDevices = "/sys/bus/pci/devices";
+constexpr std::string_view kDrivers = "/sys/bus/pci/drivers/";
+constexpr std::string_view kDriversProbe = "/sys/bus/pci/drivers_probe";
+constexpr std::string_view kKexecLoaded = "/sys/kernel/kexec_loaded";
+constexpr std::string_view kCommandLine = "/proc/cmdline";
+
+constexpr std::array<std::string_view, 5> kAttributes{"vendor", "device", "class",
+                                                      "driver_override", "reset"};
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+std::optional<unsigned> hexadecimal(std::string_view text) {
+  unsigned value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() ? std::optional(value)
+                                                                             : std::nullopt;
+}
+
+// "0000:6a:01.0"
+std::optional<Sbdf> address_of(std::string_view text) {
+  if (text.size() != 12 || text[4] != ':' || text[7] != ':' || text[10] != '.') {
+    return std::nullopt;
+  }
+  const auto segment = hexadecimal(text.substr(0, 4));
+  const auto bus = hexadecimal(text.substr(5, 2));
+  const auto device = hexadecimal(text.substr(8, 2));
+  const auto function = hexadecimal(text.substr(11));
+  if (!segment || !bus || !device || !function || *device > 31 || *function > 7) {
+    return std::nullopt;
+  }
+  return Sbdf{static_cast<std::uint16_t>(*segment), Bdf(*bus, *device, *function)};
+}
+
+// "<first>/<rest>" into both; rest is empty without a slash.
+std::pair<std::string_view, std::string_view> split(std::string_view path) {
+  const std::size_t slash = path.find('/');
+  return slash == std::string_view::npos ? std::pair(path, std::string_view())
+                                         : std::pair(path.substr(0, slash), path.substr(slash + 1));
+}
+
+}  // namespace
+
+pci::PciDev* Sysfs::device(std::string_view text) const {
+  const std::optional<Sbdf> address = address_of(text);
+  return address ? kernel_.pci_.find(*address) : nullptr;
+}
+
+std::optional<Sysfs::DeviceFile> Sysfs::device_file(std::string_view path) const {
+  if (!path.starts_with(kDevices) || path.size() <= kDevices.size() + 1) {
+    return std::nullopt;
+  }
+  const auto [name, attribute] = split(path.substr(kDevices.size() + 1));
+  pci::PciDev* dev = device(name);
+  if (dev == nullptr) {
+    return std::nullopt;
+  }
+  const bool exists = (attribute == "driver" && dev->driver != nullptr) ||
+                      (attribute == "vfio-dev" && kernel_.vfio_pci_.cdev_of(dev->address)) ||
+                      (std::ranges::find(kAttributes, attribute) != kAttributes.end() &&
+                       (attribute != "reset" || dev->has_flr));
+  return exists ? std::optional(DeviceFile{dev, attribute}) : std::nullopt;
+}
+
+std::optional<Sysfs::DriverFile> Sysfs::driver_file(std::string_view path) const {
+  if (!path.starts_with(kDrivers)) {
+    return std::nullopt;
+  }
+  const auto [name, attribute] = split(path.substr(kDrivers.size()));
+  pci::Driver* driver = kernel_.drivers_.find(name);
+  if (driver == nullptr || (attribute != "bind" && attribute != "unbind")) {
+    return std::nullopt;
+  }
+  return DriverFile{driver, attribute == "bind"};
+}
+
+bool Sysfs::exists(std::string_view path) const {
+  return path == kDevices || path == kDriversProbe || path == kKexecLoaded ||
+         path == kCommandLine || device_file(path) || driver_file(path);
+}
+
+std::string Sysfs::read_device(const DeviceFile& file) const {
+  const pci::PciDev& dev = *file.dev;
+  if (file.attribute == "vendor") {
+    return fmt::format("{:#06x}\n", dev.vendor);
+  }
+  if (file.attribute == "device") {
+    return fmt::format("{:#06x}\n", dev.device);
+  }
+  if (file.attribute == "class") {
+    return fmt::format("{:#08x}\n", dev.class_code);
+  }
+  if (file.attribute == "driver_override") {
+    return (dev.driver_override.empty() ? "(null)" : dev.driver_override) + "\n";
+  }
+  if (file.attribute == "driver") {
+    return fmt::format("{}\n", dev.driver->name());
+  }
+  return fmt::format("vfio{}\n", *kernel_.vfio_pci_.cdev_of(dev.address));
+}
+
+Result<std::string> Sysfs::read(std::string_view path) const {
+  if (path == kCommandLine) {
+    return kernel_.handoff_.command_line + "\n";
+  }
+  if (path == kKexecLoaded) {
+    return std::string(kernel_.image_ ? "1\n" : "0\n");
+  }
+  if (path == kDevices) {
+    std::string names;
+    for (const pci::PciDev* dev : kernel_.pci_.devices()) {
+      names += sim::to_string(dev->address) + "\n";
+    }
+    return names;
+  }
+  if (const std::optional<DeviceFile> file = device_file(path)) {
+    return file->attribute == "reset" ? fail(Errno::kAcces)
+                                      : Result<std::string>(read_device(*file));
+  }
+  return fail(exists(path) ? Errno::kAcces : Errno::kNoEnt);
+}
+
+Co<Result<>> Sysfs::write_device(pci::PciDev& dev, std::string_view attribute,
+                                 std::string_view text) {
+  if (attribute == "driver_override") {
+    dev.driver_override = text;  // an empty line takes it away
+    co_return Result<>{};
+  }
+  if (attribute == "reset") {
+    if (text != "1") {
+      co_return fail(Errno::kInval);
+    }
+    co_return co_await kernel_.pci_.reset_function(dev);
+  }
+  co_return fail(Errno::kAcces);
+}
+
+Co<Result<>> Sysfs::write_driver(const DriverFile& file, std::string_view text) {
+  pci::PciDev* dev = device(text);
+  if (dev == nullptr) {
+    co_return fail(Errno::kNoDev);
+  }
+  if (file.bind) {
+    co_return co_await kernel_.drivers_.bind(*file.driver, *dev);
+  }
+  co_return co_await kernel_.drivers_.unbind(*file.driver, *dev);
+}
+
+Co<Result<>> Sysfs::write(const std::string& path, const std::string& text) {
+  const std::string_view value = trimmed(text);
+  if (const std::optional<DeviceFile> file = device_file(path)) {
+    co_return co_await write_device(*file->dev, file->attribute, value);
+  }
+  if (const std::optional<DriverFile> file = driver_file(path)) {
+    co_return co_await write_driver(*file, value);
+  }
+  if (path == kDriversProbe) {
+    pci::PciDev* dev = device(value);
+    if (dev == nullptr) {
+      co_return fail(Errno::kNoDev);
+    }
+    co_return co_await kernel_.drivers_.probe(*dev);
+  }
+  co_return fail(exists(path) ? Errno::kAcces : Errno::kNoEnt);
+}
+
+Co<Result<std::size_t>> SysfsFile::read(Process&, std::span<std::byte> to) {
+  const Result<std::string> text = sysfs_.read(path_);
+  if (!text) {
+    co_return fail(text.error());
+  }
+  const std::size_t left = text->size() - std::min(position_, text->size());
+  const std::size_t count = std::min(left, to.size());
+  std::memcpy(to.data(), text->data() + position_, count);
+  position_ += count;
+  co_return count;
+}
+
+Co<Result<std::size_t>> SysfsFile::write(Process&, std::span<const std::byte> from) {
+  std::string text(from.size(), '\0');
+  std::memcpy(text.data(), from.data(), from.size());
+  const Result<> written = co_await sysfs_.write(path_, text);
+  if (!written) {
+    co_return fail(written.error());
+  }
+  co_return from.size();
+}
+
+}  // namespace baton::linux

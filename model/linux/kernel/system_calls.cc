@@ -1,0 +1,249 @@
+#include "model/linux/kernel/system_calls.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "model/linux/base/eventfd.h"
+#include "model/linux/base/observations.h"
+#include "model/linux/kernel/ioctl_names.h"
+#include "model/linux/kernel/state.h"
+
+namespace baton::linux {
+
+namespace {
+
+// N of "/dev/vfio/devices/vfioN".
+std::optional<unsigned> cdev_index(std::string_view path) {
+  constexpr std::string_view kPrefix = "/dev/vfio/devices/vfio";
+  if (!path.starts_with(kPrefix)) {
+    return std::nullopt;
+  }
+  path.remove_prefix(kPrefix.size());
+  unsigned index = 0;
+  const auto parsed = std::from_chars(path.data(), path.data() + path.size(), index);
+  if (path.empty() || parsed.ec != std::errc() || parsed.ptr != path.data() + path.size()) {
+    return std::nullopt;
+  }
+  return index;
+}
+
+}  // namespace
+
+SystemCalls::SystemCalls(Kernel& kernel, Process& process) : kernel_(kernel), process_(process) {}
+
+void SystemCalls::failed(std::string_view call, Errno error) {
+  KernelServices& services = kernel_.services();
+  services.print(sim::LogLevel::kDebug, "{}: {}: {}", process_.name(), call, name(error));
+  const auto& topic = services.port().simulation().topic<SystemCallFailed>();
+  if (topic.active()) {
+    topic.publish({.generation = services.generation(),
+                   .process = process_.name(),
+                   .call = call,
+                   .error = error});
+  }
+}
+
+Result<File*> SystemCalls::hold(int fd) {
+  const Result<File*> file = process_.file(fd);
+  if (file) {
+    kernel_.services().files().get(**file);
+  }
+  return file;
+}
+
+Co<> SystemCalls::drop(File& file) { return kernel_.services().files().put(file); }
+
+// A new descriptor for a file whose reference the caller holds.
+Co<Result<int>> SystemCalls::install(File& file, std::string_view call) {
+  const Result<int> fd = process_.install(file);
+  if (!fd) {
+    co_await drop(file);
+    failed(call, fd.error());
+  }
+  co_return fd;
+}
+
+Co<Result<File*>> SystemCalls::open_file(const std::string& path) {
+  Kernel::State& kernel = *kernel_.state_;
+  if (path == "/dev/liveupdate") {
+    if (!kernel.luo_.enabled()) {
+      co_return fail(Errno::kNoEnt);  // the device node was never made
+    }
+    co_return co_await kernel.luo_.open_device();
+  }
+  if (path == "/dev/iommu") {
+    co_return kernel.iommufd_.open_device();
+  }
+  if (const std::optional<unsigned> index = cdev_index(path)) {
+    co_return kernel.vfio_pci_.open_cdev(*index);
+  }
+  if (kernel.sysfs_.exists(path)) {
+    co_return &kernel.services_.files().add(std::make_unique<SysfsFile>(kernel.sysfs_, path));
+  }
+  co_return fail(Errno::kNoEnt);
+}
+
+Co<Result<int>> SystemCalls::open(std::string path) {
+  const std::string call = "open " + path;
+  if (!process_.has_free_descriptor()) {
+    failed(call, Errno::kMFile);
+    co_return fail(Errno::kMFile);
+  }
+  const Result<File*> file = co_await open_file(path);
+  if (!file) {
+    failed(call, file.error());
+    co_return fail(file.error());
+  }
+  co_return co_await install(**file, call);
+}
+
+Co<Result<>> SystemCalls::close(int fd) {
+  const Result<> closed = co_await process_.close(fd);
+  co_return checked("close", closed);
+}
+
+Co<Result<std::int64_t>> SystemCalls::ioctl(int fd, std::uint32_t command,
+                                            std::span<std::byte> argument) {
+  const std::string call = "ioctl " + ioctl_name(command);
+  const Result<File*> file = hold(fd);
+  if (!file) {
+    failed(call, file.error());
+    co_return fail(file.error());
+  }
+  const Result<std::int64_t> result = co_await (*file)->ioctl(process_, command, argument);
+  co_await drop(**file);
+  co_return checked(call, result);
+}
+
+Co<Result<std::size_t>> SystemCalls::read(int fd, std::span<std::byte> to) {
+  const Result<File*> file = hold(fd);
+  if (!file) {
+    failed("read", file.error());
+    co_return fail(file.error());
+  }
+  const Result<std::size_t> result = co_await (*file)->read(process_, to);
+  co_await drop(**file);
+  co_return checked("read", result);
+}
+
+Co<Result<std::size_t>> SystemCalls::write(int fd, std::span<const std::byte> from) {
+  const Result<File*> file = hold(fd);
+  if (!file) {
+    failed("write", file.error());
+    co_return fail(file.error());
+  }
+  const Result<std::size_t> result = co_await (*file)->write(process_, from);
+  co_await drop(**file);
+  co_return checked("write", result);
+}
+
+Co<Result<std::size_t>> SystemCalls::pread(int fd, std::span<std::byte> to, std::uint64_t offset) {
+  const Result<File*> file = hold(fd);
+  if (!file) {
+    failed("pread", file.error());
+    co_return fail(file.error());
+  }
+  const Result<std::size_t> result = co_await (*file)->pread(process_, to, offset);
+  co_await drop(**file);
+  co_return checked("pread", result);
+}
+
+Co<Result<std::size_t>> SystemCalls::pwrite(int fd, std::span<const std::byte> from,
+                                            std::uint64_t offset) {
+  const Result<File*> file = hold(fd);
+  if (!file) {
+    failed("pwrite", file.error());
+    co_return fail(file.error());
+  }
+  const Result<std::size_t> result = co_await (*file)->pwrite(process_, from, offset);
+  co_await drop(**file);
+  co_return checked("pwrite", result);
+}
+
+Co<Result<int>> SystemCalls::memfd_create(std::string name) {
+  const Result<File*> file = kernel_.state_->memfd_.create(name);
+  if (!file) {
+    failed("memfd_create", file.error());
+    co_return fail(file.error());
+  }
+  co_return co_await install(**file, "memfd_create");
+}
+
+Co<Result<int>> SystemCalls::eventfd() {
+  KernelServices& services = kernel_.services();
+  EventFd& file = services.files().add(std::make_unique<EventFd>(services.port()));
+  co_return co_await install(file, "eventfd");
+}
+
+Co<Result<>> SystemCalls::ftruncate(int fd, std::uint64_t size) {
+  const Result<File*> file = hold(fd);
+  if (!file) {
+    failed("ftruncate", file.error());
+    co_return fail(file.error());
+  }
+  const Result<> result = co_await (*file)->truncate(size);
+  co_await drop(**file);
+  co_return checked("ftruncate", result);
+}
+
+Co<Result<>> SystemCalls::fcntl_add_seals(int fd, std::uint32_t seals) {
+  const Result<File*> file = process_.file(fd);
+  if (!file) {
+    failed("fcntl F_ADD_SEALS", file.error());
+    co_return fail(file.error());
+  }
+  luo::Memfd* memfd = kernel_.state_->memfd_.from_file(**file);
+  const Result<> result = memfd == nullptr ? fail(Errno::kInval) : memfd->add_seals(seals);
+  co_return checked("fcntl F_ADD_SEALS", result);
+}
+
+Co<Result<UserAddr>> SystemCalls::mmap(int fd, std::uint64_t offset, std::uint64_t length,
+                                       bool writable) {
+  const Result<File*> file = process_.file(fd);
+  if (!file) {
+    failed("mmap", file.error());
+    co_return fail(file.error());
+  }
+  const Result<UserAddr> result = process_.map_file(**file, offset, length, writable);
+  co_return checked("mmap", result);
+}
+
+Co<Result<UserAddr>> SystemCalls::mmap_anonymous(std::uint64_t length) {
+  const Result<UserAddr> result = process_.map_anonymous(length);
+  co_return checked("mmap", result);
+}
+
+Co<Result<>> SystemCalls::munmap(UserAddr start, std::uint64_t length) {
+  const Result<> result = co_await process_.unmap(start, length);
+  co_return checked("munmap", result);
+}
+
+Co<Result<std::string>> SystemCalls::read_file(std::string path) {
+  const Result<std::string> result = kernel_.state_->sysfs_.read(path);
+  co_return checked("read " + path, result);
+}
+
+Co<Result<>> SystemCalls::write_file(std::string path, std::string text) {
+  const Result<> result = co_await kernel_.state_->sysfs_.write(path, text);
+  co_return checked("write " + path, result);
+}
+
+Co<Result<>> SystemCalls::kexec_file_load(std::size_t kernel, std::string command_line) {
+  const Result<> result = kernel_.state_->load_kexec_image(kernel, std::move(command_line));
+  co_return checked("kexec_file_load", result);
+}
+
+Co<Result<>> SystemCalls::reboot_kexec() {
+  const Result<> result = co_await kernel_.state_->kexec();
+  co_return checked("reboot LINUX_REBOOT_CMD_KEXEC", result);
+}
+
+Co<Result<>> SystemCalls::reboot_cold(std::size_t kernel, std::string command_line) {
+  co_await kernel_.state_->restart(kernel, std::move(command_line));
+  co_return Result<>{};
+}
+
+Co<> SystemCalls::sleep(sim::Duration duration) { return kernel_.services().spend(duration); }
+
+}  // namespace baton::linux
