@@ -1,7 +1,8 @@
 // dma-continuity: between freeze and finish no DMA of a preserved device is refused, the device is
 // not reset, and while it has work it does not stall.
 //
-// A device whose queue has run dry owes nothing; whether it has work is asked of the device itself.
+// A device whose queue has run dry owes nothing. Whether it has work is counted here: descriptors
+// that its queues accepted, less those that ended.
 
 #include <fmt/format.h>
 
@@ -10,6 +11,7 @@
 
 #include "harness/invariants/checkers.h"
 #include "harness/invariants/watch.h"
+#include "model/devices/dsa/observations.h"
 #include "model/pci/observations.h"
 
 namespace baton::harness {
@@ -21,6 +23,14 @@ class DmaContinuity final : public Checker {
     sim::Simulation& simulation = watch.simulation();
     simulation.topic<pci::RequestDone>().subscribe([this](const auto& o) { on_request(o); });
     simulation.topic<pci::FunctionReset>().subscribe([this](const auto& o) { on_reset(o); });
+    simulation.topic<devices::dsa::DescriptorSubmitted>().subscribe([this](const auto& o) {
+      if (Flow* found = flow(o.function); found != nullptr && o.accepted) ++found->queued;
+    });
+    simulation.topic<devices::dsa::DescriptorDone>().subscribe([this](const auto& o) {
+      Flow* found = flow(o.function);
+      if (found != nullptr && !o.in_batch && found->queued != 0) --found->queued;
+    });
+    simulation.topic<devices::dsa::DeviceHalted>().subscribe([this](const auto& o) { on_halt(o); });
     simulation.topic<linux::PhaseEntered>().subscribe([this](const auto& o) { on_phase(o); });
     simulation.topic<host::KernelJumped>().subscribe([this](const auto&) { look(); });
     simulation.topic<host::KernelHalted>().subscribe([this](const auto&) { look(); });
@@ -31,9 +41,9 @@ class DmaContinuity final : public Checker {
 
  private:
   struct Flow {
-    sim::Time last;
-    bool running = false;  // it had work when it was last looked at
-    bool stalled = false;  // the current stall has been reported
+    sim::Time last;            // completed request
+    std::uint64_t queued = 0;  // descriptors in the device
+    bool stalled = false;      // the current stall has been reported
   };
 
   Flow* flow(const pci::Function& function) {
@@ -53,7 +63,6 @@ class DmaContinuity final : public Checker {
     }
     found->last = watch_.now();
     found->stalled = false;
-    found->running = device.busy();
   }
 
   void refused(const pci::RequestDone& seen, const WatchedDevice& device) {
@@ -67,8 +76,10 @@ class DmaContinuity final : public Checker {
   }
 
   void check_stall(const WatchedDevice& device, Flow& flow) {
+    if (flow.queued == 0) return;
     const sim::Duration gap = watch_.now() - flow.last;
-    if (!flow.running || flow.stalled || gap <= device.stall_bound) return;
+    watch_.saw_stall(gap);
+    if (flow.stalled || gap <= device.stall_bound) return;
     flow.stalled = true;
     if (!want()) return;
     std::vector<ChainLink> chain;
@@ -94,16 +105,23 @@ class DmaContinuity final : public Checker {
                watch_.milestones());
       }
     }
-    found->running = false;
+    found->queued = 0;
+  }
+
+  void on_halt(const devices::dsa::DeviceHalted& seen) {
+    if (flow(seen.function) == nullptr || !watch_.handover()) return;
+    checked();
+    if (!want()) return;
+    report(fmt::format("{} of {}", seen.function.name(), watch_.device(seen.function)->vm),
+           "it goes on", fmt::format("it halts for good, error {:#x}", seen.code),
+           watch_.milestones());
   }
 
   void on_phase(const linux::PhaseEntered& seen) {
     look();
     if (seen.phase != linux::RunPhase::kFreeze) return;
     // Stalls count from the freeze on.
-    for (std::size_t i = 0; i < flows_.size(); ++i) {
-      flows_[i] = {watch_.now(), watch_.devices()[i].busy(), false};
-    }
+    for (Flow& flow : flows_) flow.last = watch_.now();
   }
 
   void look() {

@@ -2,7 +2,7 @@
 // through, and the mapping of every watched device as it was at the freeze.
 #pragma once
 
-#include <functional>
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,8 +23,6 @@ namespace baton::harness {
 struct WatchedDevice {
   const pci::Function* function = nullptr;
   std::string vm;
-  // Whether it has work: descriptors queued or running.
-  std::function<bool()> busy;
   // How long it may take from one completed request to the next while it has work.
   sim::Duration stall_bound = sim::Duration::microseconds(100);
 };
@@ -84,6 +82,10 @@ class Watch {
   // Where each guest's own account lies in host memory, by VM.
   const std::map<std::string, PhysAddr, std::less<>>& guests() const { return guests_; }
 
+  // The longest time without a completed request of a device that had work, in any handover.
+  sim::Duration longest_stall() const { return longest_stall_; }
+  void saw_stall(sim::Duration gap) { longest_stall_ = std::max(longest_stall_, gap); }
+
   // What phase changes said so far, for chains: "kernel 0 freezes".
   const std::vector<ChainLink>& milestones() const { return milestones_; }
 
@@ -108,6 +110,7 @@ class Watch {
   std::map<const pci::Function*, std::size_t> order_;  // to index; never iterated
   std::vector<Mapping> at_freeze_;                     // by index of the device
   std::vector<ChainLink> milestones_;
+  sim::Duration longest_stall_;
 };
 
 // One invariant: looks at observations and reports to the findings.

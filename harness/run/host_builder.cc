@@ -1,0 +1,138 @@
+#include "harness/run/host_builder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "model/devices/dsa/dsa.h"
+#include "model/pci/lspci_dump.h"
+#include "model/pci/topology.h"
+
+namespace baton::harness {
+namespace {
+
+std::optional<std::string> read_file(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error) || error) return std::nullopt;
+  std::ifstream stream(path, std::ios::binary);
+  std::ostringstream content;
+  content << stream.rdbuf();
+  if (!stream) return std::nullopt;
+  return content.str();
+}
+
+void add_dump_error(Loaded& loaded, const pci::DumpError& error) {
+  const MachineSpec& spec = loaded.scenario.machine;
+  const std::string name = std::filesystem::path(spec.lspci_path).filename().string();
+  loaded.diagnostics.add(Problem::kFile, spec.lspci_at,
+                         fmt::format("{}:{}:{}: {}", name, error.line, error.column, error.message),
+                         "",
+                         error.expected.empty() ? "" : fmt::format("expected: {}", error.expected));
+}
+
+// Imports the dump; the number of its functions, or nothing after a diagnostic.
+std::optional<std::size_t> import_dump(sim::Simulation& simulation, pci::Fabric& fabric,
+                                       Loaded& loaded) {
+  const MachineSpec& spec = loaded.scenario.machine;
+  const auto text = read_file(spec.lspci_path);
+  if (!text) {
+    loaded.diagnostics.add(Problem::kFile, spec.lspci_at,
+                           fmt::format("cannot read \"{}\"", spec.lspci_path),
+                           "paths are relative to the scenario's folder");
+    return std::nullopt;
+  }
+  const auto dump = pci::parse_lspci(*text);
+  if (!dump) {
+    add_dump_error(loaded, dump.error());
+    return std::nullopt;
+  }
+  if (const auto imported = pci::import_topology(simulation, fabric, *dump); !imported) {
+    add_dump_error(loaded, imported.error());
+    return std::nullopt;
+  }
+  return dump->functions.size();
+}
+
+// Bus numbers that the dump's functions and bridges use, for refusing a second user.
+bool bus_taken(pci::Fabric& fabric, unsigned bus) {
+  constexpr unsigned kSecondary = 0x19;
+  constexpr unsigned kSubordinate = 0x1A;
+  constexpr unsigned kHeaderType = 0x0E;
+  return std::ranges::any_of(fabric.functions(), [bus](const pci::Function* function) {
+    const Sbdf at = function->location();
+    if (at.segment != 0) return false;
+    if (at.bdf.bus() == bus) return true;
+    const pci::ConfigSpace& config = function->config();
+    if ((config.read(kHeaderType, 1) & 0x7F) != 1) return false;
+    return config.read(kSecondary, 1) <= bus && bus <= config.read(kSubordinate, 1);
+  });
+}
+
+std::uint64_t bytes_per_second(const Scenario& scenario, std::size_t device) {
+  for (const VmSpec& vm : scenario.vms) {
+    if (std::ranges::count(vm.devices, device) != 0) return vm.bytes_per_second;
+  }
+  return devices::dsa::DsaConfig{}.bytes_per_second;
+}
+
+void add_devices(sim::Simulation& simulation, Loaded& loaded, BuiltHost& built) {
+  pci::Fabric& fabric = built.machine->fabric();
+  const std::vector<AddedDevice>& devices = loaded.scenario.machine.add;
+  std::vector<pci::Bus*> buses(256, nullptr);
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const Bdf at = devices[i].address.bdf;
+    if (buses[at.bus()] == nullptr) {
+      if (bus_taken(fabric, at.bus())) {
+        loaded.diagnostics.add(Problem::kConflict, devices[i].at,
+                               fmt::format("bus {:#04x} is in use on the imported host", at.bus()),
+                               "choose a free one");
+        continue;
+      }
+      const auto bus = static_cast<std::uint8_t>(at.bus());
+      buses[at.bus()] = &fabric.add_root_bus(0, bus, bus);
+    }
+    devices::dsa::DsaConfig config;
+    config.name = devices[i].name;
+    config.bytes_per_second = bytes_per_second(loaded.scenario, i);
+    built.added.push_back(&fabric.add(*buses[at.bus()], at.device(), at.function(),
+                                      devices::dsa::make_dsa(simulation, config)));
+  }
+}
+
+Loaded check(Loaded loaded) {
+  if (!loaded.good()) return loaded;
+  sim::Simulation simulation(0);
+  static_cast<void>(build_host(simulation, loaded));
+  return loaded;
+}
+
+}  // namespace
+
+BuiltHost build_host(sim::Simulation& simulation, Loaded& loaded) {
+  host::MachineConfig config;
+  config.memory = loaded.scenario.machine.memory;
+  BuiltHost built;
+  built.machine = std::make_unique<host::Machine>(simulation, config);
+  const auto imported = import_dump(simulation, built.machine->fabric(), loaded);
+  if (!imported) return built;
+  built.imported = *imported;
+  add_devices(simulation, loaded, built);
+  if (!loaded.good()) return built;
+  if (const auto ready = built.machine->finish_firmware(); !ready) {
+    loaded.diagnostics.add(Problem::kConflict, loaded.scenario.machine.lspci_at,
+                           fmt::format("the host cannot be built: {}", ready.error()));
+  }
+  return built;
+}
+
+Loaded check_scenario(const std::string& file) { return check(load_scenario(file)); }
+
+Loaded check_scenario_text(std::string file, std::string text, const std::string& folder) {
+  return check(parse_scenario(std::move(file), std::move(text), folder));
+}
+
+}  // namespace baton::harness

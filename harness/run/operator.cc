@@ -1,0 +1,62 @@
+#include "harness/run/operator.h"
+
+#include <fmt/format.h>
+
+#include "model/vmm/observations.h"
+
+namespace baton::harness {
+namespace {
+
+std::string_view words(OnRefusal refusal) {
+  switch (refusal) {
+    case OnRefusal::kStop:
+      return "stop";
+    case OnRefusal::kGoOnWithout:
+      return "go-on-without";
+    case OnRefusal::kShutDownVm:
+      return "shut-down-vm";
+  }
+  return "stop";
+}
+
+}  // namespace
+
+Operator::Operator(Watch& watch, const std::vector<ScriptStep>& script)
+    : watch_(watch), script_(script) {
+  sim::Simulation& simulation = watch.simulation();
+  simulation.topic<linux::PhaseEntered>().subscribe([this](const linux::PhaseEntered& seen) {
+    if (seen.phase != linux::RunPhase::kRun) return;
+    if (!started_) started_ = watch_.now();
+    next_up_ = !up_;
+    up_ = true;
+  });
+  simulation.topic<host::KernelJumped>().subscribe([this](const auto&) { up_ = false; });
+  simulation.topic<host::ColdRebooted>().subscribe([this](const auto&) { up_ = false; });
+  simulation.topic<host::KernelHalted>().subscribe([this](const auto&) { halted_ = true; });
+  simulation.topic<vmm::OperatorAnswered>().subscribe([this](const auto&) { answered_ = true; });
+}
+
+std::optional<sim::Time> Operator::next() const {
+  if (!started_ || typed_ == script_.size()) return std::nullopt;
+  return *started_ + script_[typed_].at;
+}
+
+void Operator::type() {
+  const ScriptStep& step = script_[typed_++];
+  std::string line(name(step.action));
+  if (step.action == Action::kLiveUpdate) {
+    line += fmt::format(" on_refusal={}", words(step.on_refusal));
+  }
+  last_typed_ = watch_.now();
+  answered_ = false;
+  next_up_ = false;
+  watch_.machine().type(std::move(line));
+}
+
+bool Operator::settled() const {
+  if (!started_) return halted_;
+  if (typed_ != script_.size()) return false;
+  return answered_ || halted_ || (next_up_ && !watch_.handover());
+}
+
+}  // namespace baton::harness

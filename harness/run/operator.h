@@ -1,0 +1,45 @@
+// The operator at the machine's console: types the script's lines at their times, and knows when a
+// step has come to its end, in this kernel or in the next one.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "harness/invariants/watch.h"
+#include "harness/scenario/scenario.h"
+
+namespace baton::harness {
+
+class Operator {
+ public:
+  Operator(Watch& watch, const std::vector<ScriptStep>& script);
+  Operator(const Operator&) = delete;
+  Operator& operator=(const Operator&) = delete;
+
+  // When user space of the first kernel ran; script times count from here.
+  std::optional<sim::Time> started() const { return started_; }
+  // The time of the next line, if there is one and the times count already.
+  std::optional<sim::Time> next() const;
+  // Types the next line.
+  void type();
+
+  // All lines are typed, and the last one's work is done: answered, or carried through the next
+  // kernel to the finish of what was preserved. Also when a kernel panicked.
+  bool settled() const;
+  // When the last line was typed.
+  sim::Time last_typed() const { return last_typed_; }
+
+ private:
+  Watch& watch_;
+  const std::vector<ScriptStep>& script_;
+  std::size_t typed_ = 0;
+  std::optional<sim::Time> started_;
+  sim::Time last_typed_;
+  bool answered_ = true;
+  bool up_ = false;       // the running kernel's user space runs
+  bool next_up_ = false;  // and that kernel came after the last line
+  bool halted_ = false;
+};
+
+}  // namespace baton::harness

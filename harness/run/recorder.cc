@@ -1,0 +1,197 @@
+#include "harness/run/recorder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "model/devices/dsa/observations.h"
+#include "model/iommu_vtd/observations.h"
+#include "model/linux/base/observations.h"
+#include "model/linux/kernel/observations.h"
+#include "model/vmm/observations.h"
+
+namespace baton::harness {
+namespace {
+
+constexpr std::size_t kNotesMax = 12;
+
+constexpr std::array<std::string_view, 8> kPhaseNames{"boot",  "run",      "preserve", "freeze",
+                                                      "kexec", "retrieve", "finish",   "end"};
+
+constexpr std::string_view kMeasured = "measured";
+constexpr std::string_view kRead = "read in source";
+constexpr std::string_view kPosted = "posted";
+constexpr std::string_view kAssumed = "assumed";
+
+struct Standing {
+  std::string_view thing;
+  std::string_view standing;
+};
+
+// Records by the compatible string of the file handler that writes them.
+constexpr std::array kRecords{
+    Standing{"memfd-v2", kRead},
+    Standing{"iommufd-v1", kPosted},
+    Standing{"vfio-pci-v1", kPosted},
+};
+
+std::string_view standing_of_record(std::string_view compatible) {
+  const auto found = std::ranges::find(kRecords, compatible, &Standing::thing);
+  return found == kRecords.end() ? kAssumed : found->standing;
+}
+
+}  // namespace
+
+Recorder::Recorder(Watch& watch) : watch_(watch) {
+  subscribe_to_hardware();
+  subscribe_to_user_space();
+  subscribe_to_standings();
+}
+
+void Recorder::subscribe_to_hardware() {
+  sim::Simulation& simulation = watch_.simulation();
+  simulation.topic<linux::PhaseEntered>().subscribe([this](const auto& o) { on_phase(o); });
+  simulation.topic<pci::RequestDone>().subscribe([this](const auto& o) { on_request(o); });
+  simulation.topic<host::KernelJumped>().subscribe([this](const host::KernelJumped& seen) {
+    ++live_updates_;
+    enter(seen.from_generation, "kexec");
+  });
+  simulation.topic<host::ColdRebooted>().subscribe(
+      [this](const host::ColdRebooted& seen) { enter(seen.from_generation, "reset"); });
+  simulation.topic<host::KernelHalted>().subscribe([this](const host::KernelHalted& seen) {
+    note(fmt::format("kernel {} panics: {}", seen.generation, seen.reason));
+    enter(seen.generation, "halted");
+  });
+  simulation.topic<devices::dsa::DeviceHalted>().subscribe([this](const auto& seen) {
+    note(fmt::format("{} halts, error {:#x}", seen.function.name(), seen.code));
+  });
+}
+
+void Recorder::subscribe_to_user_space() {
+  sim::Simulation& simulation = watch_.simulation();
+  simulation.topic<vmm::GuestPaused>().subscribe([this](const vmm::GuestPaused& seen) {
+    paused_.emplace(std::string(seen.vm), watch_.now());
+  });
+  simulation.topic<vmm::GuestResumed>().subscribe([this](const vmm::GuestResumed& seen) {
+    const auto found = paused_.find(seen.vm);
+    if (found == paused_.end()) return;
+    longest_pause_ = std::max(longest_pause_, watch_.now() - found->second);
+    paused_.erase(found);
+  });
+  simulation.topic<vmm::GuestStopped>().subscribe([this](const vmm::GuestStopped& seen) {
+    paused_.erase(std::string(seen.vm));
+    note(fmt::format("guest {} is stopped", seen.vm));
+  });
+  // Guests of a kernel that is reset are gone, not paused.
+  simulation.topic<host::ColdRebooted>().subscribe([this](const auto&) { paused_.clear(); });
+  simulation.topic<vmm::UserStepFailed>().subscribe([this](const vmm::UserStepFailed& seen) {
+    note(fmt::format("kernel {}, {}: {} fails with {}", seen.generation, seen.who, seen.step,
+                     linux::name(seen.error)));
+  });
+  simulation.topic<vmm::OperatorAnswered>().subscribe([this](const vmm::OperatorAnswered& seen) {
+    if (!seen.done) note(fmt::format("{}: refused by kernel {}", seen.command, seen.generation));
+  });
+}
+
+// What is used is counted at its first use.
+void Recorder::subscribe_to_standings() {
+  sim::Simulation& simulation = watch_.simulation();
+  use(std::string(kAssumed), "fabric and CPU timing");
+  use(std::string(kAssumed), "remapping unit timing");
+  simulation.topic<linux::SessionFileChanged>().subscribe(
+      [this](const linux::SessionFileChanged& seen) {
+        use(std::string(standing_of_record(seen.compatible)), std::string(seen.compatible));
+      });
+  simulation.topic<linux::SessionChanged>().subscribe(
+      [this](const auto&) { use(std::string(kRead), "luo-v5"); });
+  simulation.topic<host::KernelJumped>().subscribe([this](const auto&) {
+    use(std::string(kRead), "kho-v4");
+    if (watch_.jumped()) use(std::string(kAssumed), "baton-*-v1 records (no upstream series)");
+  });
+  simulation.topic<linux::BootStepEntered>().subscribe([this](const linux::BootStepEntered& seen) {
+    use(std::string(kAssumed), fmt::format("boot step {}", seen.step.name));
+  });
+  simulation.topic<iommu_vtd::TranslationSwitched>().subscribe([this](const auto&) {
+    use(std::string(kMeasured), "VT-d unit (replayed vectors)");
+    use(std::string(kRead), "VT-d tables and registers");
+  });
+  simulation.topic<devices::dsa::DescriptorSubmitted>().subscribe(
+      [this](const auto&) { use(std::string(kRead), "DSA registers and descriptors"); });
+}
+
+void Recorder::use(std::string standing, std::string thing) {
+  standings_[std::move(standing)].insert(std::move(thing));
+}
+
+void Recorder::note(std::string text) {
+  if (notes_.size() == kNotesMax) notes_.emplace_back("further notes are left out");
+  if (notes_.size() > kNotesMax) return;
+  notes_.push_back(fmt::format("{}  {}", sim::to_string(watch_.now()), text));
+}
+
+void Recorder::enter(unsigned generation, std::string name) {
+  if (!phases_.empty()) {
+    PhaseRow& last = phases_.back();
+    if (last.generation == generation && last.name == name) return;
+    last.to = watch_.now();
+  }
+  PhaseRow row;
+  row.generation = generation;
+  row.name = std::move(name);
+  row.from = watch_.now();
+  row.to = row.from;
+  phases_.push_back(std::move(row));
+}
+
+void Recorder::on_phase(const linux::PhaseEntered& seen) {
+  enter(seen.generation, std::string(kPhaseNames.at(static_cast<std::size_t>(seen.phase))));
+}
+
+void Recorder::on_request(const pci::RequestDone& seen) {
+  if (phases_.empty() || watch_.device(seen.function) == nullptr) return;
+  PhaseRow& row = phases_.back();
+  if (!seen.completion.arrived()) {
+    ++row.dma_refused;
+  } else if (seen.completion.destination == pci::Destination::kRam) {
+    ++row.dma_requests;
+    if (seen.request.write) row.dma_bytes += seen.request.length;
+  }
+}
+
+void Recorder::finish() {
+  if (!phases_.empty()) phases_.back().to = watch_.now();
+  for (const auto& [vm, since] : paused_) {
+    longest_pause_ = std::max(longest_pause_, watch_.now() - since);
+    note(fmt::format("guest {} is paused since {} and was not resumed", vm, sim::to_string(since)));
+  }
+}
+
+std::uint64_t Recorder::dma_bytes() const {
+  std::uint64_t result = 0;
+  for (const PhaseRow& row : phases_) result += row.dma_bytes;
+  return result;
+}
+
+std::uint64_t Recorder::dma_bytes_without_kernel() const {
+  std::uint64_t result = 0;
+  bool without = false;
+  for (const PhaseRow& row : phases_) {
+    if (row.name == "freeze" || row.name == "kexec" || row.name == "reset") without = true;
+    if (row.name == "run") without = false;
+    if (without) result += row.dma_bytes;
+  }
+  return result;
+}
+
+std::vector<StandingCount> Recorder::standings() const {
+  std::vector<StandingCount> result;
+  for (const std::string_view standing : {kMeasured, kRead, kPosted, kAssumed}) {
+    const auto found = standings_.find(standing);
+    if (found == standings_.end()) continue;
+    result.push_back({std::string(standing), {found->second.begin(), found->second.end()}});
+  }
+  return result;
+}
+
+}  // namespace baton::harness

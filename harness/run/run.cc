@@ -1,0 +1,259 @@
+#include "harness/run/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "harness/invariants/guest_memory.h"
+#include "harness/invariants/watch.h"
+#include "harness/report/text_report.h"
+#include "harness/run/host_builder.h"
+#include "harness/run/judge.h"
+#include "harness/run/operator.h"
+#include "harness/run/recorder.h"
+#include "model/linux/kernel/kernel.h"
+#include "model/vmm/user_space.h"
+
+namespace baton::harness {
+namespace {
+
+// How often an interruption is noticed.
+constexpr sim::Duration kSlice = sim::Duration::milliseconds(10);
+// What the run goes on for when its last step is done.
+constexpr sim::Duration kTail = sim::Duration::milliseconds(20);
+// How long a step may take: a boot and user space take a good second.
+constexpr sim::Duration kStepLimit = sim::Duration::seconds(5);
+
+vmm::OnRefusal refusal_of(const Scenario& scenario) {
+  if (scenario.script.empty()) return vmm::OnRefusal::kStop;
+  return static_cast<vmm::OnRefusal>(scenario.script.front().on_refusal);
+}
+static_assert(static_cast<int>(OnRefusal::kStop) == static_cast<int>(vmm::OnRefusal::kStop));
+static_assert(static_cast<int>(OnRefusal::kShutDownVm) ==
+              static_cast<int>(vmm::OnRefusal::kShutDownVm));
+
+vmm::UserConfig user_config(const Scenario& scenario) {
+  vmm::UserConfig config;
+  for (const VmSpec& spec : scenario.vms) {
+    vmm::VmConfig vm;
+    vm.name = spec.name;
+    vm.memory = spec.memory;
+    vm.workload = spec.workload;
+    for (const std::size_t device : spec.devices) {
+      vm.devices.push_back(scenario.machine.add[device].address);
+    }
+    config.vms.push_back(std::move(vm));
+  }
+  for (std::size_t next = 1; next <= std::max<std::size_t>(1, scenario.generations()); ++next) {
+    config.next_kernels.push_back(
+        {std::min(next, scenario.kernels.size() - 1), scenario.kernel(next).command_line});
+  }
+  config.reinject = scenario.kernels.front().config.policies.reinject;
+  config.on_refusal = refusal_of(scenario);
+  config.auto_restore = std::ranges::none_of(scenario.script, [](const ScriptStep& step) {
+    return step.action == Action::kRetrieve || step.action == Action::kFinish;
+  });
+  return config;
+}
+
+std::vector<WatchedDevice> watched_devices(const Scenario& scenario, const BuiltHost& host) {
+  std::vector<WatchedDevice> result;
+  for (const VmSpec& vm : scenario.vms) {
+    for (const std::size_t device : vm.devices) {
+      WatchedDevice watched;
+      watched.function = host.added[device];
+      watched.vm = vm.name;
+      // At its rate the device needs this long for a page; it may be busy with two of them.
+      const std::uint64_t page_ps =
+          sim::kPageSize * 1'000'000'000'000 / std::max<std::uint64_t>(1, vm.bytes_per_second);
+      watched.stall_bound += sim::Duration::picoseconds(static_cast<std::int64_t>(2 * page_ps));
+      result.push_back(watched);
+    }
+  }
+  return result;
+}
+
+std::string host_text(const Scenario& scenario, const BuiltHost& host) {
+  std::string text = fmt::format(
+      "{} ({} functions)", std::filesystem::path(scenario.machine.lspci_path).filename().string(),
+      host.imported);
+  for (const AddedDevice& device : scenario.machine.add) {
+    text += fmt::format(", {} at {}", device.name, sim::to_string(device.address));
+  }
+  return text +
+         fmt::format(", {} of memory, VT-d legacy mode", format_bytes(scenario.machine.memory));
+}
+
+std::vector<std::string> kernel_texts(const Scenario& scenario) {
+  std::vector<std::string> result;
+  for (std::size_t generation = 0; generation < scenario.generations(); ++generation) {
+    const KernelSpec& kernel = scenario.kernel(generation);
+    std::string text = fmt::format("{} {}", generation, kernel.config.preset);
+    for (const linux::DefectRow& row : linux::defect_rows()) {
+      if (kernel.config.defects.has(row.defect)) text += fmt::format(" with defect {}", row.id);
+    }
+    result.push_back(std::move(text));
+  }
+  return result;
+}
+
+std::string guest_text(const std::string& vm, const vmm::GuestStatus& status) {
+  std::string text = fmt::format(
+      "guest {}: {} batches done, {} copied, {} verified, {} words wrong, {} interrupts ({} "
+      "spurious, {} lost), longest stall {}",
+      vm, status.batches_done, format_bytes(status.bytes_copied),
+      format_bytes(status.bytes_verified), status.mismatches, status.interrupts,
+      status.interrupts_spurious, status.interrupts_lost,
+      sim::to_string(sim::Duration::picoseconds(
+          static_cast<std::int64_t>(std::min<std::uint64_t>(status.longest_stall_ps, INT64_MAX)))));
+  if (status.batches_lost != 0 || status.driver_resets != 0) {
+    text += fmt::format(", {} batches lost in {} driver resets", status.batches_lost,
+                        status.driver_resets);
+  }
+  if (status.failure != vmm::GuestFailure::kNone) {
+    text += fmt::format(", GAVE UP: failure {} ({:#x})", static_cast<unsigned>(status.failure),
+                        status.failure_detail);
+  }
+  return text;
+}
+
+// One run. Members are declared so that observers outlive what they observe.
+class Run {
+ public:
+  Run(const Loaded& loaded, const RunOptions& options)
+      : loaded_(loaded), options_(options), simulation_(options.seed) {
+    // The host is built from a copy, because building may add diagnostics; there are none.
+    host_ = build_host(simulation_, loaded_);
+    BATON_CHECK(loaded_.good(), "a scenario runs that was not checked");
+    World world{simulation_, *host_.machine, watched_devices(scenario(), host_)};
+    watch_ = std::make_unique<Watch>(std::move(world));
+    recorder_ = std::make_unique<Recorder>(*watch_);
+    checkers_ = make_checkers(*watch_);
+    operator_ = std::make_unique<Operator>(*watch_, scenario().script);
+    if (options.keep_log) {
+      simulation_.log().set_sink([this](const sim::LogLine& line) {
+        result_.log.push_back({line.time, sim::format_line(line)});
+      });
+    }
+  }
+
+  RunResult run() {
+    power_on();
+    play();
+    for (const auto& checker : checkers_) checker->finish();
+    recorder_->finish();
+    describe();
+    measure();
+    judge(result_, scenario(), checkers_, watch_->findings());
+    return std::move(result_);
+  }
+
+ private:
+  const Scenario& scenario() const { return loaded_.scenario; }
+
+  void power_on() {
+    const linux::Init init = vmm::make_init(user_config(scenario()));
+    const std::vector<KernelSpec>& kernels = scenario().kernels;
+    host_.machine->power_on(
+        [init, &kernels](host::KernelPort& port, const host::BootHandoff& handoff,
+                         std::size_t kernel) -> std::unique_ptr<host::Software> {
+          return std::make_unique<linux::Kernel>(port, handoff, kernels.at(kernel).config, init);
+        },
+        scenario().kernel(0).command_line);
+  }
+
+  // Plays the script until the run has come to its end.
+  void play() {
+    std::optional<sim::Time> until;
+    while (!until || simulation_.now() < *until) {
+      if (options_.interrupted && options_.interrupted()) {
+        result_.interrupted = true;
+        return;
+      }
+      sim::Time slice_end = simulation_.now() + kSlice;
+      const auto next = operator_->next();
+      if (next) slice_end = std::min(slice_end, *next);
+      if (until) slice_end = std::min(slice_end, *until);
+      simulation_.run_until(slice_end);
+      if (next && *next <= simulation_.now()) operator_->type();
+      if (!until) until = end_of_run();
+    }
+  }
+
+  std::optional<sim::Time> end_of_run() {
+    const sim::Time now = simulation_.now();
+    if (scenario().end) {
+      if (operator_->started()) return *operator_->started() + *scenario().end;
+    } else if (operator_->settled()) {
+      return now + kTail;
+    }
+    const bool waiting = !operator_->next() && !scenario().end;
+    const sim::Time since = operator_->started() ? operator_->last_typed() : sim::Time();
+    if ((waiting || !operator_->started()) && now - since > kStepLimit) {
+      result_.notes.push_back(fmt::format("given up: the last step was not done within {}",
+                                          sim::to_string(kStepLimit)));
+      return now;
+    }
+    return std::nullopt;
+  }
+
+  void describe() {
+    result_.file = loaded_.file;
+    result_.text = loaded_.text;
+    result_.title = scenario().title;
+    result_.seed = options_.seed;
+    result_.host = host_text(scenario(), host_);
+    result_.kernels = kernel_texts(scenario());
+    result_.phases = recorder_->phases();
+    result_.notes.insert(result_.notes.begin(), recorder_->notes().begin(),
+                         recorder_->notes().end());
+    result_.standings = recorder_->standings();
+    result_.end = simulation_.now();
+    result_.events = simulation_.fingerprint().count();
+    result_.fingerprint = simulation_.fingerprint().hex();
+  }
+
+  void measure() {
+    std::uint64_t mismatches = 0;
+    for (const auto& [vm, address] : watch_->guests()) {
+      if (const auto status = read_guest_status(*host_.machine, address)) {
+        mismatches += status->mismatches + status->member_errors + status->batch_errors +
+                      status->order_errors;
+        result_.guests.push_back(guest_text(vm, *status));
+      } else {
+        result_.guests.push_back(fmt::format("guest {}: its memory is gone", vm));
+        ++mismatches;
+      }
+    }
+    const auto duration = [](sim::Duration value) {
+      return static_cast<std::uint64_t>(value.ps());
+    };
+    result_.measurements = {
+        {"guest_pause", duration(recorder_->longest_pause())},
+        {"dma_stall", duration(watch_->longest_stall())},
+        {"dma_bytes", recorder_->dma_bytes()},
+        {"dma_bytes_without_kernel", recorder_->dma_bytes_without_kernel()},
+        {"guest_mismatches", mismatches},
+        {"live_updates", recorder_->live_updates()},
+    };
+  }
+
+  Loaded loaded_;
+  const RunOptions& options_;
+  RunResult result_;
+  sim::Simulation simulation_;
+  std::unique_ptr<Watch> watch_;
+  std::unique_ptr<Recorder> recorder_;
+  std::vector<std::unique_ptr<Checker>> checkers_;
+  std::unique_ptr<Operator> operator_;
+  BuiltHost host_;
+};
+
+}  // namespace
+
+RunResult run_scenario(const Loaded& loaded, const RunOptions& options) {
+  return Run(loaded, options).run();
+}
+
+}  // namespace baton::harness

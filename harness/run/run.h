@@ -1,0 +1,22 @@
+// Runs one scenario from power-on to its end and judges it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "harness/report/run_result.h"
+#include "harness/scenario/scenario.h"
+
+namespace baton::harness {
+
+struct RunOptions {
+  std::uint64_t seed = 0;
+  bool keep_log = false;
+  // Asked between slices of simulated time; true ends the run where it is.
+  std::function<bool()> interrupted;
+};
+
+// `loaded` has been checked (check_scenario). A bug in baton throws sim::BugError.
+RunResult run_scenario(const Loaded& loaded, const RunOptions& options);
+
+}  // namespace baton::harness
