@@ -1,0 +1,130 @@
+// What one step of the guest program works on: a view of bytes, made at its start, written back at
+// its end, gone afterwards. Private to the guest program.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+#include "model/vmm/guest_cpu.h"
+#include "model/vmm/guest_layout.h"
+#include "model/vmm/guest_program.h"
+
+namespace baton::vmm {
+
+// Values of VcpuRegisters::pc. Part of the vCPU record: numbers never change their meaning.
+enum class Routine : std::uint64_t {
+  kBoot = 0,
+  kSleep = 1,   // no device
+  kFailed = 2,  // for good
+  kReset = 3,   // the driver brings its device up
+  kConfigure = 4,
+  kEnableQueue = 5,
+  kDeviceReady = 6,
+  kCommandWait = 7,  // then the routine in kAfterCommand
+  kFill = 8,         // the workload: source buffers of one slot
+  kDescribe = 9,     // its descriptors and records
+  kSubmit = 10,
+  kIdle = 11,
+  kCheckRecords = 12,  // of the oldest batch
+  kVerify = 13,        // its destination buffers
+};
+
+// Meaning of VcpuRegisters::r.
+enum Register : std::size_t {
+  kSlot = 0,          // slot that is being filled
+  kIndex = 1,         // progress of the routine: buffer or member
+  kNextSequence = 2,  // of the next batch, minus 1
+  kOldestSlot = 3,
+  kInFlight = 4,     // batches
+  kDeadline = 5,     // of the guest's timer, ps
+  kPass = 6,         // what made the guest look for work, see Pass
+  kFoundInPass = 7,  // batches
+  kUnannounced = 8,  // batches that polling found and no interrupt has announced yet
+  kPortalLine = 9,   // where in the portal page the next submission goes
+  kAfterCommand = 10,
+  kOutOfOrder = 11,  // sequence of the last batch reported out of order
+};
+
+enum Pass : std::uint64_t { kNoPass = 0, kInterruptPass = 1, kTimerPass = 2 };
+
+class GuestContext {
+ public:
+  GuestContext(GuestCpu& guest_cpu, VcpuRegisters& registers) : cpu(guest_cpu), regs(registers) {
+    load(kBootInfoAddress, info);
+    load(kGuestStatusAddress, status);
+  }
+
+  const WorkloadConfig& workload() const { return info.workload; }
+  std::uint64_t& r(Register name) { return regs.r[name]; }
+  void go(Routine next) { regs.pc = static_cast<std::uint64_t>(next); }
+
+  // Accesses outside guest memory leave a mark; step() turns it into a failure of the guest.
+  template <class T>
+  void load(GuestAddr address, T& to) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    read(address, std::as_writable_bytes(std::span(&to, 1)));
+  }
+  template <class T>
+  void store(GuestAddr address, const T& from) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    write(address, std::as_bytes(std::span(&from, 1)));
+  }
+  void read(GuestAddr address, std::span<std::byte> to) {
+    if (!cpu.read(address, to)) memory_fault = true;
+  }
+  void write(GuestAddr address, std::span<const std::byte> from) {
+    if (!cpu.write(address, from)) memory_fault = true;
+  }
+
+  std::uint64_t device_read(std::uint64_t offset, unsigned width) {
+    return cpu.mmio_read(GuestAddr(info.bar0 + offset), width);
+  }
+  void device_write(std::uint64_t offset, unsigned width, std::uint64_t value) {
+    cpu.mmio_write(GuestAddr(info.bar0 + offset), width, value);
+  }
+
+  void fail(GuestFailure failure, std::uint32_t detail = 0) {
+    status.state = GuestState::kFailed;
+    status.failure = failure;
+    status.failure_detail = detail;
+    go(Routine::kFailed);
+  }
+
+  GuestAddr slot_address(std::uint64_t slot) const {
+    return kSlotsAddress + slot * slot_bytes(workload());
+  }
+  GuestAddr slot_entry(std::uint64_t slot) const {
+    return kSlotTableAddress + slot * sizeof(GuestSlot);
+  }
+
+  GuestCpu& cpu;
+  VcpuRegisters& regs;
+  BootInfo info;
+  GuestStatus status;
+  bool memory_fault = false;
+};
+
+// The time that moving `bytes` through the CPU takes: 10 GB/s. Assumed.
+constexpr sim::Duration copy_cost(std::uint64_t bytes) {
+  return sim::Duration::nanoseconds(100) +
+         sim::Duration::picoseconds(static_cast<std::int64_t>(bytes * 100));
+}
+
+// Routines. Each returns what the step cost.
+GuestStep reset_device(GuestContext& guest);
+GuestStep configure_device(GuestContext& guest);
+GuestStep enable_queue(GuestContext& guest);
+GuestStep wait_for_command(GuestContext& guest);
+// Whether the device still is as the driver left it; if not, the guest's next routine is set.
+bool device_alive(GuestContext& guest);
+
+GuestStep start_workload(GuestContext& guest);
+GuestStep fill_buffer(GuestContext& guest);
+GuestStep describe_members(GuestContext& guest);
+GuestStep submit_batch(GuestContext& guest);
+GuestStep idle(GuestContext& guest);
+GuestStep check_records(GuestContext& guest);
+GuestStep verify_buffer(GuestContext& guest);
+
+}  // namespace baton::vmm

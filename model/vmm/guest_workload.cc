@@ -1,0 +1,309 @@
+// The guest's workload: keeps `batches_in_flight` batches of memory moves queued in its DSA, and
+// verifies each when it is done: batch record, every member's record, the destination buffers
+// against the pattern of the batch's sequence number.
+//
+// Finished work is looked for when an interrupt arrives, and by a timer, because interrupts get
+// lost. The status page tells how each batch was found.
+#include <algorithm>
+#include <array>
+
+#include "model/devices/dsa/descriptor.h"
+#include "model/vmm/guest_context.h"
+
+namespace baton::vmm {
+namespace {
+
+using devices::dsa::CompletionRecord;
+using devices::dsa::Descriptor;
+using devices::dsa::Opcode;
+using devices::dsa::Status;
+namespace flag = devices::dsa::flag;
+
+constexpr std::uint64_t kRecordsPerStep = sim::kPageSize / sizeof(CompletionRecord);
+constexpr std::uint64_t kDescriptorsPerStep = sim::kPageSize / sizeof(Descriptor);
+constexpr std::uint64_t kWordsPerPage = sim::kPageSize / 8;
+constexpr sim::Duration kShort = sim::Duration::nanoseconds(200);
+using Page = std::array<std::uint64_t, kWordsPerPage>;
+
+// First word of the pattern of one buffer of one batch (finalizer of SplitMix64: different for each
+// sequence and buffer); the words after it ascend by a fixed odd stride.
+constexpr std::uint64_t kStride = 0x9E3779B97F4A7C15;
+
+std::uint64_t pattern_base(std::uint64_t sequence, std::uint64_t buffer) {
+  std::uint64_t z = sequence << 20 ^ buffer;
+  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+  z = (z ^ z >> 27) * 0x94D049BB133111EB;
+  return z ^ z >> 31;
+}
+
+GuestAddr source_buffer(GuestContext& guest, std::uint64_t slot, std::uint64_t buffer) {
+  const WorkloadConfig& w = guest.workload();
+  return guest.slot_address(slot) + slot_sources(w) + buffer * w.size;
+}
+
+GuestAddr destination_buffer(GuestContext& guest, std::uint64_t slot, std::uint64_t buffer) {
+  const WorkloadConfig& w = guest.workload();
+  return guest.slot_address(slot) + slot_destinations(w) + buffer * w.size;
+}
+
+GuestAddr member_record(GuestContext& guest, std::uint64_t slot, std::uint64_t member) {
+  return guest.slot_address(slot) + slot_records(guest.workload()) +
+         member * sizeof(CompletionRecord);
+}
+
+// The sequence of the batch that is being prepared.
+std::uint64_t next_sequence(GuestContext& guest) { return guest.r(kNextSequence) + 1; }
+
+bool batch_done(GuestContext& guest, std::uint64_t slot) {
+  CompletionRecord record;
+  guest.load(guest.slot_address(slot), record);
+  return record.status != 0;
+}
+
+// Batches of one queue and one engine complete in the order of their submission. Called when the
+// oldest has just been seen unfinished.
+void look_for_overtaking(GuestContext& guest) {
+  const std::uint64_t slots = guest.workload().batches_in_flight;
+  if (guest.r(kInFlight) < 2) return;
+  const std::uint64_t second = (guest.r(kOldestSlot) + 1) % slots;
+  if (!batch_done(guest, second)) return;
+  GuestSlot slot;
+  guest.load(guest.slot_entry(second), slot);
+  if (slot.sequence == guest.r(kOutOfOrder)) return;
+  guest.r(kOutOfOrder) = slot.sequence;
+  ++guest.status.order_errors;
+}
+
+GuestStep sleep_until_deadline(GuestContext& guest) {
+  const std::int64_t now = guest.cpu.now().ps();
+  const auto deadline = static_cast<std::int64_t>(guest.r(kDeadline));
+  return {sim::Duration::picoseconds(std::max<std::int64_t>(deadline - now, 1)), true};
+}
+
+void arm_timer(GuestContext& guest) {
+  const auto now = static_cast<std::uint64_t>(guest.cpu.now().ps());
+  guest.r(kDeadline) = now + guest.workload().poll_interval_ns * 1000;
+}
+
+// Nothing more to find: what made the guest look was in vain, late, or is done with.
+GuestStep end_pass(GuestContext& guest) {
+  if (guest.r(kPass) == kInterruptPass && guest.r(kFoundInPass) == 0) {
+    if (guest.r(kUnannounced) != 0) {
+      ++guest.status.interrupts_late;
+      guest.r(kUnannounced) = 0;
+    } else {
+      ++guest.status.interrupts_spurious;
+    }
+  }
+  if (guest.r(kPass) == kTimerPass) {
+    const bool alive = device_alive(guest);
+    if (guest.r(kFoundInPass) == 0) {
+      guest.status.interrupts_lost += guest.r(kUnannounced);
+      guest.r(kUnannounced) = 0;
+    }
+    if (!alive) {
+      guest.r(kPass) = kNoPass;
+      return {kShort};
+    }
+  }
+  look_for_overtaking(guest);
+  guest.r(kPass) = kNoPass;
+  arm_timer(guest);
+  return sleep_until_deadline(guest);
+}
+
+}  // namespace
+
+GuestStep start_workload(GuestContext& guest) {
+  guest.status.state = GuestState::kRunning;
+  guest.r(kSlot) = 0;
+  guest.r(kIndex) = 0;
+  guest.r(kOldestSlot) = 0;
+  guest.r(kInFlight) = 0;
+  guest.r(kPass) = kNoPass;
+  guest.r(kUnannounced) = 0;
+  arm_timer(guest);
+  guest.go(Routine::kFill);
+  return {kShort};
+}
+
+GuestStep fill_buffer(GuestContext& guest) {
+  const WorkloadConfig& w = guest.workload();
+  const std::uint64_t buffer = guest.r(kIndex);
+  const GuestAddr address = source_buffer(guest, guest.r(kSlot), buffer);
+  std::uint64_t word = pattern_base(next_sequence(guest), buffer);
+  Page page;
+  for (std::uint64_t done = 0; done < w.size; done += sim::kPageSize) {
+    const std::uint64_t length = std::min(sim::kPageSize, w.size - done);
+    for (std::uint64_t i = 0; i < length / 8; ++i, word += kStride) page[i] = word;
+    guest.write(address + done, std::as_bytes(std::span(page)).first(length));
+  }
+  if (++guest.r(kIndex) == w.depth) {
+    guest.r(kIndex) = 0;
+    guest.go(Routine::kDescribe);
+  }
+  return {copy_cost(w.size)};
+}
+
+GuestStep describe_members(GuestContext& guest) {
+  const WorkloadConfig& w = guest.workload();
+  const std::uint64_t slot = guest.r(kSlot);
+  const std::uint64_t first = guest.r(kIndex);
+  const std::uint64_t count = std::min<std::uint64_t>(kDescriptorsPerStep, w.batch_members - first);
+  std::array<Descriptor, kDescriptorsPerStep> descriptors;
+  const std::array<CompletionRecord, kDescriptorsPerStep> empty{};
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t member = first + i;
+    Descriptor& d = descriptors[i];
+    d.set(Opcode::kMemoryMove, flag::kRecordAddressValid | flag::kRequestRecord);
+    d.record_address = member_record(guest, slot, member).value();
+    d.source = source_buffer(guest, slot, member % w.depth).value();
+    d.destination = destination_buffer(guest, slot, member % w.depth).value();
+    d.size = static_cast<std::uint32_t>(w.size);
+  }
+  const GuestAddr list = guest.slot_address(slot) + slot_descriptors(w);
+  guest.write(list + first * sizeof(Descriptor),
+              std::as_bytes(std::span(descriptors).first(count)));
+  guest.write(member_record(guest, slot, first), std::as_bytes(std::span(empty).first(count)));
+  guest.r(kIndex) += count;
+  if (guest.r(kIndex) == w.batch_members) guest.go(Routine::kSubmit);
+  return {copy_cost(count * (sizeof(Descriptor) + sizeof(CompletionRecord)))};
+}
+
+GuestStep submit_batch(GuestContext& guest) {
+  const WorkloadConfig& w = guest.workload();
+  const std::uint64_t slot = guest.r(kSlot);
+  guest.store(guest.slot_address(slot), CompletionRecord{});
+  const GuestSlot entry{++guest.r(kNextSequence), static_cast<std::uint64_t>(guest.cpu.now().ps())};
+  guest.store(guest.slot_entry(slot), entry);
+  Descriptor batch;
+  batch.set(Opcode::kBatch,
+            flag::kRecordAddressValid | flag::kRequestRecord | flag::kRequestInterrupt);
+  batch.record_address = guest.slot_address(slot).value();
+  batch.source = (guest.slot_address(slot) + slot_descriptors(w)).value();
+  batch.size = w.batch_members;
+  batch.interrupt_handle = kCompletionVector;
+  // Each submission takes the next 64 bytes of the portal page, as Linux does.
+  const GuestAddr portal(guest.info.bar2 + guest.r(kPortalLine));
+  guest.cpu.mmio_write_64bytes(portal, std::as_bytes(std::span(&batch, 1)));
+  guest.r(kPortalLine) = (guest.r(kPortalLine) + sizeof(Descriptor)) % sim::kPageSize;
+  ++guest.status.batches_submitted;
+  ++guest.r(kInFlight);
+  guest.r(kIndex) = 0;
+  guest.r(kSlot) = (slot + 1) % w.batches_in_flight;
+  guest.go(guest.r(kInFlight) < w.batches_in_flight ? Routine::kFill : Routine::kIdle);
+  return {kShort};
+}
+
+GuestStep idle(GuestContext& guest) {
+  const std::uint64_t completion = std::uint64_t{1} << kCompletionVector;
+  if ((guest.regs.pending_vectors & completion) != 0) {
+    ++guest.status.interrupts;
+    guest.r(kPass) = kInterruptPass;
+    guest.r(kFoundInPass) = 0;
+  }
+  guest.regs.pending_vectors = 0;  // no other vector has a handler
+  if (guest.r(kPass) == kNoPass) {
+    if (guest.cpu.now().ps() < static_cast<std::int64_t>(guest.r(kDeadline))) {
+      return sleep_until_deadline(guest);
+    }
+    guest.r(kPass) = kTimerPass;
+    guest.r(kFoundInPass) = 0;
+  }
+  if (!batch_done(guest, guest.r(kOldestSlot))) return end_pass(guest);
+  ++guest.r(kFoundInPass);
+  if (guest.r(kPass) == kInterruptPass) {
+    ++guest.status.found_by_interrupt;
+  } else {
+    ++guest.status.found_by_poll;
+    ++guest.r(kUnannounced);
+  }
+  guest.r(kIndex) = 0;
+  guest.go(Routine::kCheckRecords);
+  return {kShort};
+}
+
+GuestStep check_records(GuestContext& guest) {
+  const WorkloadConfig& w = guest.workload();
+  const std::uint64_t slot = guest.r(kOldestSlot);
+  const std::uint64_t first = guest.r(kIndex);
+  if (first == 0) {
+    CompletionRecord record;
+    guest.load(guest.slot_address(slot), record);
+    const bool good = record.status == static_cast<std::uint8_t>(Status::kSuccess) &&
+                      record.bytes_completed == w.batch_members;
+    if (!good) ++guest.status.batch_errors;
+  }
+  const std::uint64_t count = std::min<std::uint64_t>(kRecordsPerStep, w.batch_members - first);
+  std::array<CompletionRecord, kRecordsPerStep> records;
+  guest.read(member_record(guest, slot, first),
+             std::as_writable_bytes(std::span(records).first(count)));
+  for (const CompletionRecord& record : std::span(records).first(count)) {
+    const bool good = record.status == static_cast<std::uint8_t>(Status::kSuccess) &&
+                      record.bytes_completed == w.size;
+    ++(good ? guest.status.members_done : guest.status.member_errors);
+    if (good) guest.status.bytes_copied += w.size;
+  }
+  guest.r(kIndex) += count;
+  if (guest.r(kIndex) == w.batch_members) {
+    guest.r(kIndex) = 0;
+    guest.go(Routine::kVerify);
+  }
+  return {copy_cost(count * sizeof(CompletionRecord))};
+}
+
+namespace {
+
+void report_mismatch(GuestContext& guest, std::uint64_t sequence, GuestAddr address,
+                     std::uint64_t expected, std::uint64_t seen) {
+  GuestStatus& status = guest.status;
+  if (status.mismatches++ != 0) return;
+  status.first_mismatch_address = address.value();
+  status.first_mismatch_expected = expected;
+  status.first_mismatch_seen = seen;
+  status.first_mismatch_sequence = sequence;
+}
+
+void verify_one(GuestContext& guest, std::uint64_t sequence, std::uint64_t buffer) {
+  const WorkloadConfig& w = guest.workload();
+  const GuestAddr address = destination_buffer(guest, guest.r(kOldestSlot), buffer);
+  std::uint64_t word = pattern_base(sequence, buffer);
+  Page page{};
+  for (std::uint64_t done = 0; done < w.size; done += sim::kPageSize) {
+    const std::uint64_t length = std::min(sim::kPageSize, w.size - done);
+    guest.read(address + done, std::as_writable_bytes(std::span(page)).first(length));
+    for (std::uint64_t i = 0; i < length / 8; ++i, word += kStride) {
+      if (page[i] != word) [[unlikely]] {
+        report_mismatch(guest, sequence, address + done + i * 8, word, page[i]);
+      }
+    }
+  }
+  guest.status.bytes_verified += w.size;
+}
+
+// The slot is free: the workload refills and resubmits it.
+void finish_batch(GuestContext& guest) {
+  const std::uint64_t slot = guest.r(kOldestSlot);
+  guest.store(guest.slot_entry(slot), GuestSlot{});
+  ++guest.status.batches_done;
+  --guest.r(kInFlight);
+  guest.r(kOldestSlot) = (slot + 1) % guest.workload().batches_in_flight;
+  guest.r(kSlot) = slot;
+  guest.r(kIndex) = 0;
+  guest.go(Routine::kFill);
+}
+
+}  // namespace
+
+GuestStep verify_buffer(GuestContext& guest) {
+  const WorkloadConfig& w = guest.workload();
+  GuestSlot slot;
+  guest.load(guest.slot_entry(guest.r(kOldestSlot)), slot);
+  const std::uint64_t buffer = guest.r(kIndex);
+  const bool sampled = (buffer + slot.sequence) % w.verify_every == 0;
+  if (sampled) verify_one(guest, slot.sequence, buffer);
+  if (++guest.r(kIndex) == w.depth) finish_batch(guest);
+  return {sampled ? copy_cost(w.size) : kShort};
+}
+
+}  // namespace baton::vmm

@@ -1,0 +1,387 @@
+// The guest program against a DSA, without any kernel: flat RAM is the guest's memory.
+#include "model/vmm/guest_program.h"
+
+#include <cstring>
+
+#include "model/vmm/guest_cpu.h"
+#include "model/vmm/guest_layout.h"
+#include "tests/devices/dsa/flat_machine.h"
+
+using namespace baton;
+using vmm::GuestFailure;
+using vmm::GuestState;
+using vmm::GuestStatus;
+using vmm::VcpuRegisters;
+using vmm::WorkloadConfig;
+
+namespace {
+
+constexpr std::uint64_t kGuestMemory = 64 << 20;
+constexpr std::uint32_t kVectorOfGuest = 0x41;  // MSI-X entry 1
+
+// A vCPU over the flat machine: guest physical is physical, BARs where the layout puts them.
+class FlatCpu final : public vmm::GuestCpu {
+ public:
+  explicit FlatCpu(test::FlatMachine& machine) : machine_(machine) {}
+
+  bool read(GuestAddr address, std::span<std::byte> to) override {
+    if (!inside(address, to.size())) return false;
+    machine_.root.ram.read(PhysAddr(address.value()), to);
+    return true;
+  }
+  bool write(GuestAddr address, std::span<const std::byte> from) override {
+    if (!inside(address, from.size())) return false;
+    machine_.root.ram.write(PhysAddr(address.value()), from);
+    return true;
+  }
+  std::uint64_t mmio_read(GuestAddr address, unsigned width) override {
+    return machine_.mmio_read(host(address), width);
+  }
+  void mmio_write(GuestAddr address, unsigned width, std::uint64_t value) override {
+    machine_.mmio_write(host(address), width, value);
+  }
+  void mmio_write_64bytes(GuestAddr address, std::span<const std::byte> bytes) override {
+    machine_.fabric.cpu_write(PhysAddr(host(address)), bytes);
+  }
+  sim::Time now() const override { return machine_.simulation.now(); }
+
+ private:
+  static bool inside(GuestAddr address, std::uint64_t length) {
+    return length <= kGuestMemory && address.value() <= kGuestMemory - length;
+  }
+  static std::uint64_t host(GuestAddr address) {
+    if (address >= vmm::kDeviceBar2) {
+      return test::FlatMachine::kBar2 + (address - vmm::kDeviceBar2);
+    }
+    return test::FlatMachine::kBar0 + (address - vmm::kDeviceBar0);
+  }
+
+  test::FlatMachine& machine_;
+};
+
+constexpr WorkloadConfig kSmall{.size = 8192,
+                                .depth = 4,
+                                .batch_members = 64,
+                                .batches_in_flight = 3,
+                                .verify_every = 1,
+                                .poll_interval_ns = 1'000'000};
+
+// A machine with a guest on it, and the vCPU loop that a VMM runs.
+class GuestMachine {
+ public:
+  explicit GuestMachine(const WorkloadConfig& workload = kSmall) {
+    machine.enable_msix();
+    vmm::BootInfo info;
+    info.memory_bytes = kGuestMemory;
+    info.workload = workload;
+    machine.root.ram.store(PhysAddr(vmm::kBootInfoAddress.value()), info);
+  }
+
+  GuestStatus status() {
+    return machine.root.ram.load<GuestStatus>(PhysAddr(vmm::kGuestStatusAddress.value()));
+  }
+
+  // New messages of the guest's vector become pending, unless they get lost.
+  void take_interrupts() {
+    for (; taken < machine.root.interrupts.size(); ++taken) {
+      if (machine.root.interrupts[taken] == kVectorOfGuest && deliver) {
+        vmm::inject(registers, vmm::kCompletionVector);
+      }
+    }
+  }
+
+  vmm::GuestStep step() {
+    take_interrupts();
+    return vmm::step(cpu, registers);
+  }
+
+  void run(sim::Duration duration) {
+    const sim::Time end = machine.simulation.now() + duration;
+    while (machine.simulation.now() < end) {
+      const vmm::GuestStep did = step();
+      const sim::Time wake = std::min(end, machine.simulation.now() + did.cost);
+      machine.simulation.run_until(did.halt ? wake_on_interrupt(wake) : wake);
+    }
+  }
+
+  // Runs events until an interrupt is pending or `wake` comes.
+  sim::Time wake_on_interrupt(sim::Time wake) {
+    while (machine.simulation.now() < wake) {
+      take_interrupts();
+      if (registers.pending_vectors != 0) return machine.simulation.now();
+      const sim::Duration slice = sim::Duration::microseconds(1);
+      machine.simulation.run_until(std::min(wake, machine.simulation.now() + slice));
+    }
+    return wake;
+  }
+
+  void boot() {
+    while (status().state != GuestState::kRunning) {
+      REQUIRE(status().state != GuestState::kFailed);
+      machine.simulation.run_until(machine.simulation.now() + step().cost);
+    }
+  }
+
+  test::FlatMachine machine{{.bytes_per_second = 1'000'000'000}};
+  FlatCpu cpu{machine};
+  VcpuRegisters registers;
+  std::size_t taken = 0;
+  bool deliver = true;
+};
+
+void check_clean(const GuestStatus& status) {
+  CHECK(status.state == GuestState::kRunning);
+  CHECK(status.failure == GuestFailure::kNone);
+  CHECK(status.mismatches == 0);
+  CHECK(status.member_errors == 0);
+  CHECK(status.batch_errors == 0);
+  CHECK(status.order_errors == 0);
+  CHECK(status.batches_lost == 0);
+  CHECK(status.driver_resets == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a guest sets its DSA up and keeps copying, every byte verified") {
+  GuestMachine guest;
+  guest.run(sim::Duration::milliseconds(20));
+  const GuestStatus status = guest.status();
+  check_clean(status);
+  // 64 members of 8 KiB at 1 GB/s: 0.52 ms a batch.
+  CHECK(status.batches_done >= 30);
+  CHECK(status.members_done == status.batches_done * 64 + status.members_done % 64);
+  CHECK(status.bytes_verified >= status.batches_done * 4 * 8192);
+  CHECK(status.batches_submitted - status.batches_done <= 3);
+  CHECK(status.found_by_interrupt >= status.batches_done);
+  CHECK(status.found_by_poll == 0);
+  CHECK(status.interrupts_lost == 0);
+  CHECK(status.longest_stall_ps == 0);
+}
+
+TEST_CASE("the device is always busy while the guest verifies") {
+  GuestMachine guest;
+  guest.boot();
+  guest.run(sim::Duration::milliseconds(2));
+  const std::uint64_t writes = guest.machine.root.writes;
+  guest.run(sim::Duration::milliseconds(10));
+  // 10 ms at 1 GB/s in pages of 4 KiB.
+  CHECK(guest.machine.root.writes - writes >= 2441);
+}
+
+TEST_CASE("a corrupted byte in a destination is a mismatch that names the word") {
+  GuestMachine guest;
+  guest.boot();
+  const std::uint64_t destination =
+      vmm::kSlotsAddress.value() + vmm::slot_destinations(kSmall) + 8192 + 24;
+  // The batch of slot 0 copies buffer 1 several times; spoil it when its record appears.
+  const PhysAddr record(vmm::kSlotsAddress.value());
+  while (guest.machine.root.ram.load<std::uint8_t>(record) == 0) {
+    guest.machine.simulation.run_until(guest.machine.simulation.now() + guest.step().cost);
+  }
+  const auto byte = guest.machine.root.ram.load<std::uint8_t>(PhysAddr(destination));
+  guest.machine.root.ram.store(PhysAddr(destination), static_cast<std::uint8_t>(byte ^ 0x80));
+  guest.run(sim::Duration::milliseconds(2));
+  const GuestStatus status = guest.status();
+  CHECK(status.mismatches == 1);
+  CHECK(status.first_mismatch_address == destination);
+  CHECK((status.first_mismatch_expected ^ status.first_mismatch_seen) == 0x80);
+  CHECK(status.first_mismatch_sequence == 1);
+}
+
+TEST_CASE("a lost source page is noticed although the copy equals the source") {
+  GuestMachine guest;
+  guest.boot();
+  while (guest.status().batches_submitted < 3) {
+    guest.machine.simulation.run_until(guest.machine.simulation.now() + guest.step().cost);
+  }
+  const std::uint64_t source =
+      vmm::kSlotsAddress.value() + 2 * vmm::slot_bytes(kSmall) + vmm::slot_sources(kSmall);
+  guest.machine.root.ram.zero_pages({PhysAddr(source), 4096});
+  guest.run(sim::Duration::milliseconds(4));
+  CHECK(guest.status().mismatches == 512);
+  CHECK(guest.status().first_mismatch_sequence == 3);
+}
+
+TEST_CASE("a member whose completion record never came is an error") {
+  GuestMachine guest;
+  guest.boot();
+  const std::uint64_t records = vmm::kSlotsAddress.value() + vmm::slot_records(kSmall);
+  guest.machine.root.refused_pages.insert(records >> 12);
+  guest.run(sim::Duration::milliseconds(1));
+  CHECK(guest.status().member_errors == 64);
+  CHECK(guest.status().batch_errors == 0);
+}
+
+TEST_CASE("a guest continues from copies of its memory and its vCPU record") {
+  // The same machine with and without a vCPU that moves: the second vCPU gets bytes only.
+  const auto run = [](bool move) {
+    GuestMachine guest;
+    for (int i = 0; i < 40; ++i) {
+      guest.run(sim::Duration::microseconds(333));
+      if (!move) continue;
+      std::array<std::byte, sizeof(VcpuRegisters)> bytes;
+      std::memcpy(bytes.data(), &guest.registers, sizeof(VcpuRegisters));
+      std::vector<std::byte> memory = guest.machine.bytes(0, 8 << 20);
+      guest.registers = VcpuRegisters{};
+      guest.machine.root.ram.write(PhysAddr(0), memory);
+      std::memcpy(&guest.registers, bytes.data(), sizeof(VcpuRegisters));
+      REQUIRE(guest.registers.valid());
+    }
+    return guest.status();
+  };
+  const GuestStatus still = run(false);
+  const GuestStatus moved = run(true);
+  check_clean(moved);
+  CHECK(moved.batches_done > 20);
+  CHECK(std::memcmp(&still, &moved, sizeof(GuestStatus)) == 0);
+}
+
+TEST_CASE("after a pause one interrupt is enough to find all that completed in it") {
+  GuestMachine guest;
+  guest.run(sim::Duration::milliseconds(5));
+  guest.deliver = false;
+  const GuestStatus before = guest.status();
+  guest.machine.simulation.run_until(guest.machine.simulation.now() +
+                                     sim::Duration::milliseconds(500));
+  guest.take_interrupts();
+  guest.deliver = true;
+  vmm::inject(guest.registers, vmm::kCompletionVector);
+  guest.run(sim::Duration::milliseconds(1));
+  const GuestStatus after = guest.status();
+  check_clean(after);
+  CHECK(after.batches_done >= before.batches_done + 3);
+  CHECK(after.found_by_poll == 0);
+  CHECK(after.longest_stall_ps >= 498'000'000'000);
+  CHECK(after.longest_stall_ps <= 500'000'000'000);
+}
+
+TEST_CASE("without interrupts the guest's timer finds the work and counts them lost") {
+  GuestMachine guest;
+  guest.deliver = false;
+  guest.run(sim::Duration::milliseconds(20));
+  const GuestStatus status = guest.status();
+  check_clean(status);
+  CHECK(status.batches_done >= 15);
+  CHECK(status.found_by_poll >= status.batches_done);
+  CHECK(status.found_by_interrupt == 0);
+}
+
+TEST_CASE("an interrupt that announces nothing is spurious and harmless") {
+  GuestMachine guest;
+  guest.run(sim::Duration::milliseconds(5));
+  while (guest.registers.pending_vectors != 0 || !guest.step().halt) {
+    guest.machine.simulation.run_until(guest.machine.simulation.now() +
+                                       sim::Duration::nanoseconds(100));
+  }
+  const GuestStatus before = guest.status();
+  vmm::inject(guest.registers, vmm::kCompletionVector);
+  guest.step();
+  CHECK(guest.status().interrupts_spurious == before.interrupts_spurious + 1);
+  guest.run(sim::Duration::milliseconds(5));
+  check_clean(guest.status());
+}
+
+TEST_CASE("a device that was reset behind the guest's back is set up again and the loss counted") {
+  GuestMachine guest;
+  guest.run(sim::Duration::milliseconds(5));
+  guest.machine.config_write(0x48, 2, 0x8000);
+  guest.machine.config_write(0x10, 4, static_cast<std::uint32_t>(test::FlatMachine::kBar0));
+  guest.machine.config_write(0x14, 4, test::FlatMachine::kBar0 >> 32);
+  guest.machine.config_write(0x18, 4, static_cast<std::uint32_t>(test::FlatMachine::kBar2));
+  guest.machine.config_write(0x1C, 4, test::FlatMachine::kBar2 >> 32);
+  guest.machine.config_write(0x04, 2, 6);
+  guest.machine.enable_msix();
+  const GuestStatus before = guest.status();
+  guest.run(sim::Duration::milliseconds(10));
+  const GuestStatus after = guest.status();
+  CHECK(after.state == GuestState::kRunning);
+  CHECK(after.driver_resets == 1);
+  CHECK(after.batches_lost >= 1);
+  CHECK(after.batches_done > before.batches_done + 10);
+  CHECK(after.mismatches == 0);
+}
+
+TEST_CASE("a guest gives up on a device that is halted, gone, or refuses a command") {
+  GuestMachine guest;
+  SECTION("halted") {
+    guest.run(sim::Duration::milliseconds(2));
+    guest.machine.config_write(0x04, 2, 2);
+    guest.run(sim::Duration::milliseconds(5));
+    CHECK(guest.status().failure == GuestFailure::kDeviceHalted);
+    CHECK(guest.status().failure_detail == 7);
+  }
+  SECTION("halted before it boots") {
+    guest.machine.enable();
+    guest.machine.config_write(0x04, 2, 2);
+    guest.run(sim::Duration::milliseconds(1));
+    CHECK(guest.status().failure == GuestFailure::kDeviceHalted);
+  }
+  SECTION("gone") {
+    guest.run(sim::Duration::milliseconds(2));
+    guest.machine.config_write(0x04, 2, 4);
+    guest.run(sim::Duration::milliseconds(5));
+    CHECK(guest.status().failure == GuestFailure::kDeviceMissing);
+  }
+  SECTION("bus master off: Enable Device is refused") {
+    guest.machine.config_write(0x04, 2, 2);
+    guest.run(sim::Duration::milliseconds(1));
+    CHECK(guest.status().failure == GuestFailure::kCommandFailed);
+    CHECK(guest.status().failure_detail == 0x12);
+  }
+  CHECK(guest.status().state == GuestState::kFailed);
+  const GuestStatus before = guest.status();
+  CHECK(guest.step().halt);
+  CHECK(guest.status().failure == before.failure);
+}
+
+TEST_CASE("a workload that does not fit, or a boot page that was lost, is refused") {
+  SECTION("too big for the memory") {
+    WorkloadConfig big = kSmall;
+    big.depth = 64;
+    big.size = 1 << 20;
+    GuestMachine guest(big);
+    guest.run(sim::Duration::microseconds(10));
+    CHECK(guest.status().failure == GuestFailure::kBadBootInfo);
+  }
+  SECTION("lost") {
+    GuestMachine guest;
+    guest.run(sim::Duration::milliseconds(2));
+    guest.machine.root.ram.zero_pages({PhysAddr(vmm::kBootInfoAddress.value()), 4096});
+    guest.run(sim::Duration::milliseconds(1));
+    CHECK(guest.status().failure == GuestFailure::kBadBootInfo);
+    CHECK(guest.status().state == GuestState::kFailed);
+  }
+}
+
+TEST_CASE("a sampled guest verifies every n-th buffer, a different one each batch") {
+  WorkloadConfig sampled = kSmall;
+  sampled.verify_every = 4;
+  GuestMachine guest(sampled);
+  guest.run(sim::Duration::milliseconds(10));
+  const GuestStatus status = guest.status();
+  check_clean(status);
+  CHECK(status.bytes_verified >= status.batches_done * 8192);
+  CHECK(status.bytes_verified <= (status.batches_done + 1) * 8192);
+}
+
+TEST_CASE("workloads are checked against the limits of the device and of the memory") {
+  constexpr std::uint64_t kMemory = 256 << 20;
+  CHECK(vmm::workload_fits({}, kMemory));
+  CHECK(vmm::memory_needed({}) <= 36 << 20);
+  const auto refused = [](auto change) {
+    WorkloadConfig w;
+    change(w);
+    return !vmm::workload_fits(w, kMemory);
+  };
+  CHECK(refused([](WorkloadConfig& w) { w.size = 0; }));
+  CHECK(refused([](WorkloadConfig& w) { w.size = 100; }));
+  CHECK(refused([](WorkloadConfig& w) { w.size = std::uint64_t{1} << 32; }));
+  CHECK(refused([](WorkloadConfig& w) { w.depth = 0; }));
+  CHECK(refused([](WorkloadConfig& w) { w.depth = 2000; }));
+  CHECK(refused([](WorkloadConfig& w) { w.batch_members = 1; }));
+  CHECK(refused([](WorkloadConfig& w) { w.batch_members = 1025; }));
+  CHECK(refused([](WorkloadConfig& w) { w.batches_in_flight = 0; }));
+  CHECK(refused([](WorkloadConfig& w) { w.batches_in_flight = 129; }));
+  CHECK(refused([](WorkloadConfig& w) { w.verify_every = 0; }));
+  CHECK(vmm::batches_for_gap({}, 200'000'000, 2500) == 9);
+}
