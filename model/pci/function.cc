@@ -87,6 +87,7 @@ void Function::config_write(std::uint16_t offset, unsigned width, std::uint32_t 
 }
 
 bool Function::starts_reset(std::uint16_t offset, unsigned width, std::uint32_t value) const {
+  if (config_.is_bridge()) return false;  // for endpoints only; the capability bit means nothing
   const std::uint16_t express = config_.find(CapabilityId::kExpress);
   if (express != 0 && express + 0x0C <= config_.size() &&
       (config_.get(plus(express, 4), 4) & kFlrCapable) != 0 &&

@@ -34,49 +34,54 @@ Result<> PciCore::State::enable_resources(PciDev& dev) {
   return {};
 }
 
-// A bridge is enabled, with bus master, before anything below it.
+// pci_enable_bridge: enabled, with bus master, before anything below it.
 void PciCore::State::enable_bridge(PciDev& dev) {
   PciDev* bridge = dev.upstream_bridge();
   if (bridge == nullptr) return;
   enable_bridge(*bridge);
-  if (bridge->enable_count == 0) {
-    bridge->enable_count = 1;
-    static_cast<void>(enable_resources(*bridge));
+  if (bridge->enable_count == 0 && !enable_device(*bridge)) {
+    services_.print(sim::LogLevel::kError, "pci {}: error enabling bridge, continuing",
+                    to_string(bridge->address));
   }
-  const std::uint32_t command = read(*bridge, regs::kCommand, 2, "__pci_set_master");
-  if ((command & regs::kCommandMaster) == 0) {
-    write(*bridge, regs::kCommand, 2, command | regs::kCommandMaster, "__pci_set_master");
-  }
-  bridge->is_busmaster = true;
+  set_master(*bridge, true);
 }
 
-Result<> PciCore::enable_device(PciDev& dev) {
+Result<> PciCore::State::enable_device(PciDev& dev) {
   if (dev.pm_cap != 0) {
-    const std::uint32_t control = state_->read(dev, dev.pm_cap + 4U, 2, "pci_update_current_state");
+    const std::uint32_t control = read(dev, dev.pm_cap + 4U, 2, "pci_update_current_state");
     dev.current_state = static_cast<PowerState>(control & regs::kPmState);
   }
   if (++dev.enable_count > 1) return {};
-  state_->enable_bridge(dev);
+  enable_bridge(dev);
   if (dev.pm_cap != 0 && dev.current_state != PowerState::kD0) {
-    const std::uint32_t control = state_->read(dev, dev.pm_cap + 4U, 2, "pci_power_up");
-    state_->write(dev, dev.pm_cap + 4U, 2, control & ~std::uint32_t{regs::kPmState},
-                  "pci_power_up");
+    const std::uint32_t control = read(dev, dev.pm_cap + 4U, 2, "pci_power_up");
+    write(dev, dev.pm_cap + 4U, 2, control & ~std::uint32_t{regs::kPmState}, "pci_power_up");
     dev.current_state = PowerState::kD0;
   }
-  if (const auto enabled = state_->enable_resources(dev); !enabled) {
+  if (const auto enabled = enable_resources(dev); !enabled) {
     --dev.enable_count;
     return enabled;
   }
-  if (dev.interrupt_pin != 0 && !dev.msi_enabled && !dev.msix_enabled) {
-    constexpr const char* kEnable = "do_pci_enable_device";
-    const std::uint32_t command = state_->read(dev, regs::kCommand, 2, kEnable);
-    if ((command & regs::kCommandIntxDisable) != 0) {
-      state_->write(dev, regs::kCommand, 2, command & ~std::uint32_t{regs::kCommandIntxDisable},
-                    kEnable);
-    }
+  if (dev.interrupt_pin == 0 || dev.msi_enabled || dev.msix_enabled) return {};
+  constexpr const char* kEnable = "do_pci_enable_device";
+  const std::uint32_t command = read(dev, regs::kCommand, 2, kEnable);
+  if ((command & regs::kCommandIntxDisable) != 0) {
+    write(dev, regs::kCommand, 2, command & ~std::uint32_t{regs::kCommandIntxDisable}, kEnable);
   }
   return {};
 }
+
+// __pci_set_master: written only if the bit changes.
+void PciCore::State::set_master(PciDev& dev, bool enable) {
+  constexpr const char* kMaster = "__pci_set_master";
+  const std::uint32_t old = read(dev, regs::kCommand, 2, kMaster);
+  const std::uint32_t command =
+      enable ? old | regs::kCommandMaster : old & ~std::uint32_t{regs::kCommandMaster};
+  if (command != old) write(dev, regs::kCommand, 2, command, kMaster);
+  dev.is_busmaster = enable;
+}
+
+Result<> PciCore::enable_device(PciDev& dev) { return state_->enable_device(dev); }
 
 void PciCore::disable_device(PciDev& dev) {
   if (dev.enable_count == 0 || --dev.enable_count > 0) return;
@@ -88,22 +93,9 @@ void PciCore::disable_device(PciDev& dev) {
   dev.is_busmaster = false;
 }
 
-void PciCore::set_master(PciDev& dev) {
-  const std::uint32_t command = state_->read(dev, regs::kCommand, 2, "__pci_set_master");
-  if ((command & regs::kCommandMaster) == 0) {
-    state_->write(dev, regs::kCommand, 2, command | regs::kCommandMaster, "__pci_set_master");
-  }
-  dev.is_busmaster = true;
-}
+void PciCore::set_master(PciDev& dev) { state_->set_master(dev, true); }
 
-void PciCore::clear_master(PciDev& dev) {
-  const std::uint32_t command = state_->read(dev, regs::kCommand, 2, "__pci_set_master");
-  if ((command & regs::kCommandMaster) != 0) {
-    state_->write(dev, regs::kCommand, 2, command & ~std::uint32_t{regs::kCommandMaster},
-                  "__pci_set_master");
-  }
-  dev.is_busmaster = false;
-}
+void PciCore::clear_master(PciDev& dev) { state_->set_master(dev, false); }
 
 Co<Result<>> PciCore::reset_function(PciDev& dev) {
   if (!dev.has_flr) co_return fail(Errno::kNoTty);

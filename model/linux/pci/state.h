@@ -68,6 +68,8 @@ class PciCore::State {
   // enable.cc
   Result<> enable_resources(PciDev& dev);
   void enable_bridge(PciDev& dev);
+  Result<> enable_device(PciDev& dev);
+  void set_master(PciDev& dev, bool enable);
 
   std::uint32_t read(const PciDev& dev, unsigned offset, unsigned width, const char* by);
   void write(const PciDev& dev, unsigned offset, unsigned width, std::uint32_t value,

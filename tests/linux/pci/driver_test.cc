@@ -1,0 +1,179 @@
+// Services of drivers, and how drivers find their functions [linux drivers/pci/pci.c, msi/msi.c,
+// pci-driver.c; drivers/base/dd.c].
+#include "tests/linux/pci/pci_fixture.h"
+
+namespace {
+
+using namespace baton;
+using namespace baton::test;
+using linux::pci::Driver;
+using linux::pci::PciBusType;
+
+class TestDriver final : public Driver {
+ public:
+  explicit TestDriver(std::string name, std::uint16_t device = 0)
+      : name_(std::move(name)), device_(device) {}
+  std::string_view name() const override { return name_; }
+  bool matches(const PciDev& dev) const override { return dev.device == device_; }
+  bool driver_managed_dma() const override { return managed; }
+  Co<linux::Result<>> probe(PciDev& dev) override {
+    calls.push_back("probe " + to_string(dev.address.bdf));
+    if (fails) co_return linux::fail(Errno::kIo);
+    co_return linux::Result<>();
+  }
+  Co<> remove(PciDev& dev) override {
+    calls.push_back("remove " + to_string(dev.address.bdf));
+    co_return;
+  }
+  std::vector<std::string> calls;
+  bool fails = false;
+  bool managed = false;
+
+ private:
+  std::string name_;
+  std::uint16_t device_;
+};
+
+linux::Result<> refuse(PciDev&) { return linux::fail(Errno::kBusy); }
+
+Co<> services_of_drivers(LuoKernel& kernel) {
+  Pci pci(kernel);
+  co_await pci.core.enumerate();
+  PciDev& accelerator = pci.at(kAccelerator);
+  CHECK(config_of(kernel, kAccelerator, 4, 2) == 0);
+  CHECK(pci.core.enable_device(accelerator));
+  CHECK(config_of(kernel, kAccelerator, 4, 2) == 2);
+  pci.core.set_master(accelerator);
+  CHECK(config_of(kernel, kAccelerator, 4, 2) == 6);
+
+  // The bridges above a function are enabled before it.
+  for (const Sbdf& bridge : kVirtioPath) {
+    kernel.port.config_write(bridge, 4, 2, 0x100, "test");
+  }
+  CHECK(pci.core.enable_device(pci.at(kVirtio)));
+  for (std::size_t i = 1; i < kVirtioPath.size(); ++i) {
+    CHECK((config_of(kernel, kVirtioPath[i], 4, 2) & 6) == 6);
+  }
+  CHECK((config_of(kernel, kVirtio, 4, 2) & 6) == 2);
+
+  PciDev nowhere;
+  nowhere.address = kNvme;
+  nowhere.bus = pci.at(kNvme).bus;
+  nowhere.resources[0].size = 4096;
+  const auto unassigned = pci.core.enable_device(nowhere);
+  CHECK(unassigned.error() == Errno::kInval);
+
+  const std::array<PciCore::MsiMessage, 2> messages = {{{0xFEE00000, 0x30}, {0xFEE01000, 0x31}}};
+  CHECK(pci.core.enable_msix(accelerator, messages));
+  CHECK(config_of(kernel, kAccelerator, 0x82, 2) == 0x8008);
+  const PhysAddr table = accelerator.resources[0].start + 0x2000;
+  CHECK(kernel.port.mmio_read(table + 16, 4) == 0xFEE01000);
+  CHECK(kernel.port.mmio_read(table + 28, 4) == 0);
+  CHECK(kernel.port.mmio_read(table + 32 + 12, 4) == 1);
+  const auto twice = pci.core.enable_msix(accelerator, messages);
+  CHECK(twice.error() == Errno::kInval);
+  pci.core.disable_msix(accelerator);
+  CHECK(config_of(kernel, kAccelerator, 0x82, 2) == 8);
+  const std::array<PciCore::MsiMessage, 10> many{};
+  const auto too_many = pci.core.enable_msix(accelerator, many);
+  CHECK(too_many.error() == Errno::kRange);
+
+  const auto reset = co_await pci.core.reset_function(accelerator);
+  CHECK(reset);
+  CHECK(config_of(kernel, kAccelerator, 4, 2) == 6);
+  CHECK(config_of(kernel, kAccelerator, 0x10, 4) ==
+        (static_cast<std::uint32_t>(accelerator.resources[0].start.value()) | 0xC));
+  const auto without = co_await pci.core.reset_function(pci.at({0, Bdf(3, 0, 0)}));
+  CHECK(without.error() == Errno::kNoTty);
+
+  pci.core.disable_device(accelerator);
+  CHECK(config_of(kernel, kAccelerator, 4, 2) == 2);
+}
+
+Co<> binding(LuoKernel& kernel) {
+  Pci pci(kernel);
+  co_await pci.core.enumerate();
+  PciBusType bus(kernel.services, pci.core);
+  TestDriver idxd("idxd", 0x0B25);
+  TestDriver stub("stub");
+  stub.managed = true;
+  PciDev& dev = pci.at(kAccelerator);
+  const auto first = co_await bus.register_driver(idxd);
+  CHECK(first);
+  CHECK(idxd.calls == std::vector<std::string>{"probe 6a:01.0"});
+  CHECK(dev.driver == &idxd);
+  const auto again = co_await bus.register_driver(idxd);
+  CHECK(again.error() == Errno::kExist);
+  const auto registered = co_await bus.register_driver(stub);
+  CHECK(registered);
+
+  const auto no_match = co_await bus.bind(stub, dev);
+  CHECK(no_match.error() == Errno::kNoDev);
+  CHECK(bus.set_driver_override(dev, "stub"));
+  const auto busy = co_await bus.bind(stub, dev);
+  CHECK(busy.error() == Errno::kBusy);
+  const auto not_bound = co_await bus.unbind(stub, dev);
+  CHECK(not_bound.error() == Errno::kNoDev);
+  const auto unbound = co_await bus.unbind(idxd, dev);
+  CHECK(unbound);
+  CHECK(dev.driver == nullptr);
+
+  // An override excludes every other driver, its id table or not.
+  const auto overridden = co_await bus.bind(idxd, dev);
+  CHECK(overridden.error() == Errno::kNoDev);
+  const auto bound = co_await bus.bind(stub, dev);
+  CHECK(bound);
+  const auto released = co_await bus.unbind(stub, dev);
+  CHECK(released);
+
+  // A group owned by user space is no place for a driver that uses the default domain.
+  bus.set_dma_hooks(refuse, [](PciDev&) {});
+  CHECK(bus.set_driver_override(dev, ""));
+  const auto owned = co_await bus.bind(idxd, dev);
+  CHECK(owned.error() == Errno::kBusy);
+  bus.set_dma_hooks({}, {});
+  idxd.fails = true;
+  const auto failed = co_await bus.bind(idxd, dev);
+  CHECK(failed.error() == Errno::kIo);
+  CHECK(dev.driver == nullptr);
+  const auto nobody = co_await bus.probe_any(dev);
+  CHECK(nobody.error() == Errno::kInval);
+  idxd.fails = false;
+  const auto somebody = co_await bus.probe_any(dev);
+  CHECK(somebody);
+  CHECK(dev.driver == &idxd);
+}
+
+Co<> ports(LuoKernel& kernel) {
+  Pci pci(kernel);
+  co_await pci.core.enumerate();
+  PciBusType bus(kernel.services, pci.core);
+  linux::pci::PciePort port(pci.core);
+  const auto registered = co_await bus.register_driver(port);
+  CHECK(registered);
+  for (std::size_t i = 1; i < kVirtioPath.size(); ++i) {
+    CHECK(pci.at(kVirtioPath[i]).driver == &port);
+    CHECK((config_of(kernel, kVirtioPath[i], 4, 2) & 4) == 4);
+  }
+  CHECK(pci.at(kVirtio).driver == nullptr);
+}
+
+}  // namespace
+
+TEST_CASE("functions are enabled, reset and given interrupts through the PCI core") {
+  World world({services_of_drivers}, switch_world());
+  world.run();
+  CHECK(world.completed(0));
+}
+
+TEST_CASE("drivers bind as the driver core's rules say, with their errors") {
+  World world({binding}, switch_world());
+  world.run();
+  CHECK(world.completed(0));
+}
+
+TEST_CASE("the port driver keeps every bridge enabled and bus master") {
+  World world({ports}, switch_world());
+  world.run();
+  CHECK(world.completed(0));
+}

@@ -1,0 +1,138 @@
+// Enumeration: what is found, and which configuration accesses find it [linux drivers/pci/probe.c].
+#include "tests/linux/pci/pci_fixture.h"
+
+namespace {
+
+using namespace baton;
+using namespace baton::test;
+
+struct Seen {
+  std::vector<host::ConfigAccess> writes;
+  std::vector<std::string> order;
+};
+
+void record_writes(host::Machine& machine, Seen& seen) {
+  machine.simulation().topic<host::ConfigAccess>().subscribe([&](const host::ConfigAccess& access) {
+    if (access.write) seen.writes.push_back(access);
+  });
+}
+
+Co<> enumerate_all(LuoKernel& kernel, Seen& seen) {
+  Pci pci(kernel);
+  co_await pci.live.begin_enumeration();
+  co_await pci.core.enumerate();
+  for (const PciDev* dev : pci.core.devices()) seen.order.push_back(to_string(dev->address.bdf));
+  CHECK_FALSE(pci.live.inherit_bus_numbers());
+  CHECK(pci.core.root_buses().size() == 2);
+
+  const PciDev& virtio = pci.at(kVirtio);
+  CHECK(virtio.pcie_cap != 0);
+  CHECK(virtio.config_size == 4096);
+  CHECK(virtio.upstream_bridge() == &pci.at(kVirtioPath[1]));
+  CHECK(virtio.resources[4].size == 0x4000);
+  CHECK(virtio.resources[4].prefetchable);
+  CHECK(virtio.resources[4].is_64bit);
+  CHECK(virtio.msix_cap != 0);
+
+  const PciDev& accelerator = pci.at(kAccelerator);
+  CHECK(accelerator.pcie_type == 9);
+  CHECK(accelerator.has_flr);
+  CHECK(accelerator.resources[0].size == 0x10000);
+  CHECK(accelerator.resources[2].size == 0x20000);
+  CHECK(accelerator.resources[0].start.value() != 0);
+  CHECK(pci.core.msix_table_size(accelerator) == 9);
+}
+
+}  // namespace
+
+TEST_CASE("enumeration finds a measured host as it is, and leaves its numbers and addresses") {
+  Seen seen;
+  World world({[&](LuoKernel& kernel) { return enumerate_all(kernel, seen); }}, switch_world());
+  record_writes(world.machine(), seen);
+  std::map<std::string, std::vector<std::byte>> before;
+  for (const pci::Function* function : world.machine().fabric().functions()) {
+    const auto bytes = function->config().bytes();
+    before[function->name()].assign(bytes.begin() + 0x10, bytes.begin() + 0x34);
+  }
+  world.run();
+  CHECK(world.completed(0));
+  // Bus by bus, each completely before the buses below it [measured 6.1].
+  const std::vector<std::string> order = {"00:00.0", "00:03.0", "00:04.0", "00:1f.0", "00:1f.2",
+                                          "00:1f.3", "01:00.0", "02:00.0", "02:01.0", "02:02.0",
+                                          "03:00.0", "04:00.0", "05:00.0", "05:01.0", "06:00.0",
+                                          "07:00.0", "08:00.0", "09:00.0", "6a:01.0"};
+  CHECK(seen.order == order);
+  for (const pci::Function* function : world.machine().fabric().functions()) {
+    INFO(function->name());
+    std::vector<std::byte> bytes(function->config().bytes().begin() + 0x10,
+                                 function->config().bytes().begin() + 0x34);
+    if (function->config().is_bridge()) {  // secondary status is cleared
+      bytes[0xE] = before[function->name()][0xE];
+      bytes[0xF] = before[function->name()][0xF];
+    }
+    CHECK(bytes == before[function->name()]);
+  }
+}
+
+TEST_CASE("a function is sized with decode off once, as 7.x does it") {
+  Seen seen;
+  World world({[&](LuoKernel& kernel) { return enumerate_all(kernel, seen); }}, switch_world());
+  record_writes(world.machine(), seen);
+  world.run();
+  std::vector<std::string> writes;
+  for (const host::ConfigAccess& access : seen.writes) {
+    if (access.address == Sbdf{0, Bdf(3, 0, 0)}) {
+      writes.push_back(fmt::format("{:02x}={:x}", access.offset, access.value));
+    }
+  }
+  const std::vector<std::string> expected = {"04=503",      "04=103",  // Interrupt Disable toggle
+                                             "04=100",                 // decode off
+                                             "10=ffffffff", "10=fdc00000", "14=ffffffff", "14=0",
+                                             "18=ffffffff", "18=0",        "1c=ffffffff", "1c=0",
+                                             "20=ffffffff", "20=0",        "24=ffffffff", "24=0",
+                                             "30=fffff800", "30=0",        "04=103"};
+  CHECK(writes == expected);
+}
+
+TEST_CASE("a bridge that firmware adopted gets no bus number write, and its windows again") {
+  Seen seen;
+  World world({[&](LuoKernel& kernel) { return enumerate_all(kernel, seen); }}, switch_world());
+  record_writes(world.machine(), seen);
+  world.run();
+  std::vector<unsigned> setup;
+  for (const host::ConfigAccess& access : seen.writes) {
+    if (access.address != Sbdf{0, Bdf(1, 0, 0)}) continue;
+    CHECK((access.offset < 0x18 || access.offset > 0x1B));
+    if (std::string_view(access.by).starts_with("pci_setup_bridge")) setup.push_back(access.offset);
+  }
+  CHECK(setup == std::vector<unsigned>{0x30, 0x1C, 0x30, 0x20, 0x2C, 0x24, 0x28, 0x2C});
+}
+
+namespace {
+
+Co<> number_new_bridge(LuoKernel& kernel) {
+  Pci pci(kernel);
+  co_await pci.core.enumerate();
+  CHECK(pci.core.find({0, Bdf(1, 0, 0)}) != nullptr);
+  CHECK(config_of(kernel, {0, Bdf(0, 1, 0)}, 0x18, 4) == 0x00010100);
+}
+
+}  // namespace
+
+TEST_CASE("a bridge without bus numbers gets the next free ones") {
+  WorldConfig config;
+  config.iommu = false;
+  config.build = [](host::Machine& machine) {
+    pci::Bus& bus = machine.fabric().add_root_bus(0, 0, 0xFF);
+    pci::ConfigSpace port = pci::ConfigSpace::type1({.vendor = 0x8086, .device = 1});
+    port.add_capability(0x40, pci::CapabilityId::kExpress, {{2, 2, 0x42}});
+    auto owned = std::make_unique<pci::Bridge>(machine.simulation(), "port", port);
+    pci::Bridge& bridge = *owned;
+    machine.fabric().add(bus, 1, 0, std::move(owned));
+    machine.fabric().add(bridge.secondary_bus(), 0, 0,
+                         std::make_unique<Accelerator>(machine.simulation()));
+  };
+  World world({number_new_bridge}, config);
+  world.run();
+  CHECK(world.completed(0));
+}

@@ -1,0 +1,305 @@
+// PCI functions over a live update: records, shutdown, the next kernel's enumeration
+// [linux drivers/pci/liveupdate.c, v9].
+#include "model/pci/observations.h"
+#include "tests/linux/pci/pci_fixture.h"
+
+namespace {
+
+using namespace baton;
+using namespace baton::test;
+namespace uapi = linux::uapi;
+
+// Stands for a device file of a driver that hands its function over.
+class DeviceFile final : public linux::File {
+ public:
+  explicit DeviceFile(PciDev& device) : dev(device) {}
+  std::string name() const override { return to_string(dev.address); }
+  PciDev& dev;
+};
+
+class DeviceHandler final : public luo::FileHandler {
+ public:
+  DeviceHandler(LuoKernel& kernel, Pci& pci) : kernel_(kernel), pci_(pci) {}
+  std::string_view compatible() const override { return "test-device-v1"; }
+  bool can_preserve(linux::File& file) override {
+    return dynamic_cast<DeviceFile*>(&file) != nullptr;
+  }
+  Co<linux::Result<>> preserve(luo::FileArgs& args) override {
+    PciDev& dev = static_cast<DeviceFile*>(args.file)->dev;
+    const auto preserved = pci_.live.preserve(dev);
+    args.serialized_data = dev.address.bdf.value();
+    co_return preserved;
+  }
+  Co<> unpreserve(luo::FileArgs& args) override {
+    pci_.live.unpreserve(static_cast<DeviceFile*>(args.file)->dev);
+    co_return;
+  }
+  Co<linux::Result<linux::File*>> retrieve(luo::FileArgs& args) override {
+    PciDev& dev = pci_.at(Sbdf{0, Bdf(static_cast<std::uint16_t>(args.serialized_data))});
+    co_return &kernel_.services.files().add(std::make_unique<DeviceFile>(dev));
+  }
+  Co<> finish(luo::FileArgs& args) override {
+    if (forgets) co_return;
+    pci_.live.finish_device(static_cast<DeviceFile*>(args.file)->dev);
+  }
+  bool forgets = false;
+
+ private:
+  LuoKernel& kernel_;
+  Pci& pci_;
+};
+
+template <class T>
+Co<linux::Result<std::int64_t>> call(LuoKernel& kernel, int fd, std::uint32_t command,
+                                     T& argument) {
+  const auto file = kernel.process.file(fd);
+  if (!file) co_return linux::fail(file.error());
+  co_return co_await (*file)->ioctl(kernel.process, command, uapi::bytes_of(argument));
+}
+
+Co<int> open_session(LuoKernel& kernel, bool retrieve) {
+  const auto device = co_await kernel.luo.open_device();
+  BATON_CHECK(device.has_value(), "/dev/liveupdate");
+  const int fd = *kernel.process.install(**device);
+  if (retrieve) {
+    uapi::LiveupdateRetrieveSession request;
+    request.name = uapi::session_name("devices");
+    const auto done = co_await call(kernel, fd, uapi::kLiveupdateIoctlRetrieveSession, request);
+    BATON_CHECK(done.has_value(), "retrieve session");
+    co_return request.fd;
+  }
+  uapi::LiveupdateCreateSession request;
+  request.name = uapi::session_name("devices");
+  const auto done = co_await call(kernel, fd, uapi::kLiveupdateIoctlCreateSession, request);
+  BATON_CHECK(done.has_value(), "create session");
+  co_return request.fd;
+}
+
+// 0 or the errno.
+Co<int> preserve(LuoKernel& kernel, int session, PciDev& dev, std::uint64_t token) {
+  uapi::LiveupdatePreserveFd request;
+  request.fd =
+      *kernel.process.install(kernel.services.files().add(std::make_unique<DeviceFile>(dev)));
+  request.token = token;
+  const auto done = co_await call(kernel, session, uapi::kLiveupdateSessionPreserveFd, request);
+  co_return done ? 0 : static_cast<int>(done.error());
+}
+
+// kernel_kexec: LUO first, then every device, then the jump.
+Co<> kexec(LuoKernel& kernel, Pci& pci) {
+  const auto image =
+      kernel.kho.load_image(kernel.port.generation() + 1, kernel.next_command_line());
+  BATON_CHECK(image.has_value(), "image");
+  const auto frozen = co_await kernel.luo.reboot();
+  BATON_CHECK(frozen.has_value(), "liveupdate_reboot");
+  co_await pci.core.shutdown();
+  kernel.port.request_jump(*image);
+  sim::WaitNode node(kernel.port.context(), kernel.port.context().actor(), "jumping");
+  co_await kernel.port.context().wait(node);
+}
+
+struct Result {
+  std::vector<std::string> writes;  // to handed over functions, by generation 1 until finish
+  std::array<bool, 3> master{};     // at the jump: virtio path, accelerator, nvme
+  bool dma_works = false;
+};
+
+struct Story {
+  Result result;
+  bool forget_finish = false;
+  bool watching = false;
+};
+
+Co<> first_kernel(LuoKernel& kernel, Story& story) {
+  Pci pci(kernel);
+  co_await pci.live.begin_enumeration();
+  co_await pci.core.enumerate();
+  DeviceHandler handler(kernel, pci);
+  CHECK(kernel.luo.register_handler(handler));
+  CHECK(pci.live.register_flbs(handler));
+  const std::array<Sbdf, 3> functions = {kVirtio, kAccelerator, kNvme};
+  for (const Sbdf& address : functions) {
+    CHECK(pci.core.enable_device(pci.at(address)));
+    pci.core.set_master(pci.at(address));
+  }
+  CHECK(pci.live.preserve(pci.at(kVirtio)).error() == Errno::kNoEnt);  // outside a callback
+
+  const int session = co_await open_session(kernel, false);
+  const int virtio = co_await preserve(kernel, session, pci.at(kVirtio), 1);
+  CHECK(virtio == 0);
+  const int accelerator = co_await preserve(kernel, session, pci.at(kAccelerator), 2);
+  CHECK(accelerator == 0);
+  const int again = co_await preserve(kernel, session, pci.at(kVirtio), 3);
+  CHECK(again == static_cast<int>(Errno::kBusy));
+  for (const Sbdf& address : kVirtioPath) CHECK(pci.at(address).outgoing);
+  CHECK_FALSE(pci.at(kNvme).outgoing);
+
+  pci.live.freeze(pci.at(kNvme));
+  const int frozen = co_await preserve(kernel, session, pci.at(kNvme), 4);
+  CHECK(frozen == static_cast<int>(Errno::kInval));
+  story.watching = true;
+  co_await kexec(kernel, pci);
+}
+
+Co<> second_kernel(LuoKernel& kernel, Story& story) {
+  const std::array<Sbdf, 3> functions = {kVirtio, kAccelerator, kNvme};
+  for (std::size_t i = 0; i < functions.size(); ++i) {
+    story.result.master[i] = (config_of(kernel, functions[i], 4, 2) & 4) != 0;
+  }
+  for (const Sbdf& address : kVirtioPath) {
+    if ((config_of(kernel, address, 4, 2) & 4) == 0) story.result.master[0] = false;
+  }
+  Pci pci(kernel);
+  co_await pci.live.begin_enumeration();
+  co_await pci.core.enumerate();
+  CHECK(pci.live.inherit_bus_numbers());
+  for (const Sbdf& address : kVirtioPath) CHECK(pci.at(address).incoming);
+  CHECK(pci.at(kAccelerator).incoming);
+  CHECK_FALSE(pci.at(kNvme).incoming);
+  CHECK(pci.at(kVirtio).resources[4].size == 0x4000);
+  CHECK(pci.at(kVirtio).resources[4].prefetchable);
+  CHECK(pci.at(kVirtio).resources[4].start.value() != 0);
+  CHECK(pci.at(kAccelerator).resources[2].size == 0x20000);
+  CHECK(pci.at({0, Bdf(1, 0, 0)}).pref_64_window);
+  linux::pci::PciBusType bus(kernel.services, pci.core);
+  linux::pci::PciePort port(pci.core);
+  const auto registered = co_await bus.register_driver(port);
+  CHECK(registered);
+  CHECK(pci.core.enable_device(pci.at(kVirtio)));
+  CHECK(pci.core.enable_device(pci.at(kAccelerator)));
+  story.watching = false;
+
+  DeviceHandler handler(kernel, pci);
+  handler.forgets = story.forget_finish;
+  CHECK(kernel.luo.register_handler(handler));
+  CHECK(pci.live.register_flbs(handler));
+  const int session = co_await open_session(kernel, true);
+  for (const std::uint64_t token : {1U, 2U}) {
+    uapi::LiveupdateRetrieveFd request;
+    request.token = token;
+    const auto done = co_await call(kernel, session, uapi::kLiveupdateSessionRetrieveFd, request);
+    CHECK(done.has_value());
+  }
+  uapi::LiveupdateFinish finish;
+  const auto done = co_await call(kernel, session, uapi::kLiveupdateSessionFinish, finish);
+  CHECK(done.has_value());
+  for (const Sbdf& address : kVirtioPath) {
+    CHECK_FALSE(pci.at(address).incoming);
+    CHECK(pci.at(address).was_incoming);
+  }
+}
+
+struct HandoverWorld {
+  explicit HandoverWorld(Story& story, std::vector<linux::Defect> defects = {})
+      : world({[&story](LuoKernel& kernel) { return first_kernel(kernel, story); },
+               [&story](LuoKernel& kernel) { return second_kernel(kernel, story); }},
+              config(defects)) {
+    world.simulation().topic<host::ConfigAccess>().subscribe([&story](
+                                                                 const host::ConfigAccess& access) {
+      const bool handed_over = access.address == kAccelerator ||
+                               std::ranges::find(kVirtioPath, access.address) != kVirtioPath.end();
+      if (!story.watching || !access.write || !handed_over) return;
+      story.result.writes.push_back(fmt::format("{} {:02x}={:x} {}", to_string(access.address),
+                                                access.offset, access.value, access.by));
+    });
+  }
+  static WorldConfig config(const std::vector<linux::Defect>& defects) {
+    WorldConfig result = switch_world();
+    for (const linux::Defect defect : defects) result.kernels[0].defects.add(defect);
+    return result;
+  }
+  World world;
+};
+
+}  // namespace
+
+TEST_CASE("a function that is handed over sees no configuration write from freeze to finish") {
+  Story story;
+  HandoverWorld handover(story);
+  std::vector<std::string> resets;
+  handover.world.simulation().topic<pci::FunctionReset>().subscribe(
+      [&](const pci::FunctionReset& reset) { resets.push_back(reset.function.name()); });
+  handover.world.run();
+  CHECK(handover.world.panic().empty());
+  CHECK(handover.world.completed(1));
+  CHECK(story.result.writes == std::vector<std::string>{});
+  CHECK(story.result.master == std::array{true, true, false});
+  CHECK(resets.empty());
+}
+
+TEST_CASE("a device that nobody finished stops the kernel at the last finish") {
+  Story story;
+  story.forget_finish = true;
+  HandoverWorld handover(story);
+  handover.world.run();
+  CHECK(handover.world.panic().find("0000:07:00.0 (1)") != std::string::npos);
+  CHECK(handover.world.panic().find("0000:00:03.0 (1)") != std::string::npos);
+}
+
+TEST_CASE("defect pci-skip-records: lost records stop the next kernel's boot") {
+  Story story;
+  HandoverWorld handover(story, {linux::Defect::kPciSkipRecords});
+  handover.world.run();
+  CHECK(handover.world.panic().find("PCI") != std::string::npos);
+  CHECK_FALSE(handover.world.completed(1));
+}
+
+TEST_CASE("defect pci-clear-bus-master: the path of a preserved function is cut at shutdown") {
+  Story story;
+  HandoverWorld handover(story, {linux::Defect::kPciClearBusMaster});
+  handover.world.run();
+  CHECK(story.result.master == std::array{false, false, false});
+}
+
+namespace {
+
+// The records, byte by byte, as endpoints come and go.
+Co<> look_at_records(LuoKernel& kernel) {
+  Pci pci(kernel);
+  co_await pci.core.enumerate();
+  DeviceHandler handler(kernel, pci);
+  CHECK(kernel.luo.register_handler(handler));
+  CHECK(pci.live.register_flbs(handler));
+  PhysAddr ser;
+  const auto& topic = kernel.port.simulation().topic<linux::PagesAllocated>();
+  const_cast<sim::Topic<linux::PagesAllocated>&>(topic).subscribe(
+      [&ser](const linux::PagesAllocated& pages) {
+        if (std::string_view(pages.owner) == "pci_ser") ser = pages.range.start;
+      });
+  const int session = co_await open_session(kernel, false);
+  const int virtio = co_await preserve(kernel, session, pci.at(kVirtio), 1);
+  CHECK(virtio == 0);
+  const int nvme = co_await preserve(kernel, session, pci.at(kNvme), 2);
+  CHECK(nvme == 0);
+  REQUIRE(ser.value() != 0);
+  sim::PhysicalMemory& ram = kernel.port.ram();
+  CHECK(ram.load<std::uint32_t>(ser) == 2);
+  CHECK(ram.load<std::uint32_t>(ser + 4) == 8);  // 07, five bridges above, 08, 02:02.0
+  const PhysAddr block(ram.load<std::uint64_t>(ser + 8));
+  const auto record = [&](unsigned i) { return ram.load<std::uint64_t>(block + 16 + 8ULL * i); };
+  const auto expect = [](Bdf bdf, std::uint64_t count) {
+    return std::uint64_t{bdf.value()} << 32 | count << 48;
+  };
+  CHECK(ram.load<std::uint64_t>(block) == 0);
+  CHECK(ram.load<std::uint64_t>(block + 8) == 8);
+  CHECK(record(0) == expect(Bdf(7, 0, 0), 1));
+  CHECK(record(1) == expect(Bdf(5, 1, 0), 1));
+  CHECK(record(4) == expect(Bdf(1, 0, 0), 2));
+  CHECK(record(5) == expect(Bdf(0, 3, 0), 2));
+  CHECK(record(6) == expect(Bdf(8, 0, 0), 1));
+  CHECK(record(7) == expect(Bdf(2, 2, 0), 1));
+  pci.live.unpreserve(pci.at(kVirtio));
+  CHECK(record(0) == 0);
+  CHECK(record(5) == expect(Bdf(0, 3, 0), 1));
+  CHECK(ram.load<std::uint32_t>(ser + 4) == 4);
+  CHECK(pci.live.preserve(pci.at(kAccelerator)));
+  CHECK(record(0) == expect(Bdf(0x6A, 1, 0), 1));  // a free slot first
+}
+
+}  // namespace
+
+TEST_CASE("records have the bytes of pci_ser version 2, and free slots are used again") {
+  World world({look_at_records}, switch_world());
+  world.run();
+  CHECK(world.completed(0));
+}
