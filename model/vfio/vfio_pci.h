@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "model/iommufd/iommufd.h"
 #include "model/linux/driver_core/driver.h"
@@ -47,8 +48,9 @@ class VfioPci final : public linux::pci::Driver, public luo::FileHandler {
   Co<bool> can_finish(luo::FileArgs& args) override;
   Co<> finish(luo::FileArgs& args) override;
 
- private:
   class State;
+
+ private:
   std::unique_ptr<State> state_;
 };
 

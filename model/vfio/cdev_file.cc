@@ -1,0 +1,382 @@
+// The calls on a device's character device [linux drivers/vfio/device_cdev.c, vfio_main.c,
+// pci/vfio_pci_core.c, pci/vfio_pci_rdwr.c].
+//
+// Not modelled: the legacy group and container path, VF tokens, PASID attachment,
+// VFIO_DEVICE_FEATURE, hot reset, ioeventfd (ENOTTY), the ROM and VGA regions (size 0).
+#include <algorithm>
+#include <cstring>
+
+#include "model/linux/uapi/vfio.h"
+#include "model/vfio/device.h"
+
+namespace baton::vfio {
+
+namespace {
+
+using linux::Errno;
+namespace uapi = linux::uapi;
+
+constexpr std::uint64_t kRegionMask = (std::uint64_t{1} << uapi::kVfioPciOffsetShift) - 1;
+
+// Structs that begin with argsz: EFAULT when `minimum` bytes are not there, EINVAL when the caller
+// says that it knows fewer.
+template <class T>
+linux::Result<> take(std::span<const std::byte> argument, T& to, std::size_t minimum) {
+  if (argument.size() < minimum) {
+    return linux::fail(Errno::kFault);
+  }
+  std::memcpy(&to, argument.data(), std::min(argument.size(), sizeof(T)));
+  return to.argsz < minimum ? linux::fail(Errno::kInval) : linux::Result<>();
+}
+
+// Answers with as much as the caller has room for.
+template <class T>
+void give(std::span<std::byte> argument, const T& from) {
+  std::memcpy(argument.data(), &from, std::min<std::size_t>(argument.size(), sizeof(T)));
+}
+
+// The widest access, of at most `widest` bytes, that is aligned and fits.
+unsigned access_width(std::uint64_t at, std::size_t left, unsigned widest) {
+  unsigned width = widest;
+  while (at % width != 0 || width > left) {
+    width /= 2;
+  }
+  return width;
+}
+
+}  // namespace
+
+CdevFile::CdevFile(Device& opened, bool from_live_update)
+    : device(opened), from_live_update_(from_live_update) {
+  ++device.open_files;
+}
+
+std::string CdevFile::name() const {
+  return from_live_update_ ? "anon_inode:[vfio-device-liveupdate]"
+                           : fmt::format("/dev/vfio/devices/vfio{}", device.index);
+}
+
+linux::Result<> CdevFile::usable() const {
+  if (!is_bound()) {
+    return linux::fail(Errno::kInval);
+  }
+  return device.frozen ? linux::fail(Errno::kIo) : linux::Result<>();
+}
+
+Co<linux::Result<std::int64_t>> CdevFile::ioctl(linux::Process& process, std::uint32_t command,
+                                                std::span<std::byte> argument) {
+  if (command == uapi::kVfioDeviceBindIommufd) {
+    co_return co_await bind(process, argument);
+  }
+  if (const auto can = usable(); !can) {
+    co_return linux::fail(can.error());
+  }
+  switch (command) {
+    case uapi::kVfioDeviceAttachIommufdPt:
+      co_return attach(argument);
+    case uapi::kVfioDeviceDetachIommufdPt:
+      co_return detach(argument);
+    case uapi::kVfioDeviceGetInfo:
+      co_return get_info(argument);
+    case uapi::kVfioDeviceGetRegionInfo:
+      co_return get_region_info(argument);
+    case uapi::kVfioDeviceGetIrqInfo:
+      co_return get_irq_info(argument);
+    default:
+      break;
+  }
+  const auto guard = co_await device.lock.lock(device.vfio.services.port().context());
+  linux::Result<> done = linux::fail(Errno::kNoTty);
+  if (command == uapi::kVfioDeviceSetIrqs) {
+    done = co_await device.interrupts.set(process, argument);
+  } else if (command == uapi::kVfioDeviceReset) {
+    done = co_await device.reset();
+  }
+  co_return done ? Answer(0) : linux::fail(done.error());
+}
+
+Co<CdevFile::Answer> CdevFile::bind(linux::Process& process, std::span<std::byte> argument) {
+  constexpr std::size_t kMinimum = 16;
+  uapi::VfioDeviceBindIommufd request;
+  if (const auto taken = take(argument, request, kMinimum); !taken) {
+    co_return linux::fail(taken.error());
+  }
+  if (request.flags != 0 || request.iommufd < 0) {
+    co_return linux::fail(Errno::kInval);
+  }
+  linux::KernelServices& services = device.vfio.services;
+  const auto guard = co_await device.lock.lock(services.port().context());
+  if (device.bound != nullptr) {
+    co_return linux::fail(Errno::kInval);  // this file, or another: a cdev has one owner
+  }
+  const auto file = process.file(request.iommufd);
+  if (!file) {
+    co_return linux::fail(file.error());
+  }
+  iommufd::Iommufd* iommufd = device.vfio.iommufds.from_file(**file);
+  if (iommufd == nullptr) {
+    co_return linux::fail(Errno::kBadFd);
+  }
+  // DMA ownership first: a refused BIND never reaches the device.
+  const auto id = iommufd->bind(device.dev);
+  if (!id) {
+    co_return linux::fail(id.error());
+  }
+  services.files().get(*iommufd);
+  const auto opened = co_await open_device();
+  if (!opened) {
+    iommufd->unbind(*id);
+    co_await services.files().put(*iommufd);
+    co_return linux::fail(opened.error());
+  }
+  device.iommufd = iommufd;
+  device.iommufd_device = *id;
+  device.bound = this;
+  request.out_devid = *id;
+  give(argument.first(std::min<std::size_t>(argument.size(), kMinimum)), request);
+  co_return 0;
+}
+
+Co<linux::Result<>> CdevFile::open_device() {
+  std::optional<DeviceState> inherited;
+  if (from_live_update_ && device.dev.incoming) {
+    const auto state = co_await device.vfio.inherited_state(device);
+    if (!state) {
+      co_return linux::fail(state.error());
+    }
+    inherited = *state;
+  }
+  co_return co_await device.enable(inherited);
+}
+
+CdevFile::Answer CdevFile::attach(std::span<std::byte> argument) {
+  uapi::VfioDeviceAttachIommufdPt request;
+  if (const auto taken = take(argument, request, 12); !taken) {
+    return linux::fail(taken.error());
+  }
+  if ((request.flags & ~uapi::kVfioAttachPasid) != 0) {
+    return linux::fail(Errno::kInval);
+  }
+  if (request.flags != 0) {
+    return linux::fail(Errno::kOpNotSupp);
+  }
+  if (const auto done = device.iommufd->attach(device.iommufd_device, request.pt_id); !done) {
+    return linux::fail(done.error());
+  }
+  give(argument.first(12), request);
+  return 0;
+}
+
+CdevFile::Answer CdevFile::detach(std::span<std::byte> argument) {
+  uapi::VfioDeviceDetachIommufdPt request;
+  if (const auto taken = take(argument, request, 8); !taken) {
+    return linux::fail(taken.error());
+  }
+  if ((request.flags & ~uapi::kVfioAttachPasid) != 0) {
+    return linux::fail(Errno::kInval);
+  }
+  if (request.flags != 0) {
+    return linux::fail(Errno::kOpNotSupp);
+  }
+  const auto done = device.iommufd->detach(device.iommufd_device);
+  return done ? Answer(0) : linux::fail(done.error());
+}
+
+CdevFile::Answer CdevFile::get_info(std::span<std::byte> argument) {
+  uapi::VfioDeviceInfo info;
+  if (const auto taken = take(argument, info, 16); !taken) {
+    return linux::fail(taken.error());
+  }
+  const std::size_t room = std::min<std::size_t>({info.argsz, sizeof(info), argument.size()});
+  info.flags = uapi::kVfioDeviceFlagsPci;
+  if (device.reset_works) {
+    info.flags |= uapi::kVfioDeviceFlagsReset;
+  }
+  info.num_regions = uapi::kVfioPciNumRegions;
+  info.num_irqs = uapi::kVfioPciNumIrqs;
+  info.cap_offset = 0;
+  give(argument.first(room), info);
+  return 0;
+}
+
+CdevFile::Answer CdevFile::get_region_info(std::span<std::byte> argument) {
+  uapi::VfioRegionInfo info;
+  if (const auto taken = take(argument, info, sizeof(info)); !taken) {
+    return linux::fail(taken.error());
+  }
+  if (info.index >= uapi::kVfioPciNumRegions || info.index == uapi::kVfioPciVgaRegionIndex) {
+    return linux::fail(Errno::kInval);
+  }
+  const std::uint32_t index = info.index;
+  const std::size_t room = std::min<std::size_t>(info.argsz, argument.size());
+  info.offset = uapi::vfio_region_offset(index);
+  info.size = device.region_size(index);
+  info.flags = 0;
+  info.cap_offset = 0;
+  if (info.size != 0) {
+    info.flags = uapi::kVfioRegionInfoFlagRead | uapi::kVfioRegionInfoFlagWrite;
+  }
+  if (device.mappable(index)) {
+    info.flags |= uapi::kVfioRegionInfoFlagMmap;
+  }
+  info.argsz = sizeof(info);
+  if (device.mappable(index) && device.msix_bar == index) {
+    uapi::VfioInfoCapHeader capability;
+    capability.id = uapi::kVfioRegionInfoCapMsixMappable;
+    info.flags |= uapi::kVfioRegionInfoFlagCaps;
+    if (room < sizeof(info) + sizeof(capability)) {
+      info.argsz = sizeof(info) + sizeof(capability);  // ask again with this much room
+    } else {
+      info.cap_offset = sizeof(info);
+      give(argument.subspan(sizeof(info)), capability);
+    }
+  }
+  give(argument, info);
+  return 0;
+}
+
+CdevFile::Answer CdevFile::get_irq_info(std::span<std::byte> argument) {
+  uapi::VfioIrqInfo info;
+  if (const auto taken = take(argument, info, sizeof(info)); !taken) {
+    return linux::fail(taken.error());
+  }
+  if (info.index >= uapi::kVfioPciNumIrqs) {
+    return linux::fail(Errno::kInval);
+  }
+  info.flags = uapi::kVfioIrqInfoEventfd;
+  info.flags |= info.index == uapi::kVfioPciIntxIrqIndex
+                    ? uapi::kVfioIrqInfoMaskable | uapi::kVfioIrqInfoAutomasked
+                    : uapi::kVfioIrqInfoNoresize;
+  info.count = device.interrupts.count(info.index);
+  give(argument, info);
+  return 0;
+}
+
+Co<linux::Result<std::size_t>> CdevFile::pread(linux::Process& /*process*/, std::span<std::byte> to,
+                                               std::uint64_t offset) {
+  if (const auto can = usable(); !can) {
+    co_return linux::fail(can.error());
+  }
+  const auto region = static_cast<std::uint32_t>(offset >> uapi::kVfioPciOffsetShift);
+  const std::uint64_t at = offset & kRegionMask;
+  const std::uint64_t size = device.region_size(region);
+  if (at >= size) {
+    co_return linux::fail(Errno::kInval);
+  }
+  to = to.first(std::min<std::size_t>(to.size(), size - at));
+  if (region != uapi::kVfioPciConfigRegionIndex) {
+    co_return read_bar(region, at, to);
+  }
+  for (std::size_t done = 0; done < to.size();) {
+    const auto register_at = static_cast<std::uint16_t>(at + done);
+    const unsigned width = access_width(register_at, to.size() - done, 4);
+    const std::uint32_t value = device.view.read(register_at, width);
+    std::memcpy(to.data() + done, &value, width);
+    done += width;
+  }
+  co_return to.size();
+}
+
+Co<linux::Result<std::size_t>> CdevFile::pwrite(linux::Process& /*process*/,
+                                                std::span<const std::byte> from,
+                                                std::uint64_t offset) {
+  if (const auto can = usable(); !can) {
+    co_return linux::fail(can.error());
+  }
+  const auto region = static_cast<std::uint32_t>(offset >> uapi::kVfioPciOffsetShift);
+  const std::uint64_t at = offset & kRegionMask;
+  const std::uint64_t size = device.region_size(region);
+  if (at >= size) {
+    co_return linux::fail(Errno::kInval);
+  }
+  from = from.first(std::min<std::size_t>(from.size(), size - at));
+  if (region != uapi::kVfioPciConfigRegionIndex) {
+    co_return write_bar(region, at, from);
+  }
+  for (std::size_t done = 0; done < from.size();) {
+    const auto register_at = static_cast<std::uint16_t>(at + done);
+    const unsigned width = access_width(register_at, from.size() - done, 4);
+    std::uint32_t value = 0;
+    std::memcpy(&value, from.data() + done, width);
+    if (device.view.write(register_at, width, value)) {
+      static_cast<void>(co_await device.vfio.pci.reset_function(device.dev));
+    }
+    done += width;
+  }
+  co_return from.size();
+}
+
+linux::Result<std::size_t> CdevFile::read_bar(std::uint32_t bar, std::uint64_t at,
+                                              std::span<std::byte> to) {
+  if (!device.accessible()) {
+    return linux::fail(Errno::kIo);
+  }
+  for (std::size_t done = 0; done < to.size();) {
+    const unsigned width = access_width(at + done, to.size() - done, 8);
+    const PhysAddr address = device.dev.resources[bar].start + (at + done);
+    const std::uint64_t value = device.in_msix_table(bar, at + done)
+                                    ? ~std::uint64_t{0}
+                                    : device.vfio.services.port().mmio_read(address, width);
+    std::memcpy(to.data() + done, &value, width);
+    done += width;
+  }
+  return to.size();
+}
+
+linux::Result<std::size_t> CdevFile::write_bar(std::uint32_t bar, std::uint64_t at,
+                                               std::span<const std::byte> from) {
+  if (!device.accessible()) {
+    return linux::fail(Errno::kIo);
+  }
+  for (std::size_t done = 0; done < from.size();) {
+    const unsigned width = access_width(at + done, from.size() - done, 8);
+    if (!device.in_msix_table(bar, at + done)) {
+      std::uint64_t value = 0;
+      std::memcpy(&value, from.data() + done, width);
+      device.vfio.services.port().mmio_write(device.dev.resources[bar].start + (at + done), width,
+                                             value);
+    }
+    done += width;
+  }
+  return from.size();
+}
+
+linux::Result<> CdevFile::map(std::uint64_t offset, std::uint64_t length, bool /*writable*/) {
+  if (const auto can = usable(); !can) {
+    return can;
+  }
+  const auto region = static_cast<std::uint32_t>(offset >> uapi::kVfioPciOffsetShift);
+  const std::uint64_t at = offset & kRegionMask;
+  if (!device.mappable(region) || length > device.region_size(region) ||
+      at > device.region_size(region) - length) {
+    return linux::fail(Errno::kInval);
+  }
+  return {};
+}
+
+// A frozen device's mappings are zapped, like those of one whose memory decode is off.
+linux::Result<linux::MappedPage> CdevFile::fault(std::uint64_t offset, bool /*write*/) {
+  if (!is_bound() || !device.accessible()) {
+    return linux::fail(Errno::kFault);
+  }
+  const auto region = static_cast<std::uint32_t>(offset >> uapi::kVfioPciOffsetShift);
+  return linux::MappedPage{device.dev.resources[region].start + (offset & kRegionMask), true};
+}
+
+Co<> CdevFile::release() {
+  linux::KernelServices& services = device.vfio.services;
+  const auto guard = co_await device.lock.lock(services.port().context());
+  if (is_bound()) {
+    co_await device.disable();
+    iommufd::Iommufd* iommufd = device.iommufd;
+    iommufd->unbind(device.iommufd_device);
+    device.bound = nullptr;
+    device.iommufd = nullptr;
+    co_await services.files().put(*iommufd);
+  }
+  if (--device.open_files == 0) {
+    device.closed.wake_all();
+  }
+}
+
+}  // namespace baton::vfio

@@ -1,0 +1,54 @@
+// What the owner of a device sees of its configuration space: vconfig [linux
+// drivers/vfio/pci/vfio_pci_config.c].
+//
+// The header is virtual where the owner must not reach the hardware: ids, BARs (sizing happens
+// here, the real BAR is never touched), capability pointer, interrupt line and pin, INTx disable.
+// COMMAND decode and bus master go to the hardware. Reads of everything else come from the
+// hardware.
+//
+// Thinner than Linux: outside the header the only write with an effect is the FLR bit of the PCI
+// Express capability, which becomes a reset by the kernel; power states, MSI, VPD and extended
+// capabilities are read only; bytes between capabilities are not hidden.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "model/linux/pci/pci_core.h"
+
+namespace baton::vfio {
+
+inline constexpr std::size_t kHeaderBytes = 64;
+using VirtualHeader = std::array<std::uint8_t, kHeaderBytes>;
+
+class ConfigView {
+ public:
+  ConfigView(linux::pci::PciCore& core, linux::pci::PciDev& dev) : core_(core), dev_(dev) {}
+
+  // vfio_config_init(): from the hardware, as the first open finds it.
+  void init();
+  // Takes over what another kernel's owner saw.
+  void adopt(const VirtualHeader& header) { header_ = header; }
+  const VirtualHeader& header() const { return header_; }
+
+  // COMMAND.MSE as the owner has set it; gates every access to BARs.
+  bool memory_enabled() const;
+
+  // A naturally aligned access of 1, 2 or 4 bytes inside config space.
+  std::uint32_t read(std::uint16_t offset, unsigned width) const;
+  // True: the owner has asked for a function level reset.
+  bool write(std::uint16_t offset, unsigned width, std::uint32_t value);
+
+ private:
+  std::uint32_t virtual_bits(std::uint16_t offset, unsigned width) const;
+  std::uint32_t from_header(std::uint16_t offset, unsigned width) const;
+  void write_command(std::uint16_t value);
+  void write_bar(unsigned index, std::uint32_t value, std::uint32_t mask);
+
+  linux::pci::PciCore& core_;
+  linux::pci::PciDev& dev_;
+  VirtualHeader header_{};
+};
+
+}  // namespace baton::vfio

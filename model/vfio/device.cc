@@ -1,0 +1,119 @@
+// First open and last close [linux drivers/vfio/pci/vfio_pci_core.c].
+//
+// Not modelled: runtime power management (as with disable_idle_d3=1), INTx masking, VGA, dma-buf.
+#include "model/vfio/device.h"
+
+#include <algorithm>
+
+#include "model/linux/uapi/vfio.h"
+
+namespace baton::vfio {
+
+namespace {
+
+using linux::Errno;
+namespace uapi = linux::uapi;
+
+constexpr std::uint16_t kCommand = 0x04;
+constexpr std::uint32_t kCommandIntxDisable = 0x0400;
+constexpr std::uint32_t kMsixEntryBytes = 16;
+
+}  // namespace
+
+Device::Device(VfioPci::State& owner, linux::pci::PciDev& pci_dev, unsigned cdev_index)
+    : vfio(owner),
+      dev(pci_dev),
+      index(cdev_index),
+      view(owner.pci, pci_dev),
+      interrupts(owner.services, owner.pci, owner.irqs, pci_dev) {}
+
+Co<linux::Result<>> Device::enable(const std::optional<DeviceState>& inherited) {
+  linux::pci::PciCore& core = vfio.pci;
+  const bool reset_first = !inherited || vfio.services.has(linux::Defect::kVfioResetAtOpen);
+  if (reset_first) {
+    core.clear_master(dev);  // so that the saved state has no bus master
+  }
+  if (const auto enabled = core.enable_device(dev); !enabled) {
+    co_return enabled;
+  }
+  reset_works = inherited && inherited->reset_works != 0;
+  if (reset_first) {
+    const auto done = co_await core.reset_function(dev);
+    reset_works = done.has_value();
+  }
+  if (inherited) {
+    saved.header = inherited->saved_header;
+    saved.pcie = inherited->saved_pcie;
+    real_bars = inherited->real_bars;
+    view.adopt(inherited->vconfig);
+  } else {
+    saved = core.save_state(dev);
+    view.init();
+    std::copy_n(saved.header.begin() + 4, 6, real_bars.begin());
+    real_bars[6] = saved.header[12];
+  }
+  msix_bar.reset();
+  if (dev.msix_cap != 0) {
+    const auto at = static_cast<std::uint16_t>(dev.msix_cap + 4);
+    const std::uint32_t table = core.read(dev, at, 4, "vfio_pci_core_enable");
+    msix_bar = table & 7;
+    msix_offset = table & ~std::uint32_t{7};
+    msix_size = core.msix_table_size(dev) * kMsixEntryBytes;
+  }
+  co_return linux::Result<>();
+}
+
+Co<> Device::disable() {
+  linux::pci::PciCore& core = vfio.pci;
+  core.clear_master(dev);  // stops DMA
+  co_await interrupts.disable();
+  core.write(dev, kCommand, 2, kCommandIntxDisable, "vfio_pci_core_disable");
+  if (reset_works) {
+    static_cast<void>(co_await core.reset_function(dev));
+  }
+  core.restore_state(dev, saved);
+  core.disable_device(dev);
+  frozen = false;
+}
+
+Co<linux::Result<>> Device::reset() {
+  if (!reset_works) {
+    co_return linux::fail(Errno::kInval);
+  }
+  co_return co_await vfio.pci.reset_function(dev);
+}
+
+bool Device::mappable(std::uint32_t region) const {
+  if (region >= uapi::kVfioPciRomRegionIndex) {
+    return false;
+  }
+  const linux::pci::Resource& bar = dev.resources[region];
+  return bar.memory && bar.size >= sim::kPageSize && bar.start.page_offset() == 0;
+}
+
+std::uint64_t Device::region_size(std::uint32_t region) const {
+  if (region == uapi::kVfioPciConfigRegionIndex) {
+    return dev.config_size;
+  }
+  return region < uapi::kVfioPciRomRegionIndex ? dev.resources[region].size : 0;
+}
+
+bool Device::in_msix_table(std::uint32_t region, std::uint64_t offset) const {
+  return msix_bar == region && offset >= msix_offset && offset - msix_offset < msix_size;
+}
+
+DeviceState Device::state() const {
+  DeviceState result;
+  result.domain = dev.address.segment;
+  result.bdf = dev.address.bdf.value();
+  result.in_use = 1;
+  result.reset_works = reset_works ? 1 : 0;
+  result.vconfig = view.header();
+  result.real_bars = real_bars;
+  result.msix_vectors = static_cast<std::uint32_t>(interrupts.enabled());
+  result.saved_header = saved.header;
+  result.saved_pcie = saved.pcie;
+  return result;
+}
+
+}  // namespace baton::vfio

@@ -1,0 +1,132 @@
+// A function bound to vfio-pci, and the open files of its character device. Private to model/vfio.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "model/iommufd/iommufd.h"
+#include "model/luo/lock.h"
+#include "model/vfio/config_view.h"
+#include "model/vfio/device_state_flb.h"
+#include "model/vfio/interrupts.h"
+#include "model/vfio/vfio_pci.h"
+
+namespace baton::vfio {
+
+class CdevFile;
+
+// struct vfio_pci_core_device.
+class Device {
+ public:
+  Device(VfioPci::State& owner, linux::pci::PciDev& pci_dev, unsigned cdev_index);
+
+  // vfio_pci_core_enable and vfio_pci_core_disable. `inherited`: the state that the previous
+  // kernel's owner left, for a device that has been running ever since.
+  Co<linux::Result<>> enable(const std::optional<DeviceState>& inherited);
+  Co<> disable();
+  Co<linux::Result<>> reset();  // VFIO_DEVICE_RESET: EINVAL when nothing works
+
+  // Whether a BAR can be mapped: memory, a page or more.
+  bool mappable(std::uint32_t index) const;
+  std::uint64_t region_size(std::uint32_t index) const;
+  // The MSI-X table's place in this BAR: reads are all ones, writes are dropped.
+  bool in_msix_table(std::uint32_t index, std::uint64_t offset) const;
+  bool accessible() const { return !frozen && view.memory_enabled(); }
+
+  DeviceState state() const;
+
+  VfioPci::State& vfio;
+  linux::pci::PciDev& dev;
+  unsigned index;
+  luo::Mutex lock;  // of the device set
+  ConfigView view;
+  Interrupts interrupts;
+  bool reset_works = false;
+  linux::pci::PciCore::SavedState saved;
+  std::array<std::uint32_t, 7> real_bars{};
+  std::optional<std::uint32_t> msix_bar;
+  std::uint32_t msix_offset = 0;
+  std::uint32_t msix_size = 0;
+
+  // While bound to an iommufd.
+  CdevFile* bound = nullptr;
+  iommufd::Iommufd* iommufd = nullptr;
+  std::uint32_t iommufd_device = 0;
+
+  unsigned open_files = 0;  // registration references
+  sim::WaitQueue closed;
+  bool unregistering = false;
+  bool preserved_iommu = false;  // preserved together with its attachment
+  bool frozen = false;           // by live update: every call answers EIO
+};
+
+// /dev/vfio/devices/vfioN, or the anonymous file that a retrieve makes.
+class CdevFile final : public linux::File {
+ public:
+  CdevFile(Device& opened, bool from_live_update);
+
+  std::string name() const override;
+  Co<linux::Result<std::int64_t>> ioctl(linux::Process& process, std::uint32_t command,
+                                        std::span<std::byte> argument) override;
+  Co<linux::Result<std::size_t>> pread(linux::Process& process, std::span<std::byte> to,
+                                       std::uint64_t offset) override;
+  Co<linux::Result<std::size_t>> pwrite(linux::Process& process, std::span<const std::byte> from,
+                                        std::uint64_t offset) override;
+  linux::Result<> map(std::uint64_t offset, std::uint64_t length, bool writable) override;
+  linux::Result<linux::MappedPage> fault(std::uint64_t offset, bool write) override;
+  Co<> release() override;
+
+  bool is_bound() const { return device.bound == this; }
+
+  Device& device;
+
+ private:
+  using Answer = linux::Result<std::int64_t>;
+  // EINVAL before BIND, EIO once frozen.
+  linux::Result<> usable() const;
+
+  Co<Answer> bind(linux::Process& process, std::span<std::byte> argument);
+  Co<linux::Result<>> open_device();
+  Answer attach(std::span<std::byte> argument);
+  Answer detach(std::span<std::byte> argument);
+  Answer get_info(std::span<std::byte> argument);
+  Answer get_region_info(std::span<std::byte> argument);
+  Answer get_irq_info(std::span<std::byte> argument);
+  linux::Result<std::size_t> read_bar(std::uint32_t bar, std::uint64_t at, std::span<std::byte> to);
+  linux::Result<std::size_t> write_bar(std::uint32_t bar, std::uint64_t at,
+                                       std::span<const std::byte> from);
+
+  bool from_live_update_;
+};
+
+class VfioPci::State {
+ public:
+  State(linux::KernelServices& kernel_services, kho::Kho& handover, luo::Luo& orchestrator,
+        linux::pci::PciCore& pci_core, linux::pci::PciLiveUpdate& pci_liveupdate,
+        linux::irq::IrqCore& irq_core, iommufd::IommufdSubsystem& iommufd_subsystem)
+      : services(kernel_services),
+        kho(handover),
+        luo(orchestrator),
+        pci(pci_core),
+        pci_live_update(pci_liveupdate),
+        irqs(irq_core),
+        iommufds(iommufd_subsystem),
+        states(kernel_services, handover) {}
+
+  Device* find(Sbdf address) const;
+  // The previous kernel's state of an incoming device; nullopt when that kernel kept none. The
+  // error of the FLB, or EINVAL when it does not know the device.
+  Co<linux::Result<std::optional<DeviceState>>> inherited_state(const Device& device);
+
+  linux::KernelServices& services;
+  kho::Kho& kho;
+  luo::Luo& luo;
+  linux::pci::PciCore& pci;
+  linux::pci::PciLiveUpdate& pci_live_update;
+  linux::irq::IrqCore& irqs;
+  iommufd::IommufdSubsystem& iommufds;
+  DeviceStateFlb states;
+  std::vector<std::unique_ptr<Device>> devices;  // in order of probe
+};
+
+}  // namespace baton::vfio

@@ -1,0 +1,201 @@
+#include "model/vfio/interrupts.h"
+
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "model/linux/uapi/vfio.h"
+
+namespace baton::vfio {
+
+namespace {
+
+using linux::Errno;
+namespace uapi = linux::uapi;
+
+constexpr std::uint32_t kDataTypes =
+    uapi::kVfioIrqSetDataNone | uapi::kVfioIrqSetDataBool | uapi::kVfioIrqSetDataEventfd;
+constexpr std::uint32_t kActions =
+    uapi::kVfioIrqSetActionMask | uapi::kVfioIrqSetActionUnmask | uapi::kVfioIrqSetActionTrigger;
+constexpr std::uint32_t kMsixEnable = 0x8000;
+
+// vfio_set_irqs_validate_and_prepare(): the size of one element of data.
+linux::Result<std::size_t> validate(const uapi::VfioIrqSet& set, std::uint32_t vectors) {
+  const std::uint32_t data_type = set.flags & kDataTypes;
+  const std::uint32_t action = set.flags & kActions;
+  if (set.argsz < sizeof(set) || set.index >= uapi::kVfioPciNumIrqs ||
+      set.count >= UINT32_MAX - set.start || (set.flags & ~(kDataTypes | kActions)) != 0 ||
+      set.start >= vectors || set.start + set.count > vectors) {
+    return linux::fail(Errno::kInval);
+  }
+  if (!std::has_single_bit(data_type) || !std::has_single_bit(action)) {
+    return linux::fail(Errno::kInval);
+  }
+  const std::size_t size = data_type == uapi::kVfioIrqSetDataEventfd ? sizeof(std::int32_t)
+                           : data_type == uapi::kVfioIrqSetDataBool  ? 1
+                                                                     : 0;
+  if (set.argsz - sizeof(set) < set.count * size) {
+    return linux::fail(Errno::kInval);
+  }
+  return size;
+}
+
+}  // namespace
+
+std::uint32_t Interrupts::count(std::uint32_t index) const {
+  return index == uapi::kVfioPciMsixIrqIndex && dev_.msix_cap != 0 ? core_.msix_table_size(dev_)
+                                                                   : 0;
+}
+
+Co<linux::Result<>> Interrupts::set(linux::Process& process, std::span<const std::byte> argument) {
+  uapi::VfioIrqSet request;
+  if (argument.size() < sizeof(request)) {
+    co_return linux::fail(Errno::kFault);
+  }
+  std::memcpy(&request, argument.data(), sizeof(request));
+  const auto size = validate(request, count(request.index));
+  if (!size) {
+    co_return linux::fail(size.error());
+  }
+  const std::size_t data_bytes = request.count * *size;
+  if (argument.size() - sizeof(request) < data_bytes) {
+    co_return linux::fail(Errno::kFault);
+  }
+  if ((request.flags & uapi::kVfioIrqSetActionTrigger) == 0) {
+    co_return linux::fail(Errno::kNoTty);  // MSI-X has no mask and unmask
+  }
+  const bool none = (request.flags & uapi::kVfioIrqSetDataNone) != 0;
+  if (enabled() > 0 && none && request.count == 0) {
+    co_await disable();
+    co_return linux::Result<>();
+  }
+  const auto data = argument.subspan(sizeof(request), data_bytes);
+  if ((request.flags & uapi::kVfioIrqSetDataEventfd) != 0) {
+    std::vector<std::int32_t> descriptors(request.count);
+    std::memcpy(descriptors.data(), data.data(), data.size());
+    const bool first = enabled() == 0;
+    if (first) {
+      if (const auto on = enable(request.start + request.count); !on) {
+        co_return on;
+      }
+    }
+    const auto done = co_await set_triggers(process, request.start, descriptors);
+    if (!done && first) {
+      co_await disable();
+    }
+    co_return done;
+  }
+  if (enabled() == 0 || request.start + request.count > enabled()) {
+    co_return linux::fail(Errno::kInval);
+  }
+  for (std::uint32_t i = 0; i < request.count; ++i) {
+    linux::EventFd* trigger = vectors_[request.start + i]->trigger;
+    if (trigger != nullptr && (none || data[i] != std::byte{0})) {
+      trigger->signal();
+    }
+  }
+  co_return linux::Result<>();
+}
+
+// vfio_msi_enable(): every vector gets a message and is unmasked.
+linux::Result<> Interrupts::enable(std::size_t count) {
+  if (count == 0) {
+    return linux::fail(Errno::kInval);
+  }
+  std::vector<std::unique_ptr<VectorState>> vectors;
+  std::vector<linux::pci::PciCore::MsiMessage> messages;
+  const auto give_back = [&] {
+    for (const auto& state : vectors) {
+      irqs_.free(state->vector);
+    }
+  };
+  for (std::size_t i = 0; i < count; ++i) {
+    auto state = std::make_unique<VectorState>();
+    VectorState& reference = *state;
+    const auto irq = irqs_.request([&reference] {
+      if (reference.trigger != nullptr) {
+        reference.trigger->signal();
+      }
+    });
+    if (!irq) {
+      give_back();
+      return linux::fail(irq.error());
+    }
+    state->vector = irq->vector;
+    messages.push_back({irq->message.address, irq->message.data});
+    vectors.push_back(std::move(state));
+  }
+  if (const auto on = core_.enable_msix(dev_, messages); !on) {
+    give_back();
+    return on;
+  }
+  vectors_ = std::move(vectors);
+  return {};
+}
+
+Co<linux::Result<>> Interrupts::set_triggers(linux::Process& process, std::uint32_t start,
+                                             std::span<const std::int32_t> descriptors) {
+  if (start + descriptors.size() > vectors_.size()) {
+    co_return linux::fail(Errno::kInval);
+  }
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    linux::EventFd* trigger = nullptr;
+    Errno error{};
+    if (descriptors[i] >= 0) {
+      const auto file = process.file(descriptors[i]);
+      trigger = file ? linux::EventFd::from_file(**file) : nullptr;
+      error = !file ? file.error() : trigger == nullptr ? Errno::kInval : Errno{};
+    }
+    if (error != Errno{}) {
+      while (i > 0) {
+        co_await set_trigger(*vectors_[start + --i], nullptr);
+      }
+      co_return linux::fail(error);
+    }
+    co_await set_trigger(*vectors_[start + i], trigger);
+  }
+  co_return linux::Result<>();
+}
+
+Co<> Interrupts::set_trigger(VectorState& state, linux::EventFd* trigger) {
+  linux::EventFd* old = std::exchange(state.trigger, trigger);
+  if (trigger != nullptr) {
+    services_.files().get(*trigger);
+  }
+  if (old != nullptr) {
+    co_await services_.files().put(*old);
+  }
+}
+
+Co<> Interrupts::disable() {
+  if (vectors_.empty()) {
+    co_return;
+  }
+  core_.disable_msix(dev_);
+  for (const auto& state : vectors_) {
+    irqs_.free(state->vector);
+    co_await set_trigger(*state, nullptr);
+  }
+  vectors_.clear();
+}
+
+void Interrupts::write_enable(bool on, const char* by) {
+  const auto at = static_cast<std::uint16_t>(dev_.msix_cap + 2);
+  const std::uint32_t control = core_.read(dev_, at, 2, by);
+  core_.write(dev_, at, 2, on ? control | kMsixEnable : control & ~kMsixEnable, by);
+  dev_.msix_enabled = on;
+}
+
+void Interrupts::freeze() {
+  if (!vectors_.empty()) {
+    write_enable(false, "vfio_pci_liveupdate_freeze");
+  }
+}
+
+void Interrupts::unfreeze() {
+  if (!vectors_.empty()) {
+    write_enable(true, "vfio_pci_liveupdate_unfreeze");
+  }
+}
+
+}  // namespace baton::vfio

@@ -1,0 +1,58 @@
+// MSI-X of a device as eventfds [linux drivers/vfio/pci/vfio_pci_intrs.c].
+//
+// All vectors are allocated when the first eventfds are set; their number is then fixed (NORESIZE,
+// as without dynamic MSI-X allocation). INTx, MSI, the error and the request interrupt are not
+// offered: their count is 0.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "model/linux/base/eventfd.h"
+#include "model/linux/base/process.h"
+#include "model/linux/irq/irq.h"
+#include "model/linux/pci/pci_core.h"
+
+namespace baton::vfio {
+
+class Interrupts {
+ public:
+  Interrupts(linux::KernelServices& services, linux::pci::PciCore& core, linux::irq::IrqCore& irqs,
+             linux::pci::PciDev& dev)
+      : services_(services), core_(core), irqs_(irqs), dev_(dev) {}
+
+  // Vectors that an interrupt index can have.
+  std::uint32_t count(std::uint32_t index) const;
+  // Vectors in use; 0 while nothing is configured.
+  std::size_t enabled() const { return vectors_.size(); }
+
+  // VFIO_DEVICE_SET_IRQS; `argument` is the caller's struct with its data.
+  Co<linux::Result<>> set(linux::Process& process, std::span<const std::byte> argument);
+  // Takes down whatever is configured.
+  Co<> disable();
+
+  // Live update, policy disable-in-freeze: one configuration write each way, nothing else.
+  void freeze();
+  void unfreeze();
+
+ private:
+  struct VectorState {
+    Vector vector;
+    linux::EventFd* trigger = nullptr;
+  };
+  linux::Result<> enable(std::size_t count);
+  Co<linux::Result<>> set_triggers(linux::Process& process, std::uint32_t start,
+                                   std::span<const std::int32_t> descriptors);
+  Co<> set_trigger(VectorState& state, linux::EventFd* trigger);
+  void write_enable(bool on, const char* by);
+
+  linux::KernelServices& services_;
+  linux::pci::PciCore& core_;
+  linux::irq::IrqCore& irqs_;
+  linux::pci::PciDev& dev_;
+  std::vector<std::unique_ptr<VectorState>> vectors_;
+};
+
+}  // namespace baton::vfio

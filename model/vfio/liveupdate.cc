@@ -1,0 +1,158 @@
+// Live update, generation "running" (design target; no such series exists). Record, handler name,
+// checks and retrieval as in the posted series [vfio/pci v5, drivers/vfio/pci/
+// vfio_pci_liveupdate.c]; the differences are those that let the device run:
+//  - freeze resets nothing and leaves COMMAND alone. Policy disable-in-freeze: one write that
+//  clears
+//    MSI-X Enable. Mappings are zapped and the descriptor answers EIO, so that nobody touches the
+//    device behind the next kernel's back; unfreeze undoes all three.
+//  - the owner's state crosses in FLB baton-vfio-v1, and the first BIND after a retrieve takes it
+//    over: no bus master clear, no reset, no fresh vconfig.
+#include <cstring>
+
+#include "model/vfio/device.h"
+
+namespace baton::vfio {
+
+namespace {
+
+using linux::Errno;
+
+// struct vfio_pci_core_device_ser, packed, 6 bytes: u32 domain, u16 bdf.
+constexpr std::uint64_t kRecordBytes = 6;
+constexpr std::uint64_t kRecordBdf = 4;
+
+CdevFile* cdev_of(linux::File* file) { return dynamic_cast<CdevFile*>(file); }
+
+}  // namespace
+
+Co<linux::Result<std::optional<DeviceState>>> VfioPci::State::inherited_state(
+    const Device& device) {
+  using Found = std::optional<DeviceState>;
+  const auto got = co_await luo.get_incoming(states);
+  if (!got) {
+    // The previous kernel had no such FLB: its device stopped, and is opened from nothing.
+    if (got.error() == Errno::kNoEnt || got.error() == Errno::kNoData) {
+      co_return Found();
+    }
+    co_return linux::fail(got.error());
+  }
+  const Found state = states.find(device.dev.address);
+  co_await luo.put_incoming(states);
+  if (!state) {
+    co_return linux::fail(Errno::kInval);
+  }
+  co_return state;
+}
+
+std::string_view VfioPci::compatible() const { return "vfio-pci-v1"; }
+
+// A cdev of this driver, bound to an iommufd. No function here is a VF.
+bool VfioPci::can_preserve(linux::File& file) {
+  const CdevFile* cdev = cdev_of(&file);
+  return cdev != nullptr && cdev->is_bound();
+}
+
+Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {
+  State& state = *state_;
+  Device& device = cdev_of(args.file)->device;
+  const auto guard = co_await device.lock.lock(state.services.port().context());
+  if (const auto known = state.pci_live_update.preserve(device.dev); !known) {
+    co_return known;
+  }
+  const bool attached = device.iommufd->attached_hwpt(device.iommufd_device).has_value();
+  linux::Result<> done;
+  if (attached) {
+    done = device.iommufd->preserve_device(*args.session, device.iommufd_device);
+  }
+  if (!done) {
+    state.pci_live_update.unpreserve(device.dev);
+    co_return done;
+  }
+  const auto record = state.kho.alloc_preserve(kRecordBytes, "vfio-pci record");
+  done = record ? state.states.put(device.state()) : linux::fail(record.error());
+  if (!done) {
+    if (record) {
+      state.kho.unpreserve_free(*record);
+    }
+    if (attached) {
+      device.iommufd->unpreserve_device(device.iommufd_device);
+    }
+    state.pci_live_update.unpreserve(device.dev);
+    co_return done;
+  }
+  if (state.services.has(linux::Defect::kVfioSkipRecord)) state.kho.unpreserve_folio(*record, 0);
+  state.services.port().ram().store(*record, std::uint32_t{device.dev.address.segment});
+  state.services.port().ram().store(*record + kRecordBdf, device.dev.address.bdf.value());
+  device.preserved_iommu = attached;
+  args.serialized_data = record->value();
+  co_return linux::Result<>();
+}
+
+Co<> VfioPci::unpreserve(luo::FileArgs& args) {
+  State& state = *state_;
+  Device& device = cdev_of(args.file)->device;
+  const auto guard = co_await device.lock.lock(state.services.port().context());
+  state.states.drop(device.dev.address);
+  state.kho.unpreserve_free(PhysAddr(args.serialized_data));
+  if (device.preserved_iommu) {
+    device.iommufd->unpreserve_device(device.iommufd_device);
+    device.preserved_iommu = false;
+  }
+  state.pci_live_update.unpreserve(device.dev);
+}
+
+Co<linux::Result<>> VfioPci::freeze(luo::FileArgs& args) {
+  State& state = *state_;
+  Device& device = cdev_of(args.file)->device;
+  const auto guard = co_await device.lock.lock(state.services.port().context());
+  if (device.dev.current_state != linux::pci::PowerState::kD0) {
+    state.services.print(sim::LogLevel::kError, "vfio-pci {}: not in D0, cannot be handed over",
+                         to_string(device.dev.address));
+    co_return linux::fail(Errno::kInval);
+  }
+  // What the owner changed since it was preserved.
+  if (const auto written = state.states.put(device.state()); !written) {
+    co_return written;
+  }
+  device.interrupts.freeze();
+  device.frozen = true;
+  co_return linux::Result<>();
+}
+
+Co<> VfioPci::unfreeze(luo::FileArgs& args) {
+  Device& device = cdev_of(args.file)->device;
+  const auto guard = co_await device.lock.lock(state_->services.port().context());
+  device.frozen = false;
+  device.interrupts.unfreeze();
+}
+
+Co<linux::Result<linux::File*>> VfioPci::retrieve(luo::FileArgs& args) {
+  State& state = *state_;
+  sim::PhysicalMemory& ram = state.services.port().ram();
+  const PhysAddr record(args.serialized_data);
+  if (record.page_offset() != 0 || !ram.contains(record, sim::kPageSize)) {
+    co_return linux::fail(Errno::kInval);
+  }
+  const auto segment = ram.load<std::uint32_t>(record);
+  const Bdf bdf(ram.load<std::uint16_t>(record + kRecordBdf));
+  Device* device =
+      segment <= UINT16_MAX ? state.find({static_cast<std::uint16_t>(segment), bdf}) : nullptr;
+  if (device == nullptr) {
+    co_return linux::fail(Errno::kNoDev);  // not enumerated, or not bound to this driver
+  }
+  co_return &state.services.files().add(std::make_unique<CdevFile>(*device, true));
+}
+
+Co<bool> VfioPci::can_finish(luo::FileArgs& args) {
+  const CdevFile* cdev = cdev_of(args.file);
+  co_return args.retrieve_status == 1 && cdev != nullptr && cdev->is_bound();
+}
+
+Co<> VfioPci::finish(luo::FileArgs& args) {
+  State& state = *state_;
+  state.pci_live_update.finish_device(cdev_of(args.file)->device.dev);
+  state.kho.restore_free(PhysAddr(args.serialized_data));
+  co_return;
+}
+
+}  // namespace baton::vfio

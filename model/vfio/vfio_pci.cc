@@ -1,0 +1,117 @@
+// Module and driver [linux drivers/vfio/pci/vfio_pci.c].
+#include "model/vfio/vfio_pci.h"
+
+#include <algorithm>
+
+#include "model/vfio/device.h"
+
+namespace baton::vfio {
+
+namespace {
+
+using linux::Errno;
+
+constexpr std::uint16_t kIntel = 0x8086;
+// Devices that a hostile owner can use to harm the host [linux vfio_pci.c
+// vfio_pci_dev_in_denylist]: QAT, DSA and IAX of Sapphire Rapids.
+constexpr std::uint16_t kDenied[] = {0x0435, 0x0443, 0x37C8, 0x37C9, 0x6F54,
+                                     0x6F55, 0x19E2, 0x19E3, 0x0B25, 0x0CFE};
+
+bool denied(const linux::pci::PciDev& dev) {
+  return dev.vendor == kIntel && std::ranges::find(kDenied, dev.device) != std::end(kDenied);
+}
+
+}  // namespace
+
+VfioPci::VfioPci(linux::KernelServices& services, kho::Kho& kho, luo::Luo& luo,
+                 linux::pci::PciCore& pci, linux::pci::PciLiveUpdate& pci_live_update,
+                 linux::irq::IrqCore& irq, iommufd::IommufdSubsystem& iommufd)
+    : state_(std::make_unique<State>(services, kho, luo, pci, pci_live_update, irq, iommufd)) {}
+
+VfioPci::~VfioPci() = default;
+
+void VfioPci::init() {
+  if (state_->services.config().pieces.vfio == linux::VfioLiveUpdate::kNone) {
+    return;
+  }
+  linux::Result<> done = state_->luo.register_handler(*this);
+  if (done) {
+    done = state_->pci_live_update.register_flbs(*this);
+  }
+  if (done) {
+    done = state_->luo.register_flb(*this, state_->states);
+  }
+  if (!done && done.error() != Errno::kOpNotSupp) {
+    state_->services.print(sim::LogLevel::kError, "vfio-pci: live update not registered ({})",
+                           linux::name(done.error()));
+  }
+}
+
+Device* VfioPci::State::find(Sbdf address) const {
+  for (const auto& device : devices) {
+    if (device->dev.address == address) {
+      return device.get();
+    }
+  }
+  return nullptr;
+}
+
+linux::Result<linux::File*> VfioPci::open_cdev(unsigned index) {
+  for (const auto& device : state_->devices) {
+    if (device->index == index) {
+      if (device->dev.incoming) {
+        return linux::fail(Errno::kBusy);
+      }
+      if (device->unregistering) {
+        return linux::fail(Errno::kNoDev);
+      }
+      return &state_->services.files().add(std::make_unique<CdevFile>(*device, false));
+    }
+  }
+  return linux::fail(Errno::kNoEnt);
+}
+
+std::optional<unsigned> VfioPci::cdev_of(Sbdf address) const {
+  const Device* device = state_->find(address);
+  return device == nullptr ? std::nullopt : std::optional(device->index);
+}
+
+std::string_view VfioPci::name() const { return "vfio-pci"; }
+
+// The id table matches every function, for functions overridden to this driver only.
+bool VfioPci::matches(const linux::pci::PciDev& dev) const {
+  return dev.driver_override == "vfio-pci";
+}
+
+Co<linux::Result<>> VfioPci::probe(linux::pci::PciDev& dev) {
+  if (denied(dev) && !state_->services.config().vfio_disable_denylist) {
+    state_->services.print(sim::LogLevel::kWarning,
+                           "vfio-pci {}: device is in the denylist, probe refused",
+                           to_string(dev.address));
+    co_return linux::fail(Errno::kInval);
+  }
+  if (dev.header_type != 0) {
+    co_return linux::fail(Errno::kInval);
+  }
+  unsigned index = 0;
+  const auto taken = [&](const auto& device) { return device->index == index; };
+  while (std::ranges::any_of(state_->devices, taken)) {
+    ++index;
+  }
+  state_->devices.push_back(std::make_unique<Device>(*state_, dev, index));
+  co_return linux::Result<>();
+}
+
+// vfio_unregister_group_dev(): no new opens, and waits for the open files to be closed.
+Co<> VfioPci::remove(linux::pci::PciDev& dev) {
+  Device* device = state_->find(dev.address);
+  device->unregistering = true;
+  sim::Context& context = state_->services.port().context();
+  while (device->open_files > 0) {
+    sim::WaitNode node(context, context.actor(), "vfio-unregister");
+    co_await device->closed.wait(context, node);
+  }
+  std::erase_if(state_->devices, [device](const auto& entry) { return entry.get() == device; });
+}
+
+}  // namespace baton::vfio
