@@ -107,9 +107,7 @@ void ConfigView::write_bar(unsigned index, std::uint32_t value, std::uint32_t ma
   const std::uint32_t type_bits = upper || index == kRomIndex ? 0 : bar.memory ? 0xF : 0x3;
   const auto writable =
       static_cast<std::uint32_t>(upper ? decoded >> 32 : decoded) & ~type_bits & mask;
-  const std::uint32_t result = (from_header(at, 4) & ~writable & ~(mask & ~type_bits)) |
-                               (from_header(at, 4) & type_bits) | (value & writable) |
-                               (from_header(at, 4) & ~mask);
+  const std::uint32_t result = (from_header(at, 4) & ~writable) | (value & writable);
   std::memcpy(header_.data() + at, &result, sizeof(result));
 }
 

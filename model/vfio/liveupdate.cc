@@ -21,7 +21,7 @@ using linux::Errno;
 constexpr std::uint64_t kRecordBytes = 6;
 constexpr std::uint64_t kRecordBdf = 4;
 
-CdevFile* cdev_of(linux::File* file) { return dynamic_cast<CdevFile*>(file); }
+CdevFile* cdev_file_of(linux::File* file) { return dynamic_cast<CdevFile*>(file); }
 
 }  // namespace
 
@@ -48,13 +48,13 @@ std::string_view VfioPci::compatible() const { return "vfio-pci-v1"; }
 
 // A cdev of this driver, bound to an iommufd. No function here is a VF.
 bool VfioPci::can_preserve(linux::File& file) {
-  const CdevFile* cdev = cdev_of(&file);
+  const CdevFile* cdev = cdev_file_of(&file);
   return cdev != nullptr && cdev->is_bound();
 }
 
 Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {
   State& state = *state_;
-  Device& device = cdev_of(args.file)->device;
+  Device& device = cdev_file_of(args.file)->device;
   const auto guard = co_await device.lock.lock(state.services.port().context());
   if (const auto known = state.pci_live_update.preserve(device.dev); !known) {
     co_return known;
@@ -90,7 +90,7 @@ Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {
 
 Co<> VfioPci::unpreserve(luo::FileArgs& args) {
   State& state = *state_;
-  Device& device = cdev_of(args.file)->device;
+  Device& device = cdev_file_of(args.file)->device;
   const auto guard = co_await device.lock.lock(state.services.port().context());
   state.states.drop(device.dev.address);
   state.kho.unpreserve_free(PhysAddr(args.serialized_data));
@@ -103,9 +103,9 @@ Co<> VfioPci::unpreserve(luo::FileArgs& args) {
 
 Co<linux::Result<>> VfioPci::freeze(luo::FileArgs& args) {
   State& state = *state_;
-  Device& device = cdev_of(args.file)->device;
+  Device& device = cdev_file_of(args.file)->device;
   const auto guard = co_await device.lock.lock(state.services.port().context());
-  if (device.dev.current_state != linux::pci::PowerState::kD0) {
+  if (device.dev.pm_cap != 0 && device.dev.current_state != linux::pci::PowerState::kD0) {
     state.services.print(sim::LogLevel::kError, "vfio-pci {}: not in D0, cannot be handed over",
                          to_string(device.dev.address));
     co_return linux::fail(Errno::kInval);
@@ -120,7 +120,7 @@ Co<linux::Result<>> VfioPci::freeze(luo::FileArgs& args) {
 }
 
 Co<> VfioPci::unfreeze(luo::FileArgs& args) {
-  Device& device = cdev_of(args.file)->device;
+  Device& device = cdev_file_of(args.file)->device;
   const auto guard = co_await device.lock.lock(state_->services.port().context());
   device.frozen = false;
   device.interrupts.unfreeze();
@@ -144,13 +144,13 @@ Co<linux::Result<linux::File*>> VfioPci::retrieve(luo::FileArgs& args) {
 }
 
 Co<bool> VfioPci::can_finish(luo::FileArgs& args) {
-  const CdevFile* cdev = cdev_of(args.file);
+  const CdevFile* cdev = cdev_file_of(args.file);
   co_return args.retrieve_status == 1 && cdev != nullptr && cdev->is_bound();
 }
 
 Co<> VfioPci::finish(luo::FileArgs& args) {
   State& state = *state_;
-  state.pci_live_update.finish_device(cdev_of(args.file)->device.dev);
+  state.pci_live_update.finish_device(cdev_file_of(args.file)->device.dev);
   state.kho.restore_free(PhysAddr(args.serialized_data));
   co_return;
 }

@@ -187,7 +187,10 @@ void PciLiveUpdate::finish_device(PciDev& dev) {
 Co<> PciLiveUpdate::begin_enumeration() {
   const auto got = co_await state_->luo_.get_incoming(*this);
   if (!got) {
-    if (got.error() == Errno::kNoData || got.error() == Errno::kNoEnt) co_return;
+    if (got.error() == Errno::kNoData || got.error() == Errno::kNoEnt ||
+        got.error() == Errno::kOpNotSupp) {  // LUO is off
+      co_return;
+    }
     state_->services_.panic(fmt::format(
         "PCI: failed to restore the records of preserved devices: {}", name(got.error())));
   }
