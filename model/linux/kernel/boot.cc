@@ -52,7 +52,8 @@ Kernel::State::State(Kernel& kernel, host::KernelPort& port, const host::BootHan
       irq_(services_),
       iommu_(services_, kho_, luo_),
       intel_iommu_(services_, kho_, iommu_),
-      drivers_(services_, pci_, iommu_),
+      pci_bus_(services_, pci_),
+      pcieport_(pci_),
       memfd_(services_, kho_, luo_),
       iommufd_(services_, kho_, luo_, memfd_, iommu_),
       vfio_pci_(services_, kho_, luo_, pci_, pci_live_update_, irq_, iommufd_),
@@ -86,6 +87,7 @@ Co<> Kernel::State::boot() {
   co_await bring_up_memory();
   co_await bring_up_pci();
   co_await bring_up_iommu();
+  co_await bring_up_drivers();
   co_await bring_up_late();
   co_await pass(BootStage::kUserSpace);
   enter(RunPhase::kRun);
@@ -138,9 +140,17 @@ Co<> Kernel::State::bring_up_iommu() {
   co_await intel_iommu_.enable_translation();
 }
 
-// device_initcall and late_initcall.
-Co<> Kernel::State::bring_up_late() {
+// device_initcall: drivers in link order, each probes what it matches.
+Co<> Kernel::State::bring_up_drivers() {
   co_await pass(BootStage::kDrivers);
+  pci_bus_.set_dma_hooks([this](pci::PciDev& dev) { return iommu_.use_default_domain(dev); },
+                         [this](pci::PciDev& dev) { iommu_.unuse_default_domain(dev); });
+  const Result<> registered = co_await pci_bus_.register_driver(pcieport_);
+  BATON_CHECK(registered.has_value(), "pcieport is registered twice");
+}
+
+// late_initcall: LUO, then the subsystems that register their handlers with it.
+Co<> Kernel::State::bring_up_late() {
   co_await pass(BootStage::kLateInitcalls);
   co_await luo_.late_init();
   if (config_.pieces.memfd != MemfdVersion::kNone) {
@@ -148,7 +158,8 @@ Co<> Kernel::State::bring_up_late() {
   }
   iommufd_.init();
   vfio_pci_.init();
-  co_await drivers_.register_driver(vfio_pci_);
+  const Result<> registered = co_await pci_bus_.register_driver(vfio_pci_);
+  BATON_CHECK(registered.has_value(), "vfio-pci is registered twice");
 }
 
 // The public face.

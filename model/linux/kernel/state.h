@@ -11,15 +11,16 @@
 
 #include "model/iommufd/iommufd.h"
 #include "model/kho/kho.h"
-#include "model/linux/drivers/driver_core.h"
 #include "model/linux/intel_iommu/intel_iommu.h"
 #include "model/linux/iommu/iommu.h"
 #include "model/linux/irq/irq.h"
 #include "model/linux/kernel/boot_profile.h"
 #include "model/linux/kernel/kernel.h"
 #include "model/linux/kernel/sysfs.h"
+#include "model/linux/pci/bus_type.h"
 #include "model/linux/pci/pci_core.h"
 #include "model/linux/pci/pci_liveupdate.h"
+#include "model/linux/pci/pcieport.h"
 #include "model/luo/luo.h"
 #include "model/luo/memfd/memfd.h"
 #include "model/vfio/vfio_pci.h"
@@ -53,7 +54,8 @@ class Kernel::State {
   irq::IrqCore irq_;
   iommu::IommuCore iommu_;
   intel_iommu::IntelIommu intel_iommu_;
-  pci::DriverCore drivers_;
+  pci::PciBusType pci_bus_;
+  pci::PciePort pcieport_;
   luo::MemfdSubsystem memfd_;
   iommufd::IommufdSubsystem iommufd_;
   vfio::VfioPci vfio_pci_;
@@ -73,6 +75,7 @@ class Kernel::State {
   Co<> bring_up_memory();
   Co<> bring_up_pci();
   Co<> bring_up_iommu();
+  Co<> bring_up_drivers();
   Co<> bring_up_late();
   Co<> shut_down();
   Co<> never();

@@ -86,7 +86,7 @@ std::optional<Sysfs::DriverFile> Sysfs::driver_file(std::string_view path) const
     return std::nullopt;
   }
   const auto [name, attribute] = split(path.substr(kDrivers.size()));
-  pci::Driver* driver = kernel_.drivers_.find(name);
+  pci::Driver* driver = kernel_.pci_bus_.find_driver(name);
   if (driver == nullptr || (attribute != "bind" && attribute != "unbind")) {
     return std::nullopt;
   }
@@ -142,8 +142,7 @@ Result<std::string> Sysfs::read(std::string_view path) const {
 Co<Result<>> Sysfs::write_device(pci::PciDev& dev, std::string_view attribute,
                                  std::string_view text) {
   if (attribute == "driver_override") {
-    dev.driver_override = text;  // an empty line takes it away
-    co_return Result<>{};
+    co_return kernel_.pci_bus_.set_driver_override(dev, std::string(text));
   }
   if (attribute == "reset") {
     if (text != "1") {
@@ -160,9 +159,9 @@ Co<Result<>> Sysfs::write_driver(const DriverFile& file, std::string_view text) 
     co_return fail(Errno::kNoDev);
   }
   if (file.bind) {
-    co_return co_await kernel_.drivers_.bind(*file.driver, *dev);
+    co_return co_await kernel_.pci_bus_.bind(*file.driver, *dev);
   }
-  co_return co_await kernel_.drivers_.unbind(*file.driver, *dev);
+  co_return co_await kernel_.pci_bus_.unbind(*file.driver, *dev);
 }
 
 Co<Result<>> Sysfs::write(const std::string& path, const std::string& text) {
@@ -178,7 +177,7 @@ Co<Result<>> Sysfs::write(const std::string& path, const std::string& text) {
     if (dev == nullptr) {
       co_return fail(Errno::kNoDev);
     }
-    co_return co_await kernel_.drivers_.probe(*dev);
+    co_return co_await kernel_.pci_bus_.probe_any(*dev);
   }
   co_return fail(exists(path) ? Errno::kAcces : Errno::kNoEnt);
 }
