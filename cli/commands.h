@@ -1,0 +1,31 @@
+// The subcommands: each returns the program's exit status. Human text goes to `human` (stderr),
+// data to `data` (stdout).
+#pragma once
+
+#include <functional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+
+namespace baton::cli {
+
+struct Output {
+  std::ostream& data;
+  std::ostream& human;
+};
+
+int run_command(const Options& options, Output output, const std::function<bool()>& interrupted);
+int check_command(const Options& options, Output output);
+int list_command(const Options& options, Output output);
+int explain_command(const Options& options, Output output);
+
+// Runs the command that the options name.
+int run_program(const Options& options, Output output, const std::function<bool()>& interrupted);
+
+// Files as given, folders as their .yaml files, sorted. A name that is neither stays: reading it
+// gives the error.
+std::vector<std::string> select_scenarios(const std::vector<std::string>& given);
+
+}  // namespace baton::cli
