@@ -1,6 +1,7 @@
 // The page allocator of one kernel: a buddy allocator over simulated RAM [linux mm/page_alloc.c],
 // deterministic, without zones, per-CPU lists or reclaim. The first MiB is never given out [linux
-// arch/x86/realmode/init.c]; memory above 4 GiB goes first, as ZONE_NORMAL does before ZONE_DMA32.
+// arch/x86/realmode/init.c]; blocks above 4 GiB are broken up first, as ZONE_NORMAL goes before
+// ZONE_DMA32.
 //
 // A new kernel owns nothing but its boot ranges (scratch, on a handover) until release_all(), which
 // gives every other page of RAM to the allocator, except what was reserved (preserved memory), and

@@ -1,9 +1,9 @@
 // memfd: shmem files without a name, and their preservation, generation memfd-v2 [linux mm/shmem.c,
 // mm/memfd.c, mm/memfd_luo.c, v7.2]. The bytes that cross a kexec are in memfd_abi.h.
 //
-// In the ledger a memfd is a kFile "memfd"; its id is the inode number, and every page that belongs
-// to it ("memfd folio", "memfd folio array", "memfd record") carries that id, so that a checker
-// knows what has to survive with it.
+// In the ledger a memfd is a kFile "memfd" whose id is the inode number, and every page made for it
+// ("memfd folio", "memfd folio array", "memfd record") is a kCreated entry with that id, so that a
+// checker knows what has to survive with it. Preservation of pages is told by KHO.
 //
 // Not modelled: huge pages and folios above order 0, swap, memory control groups, fallocate,
 // SEEK_DATA and SEEK_HOLE, reopening through /proc (one open file is one inode).

@@ -117,7 +117,6 @@ Result<> MemfdSubsystem::preserve_folios(Memfd::State& memfd, Preserved& preserv
       return marked;
     }
     preserved.folios.push_back(page);
-    ledger(LedgerEvent::kPreserved, "memfd folio", {page, kPageSize}, memfd.inode);
   }
   return preserve_array(preserved, memfd.inode, preserved.pinned);
 }
@@ -147,12 +146,8 @@ Result<> MemfdSubsystem::preserve_array(Preserved& preserved, std::uint64_t inod
   }
   preserved.vmalloc = *vmalloc;
   const bool forget = services_.has(Defect::kMemfdSkipFolioArray);
-  for (const PhysAddr page : preserved.array) {
-    if (forget) {
-      kho_.unpreserve_pages(page, 1);
-    } else {
-      ledger(LedgerEvent::kPreserved, "memfd folio array", {page, kPageSize}, inode);
-    }
+  for (std::size_t i = 0; forget && i < preserved.array.size(); ++i) {
+    kho_.unpreserve_pages(preserved.array[i], 1);
   }
   return {};
 }
@@ -167,8 +162,7 @@ Co<Result<>> MemfdSubsystem::preserve(FileArgs& args) {
     co_return fail(record.error());
   }
   preserved.record = *record;
-  const sim::PhysRange page{*record, kPageSize};
-  ledger(LedgerEvent::kCreated, "memfd record", page, memfd.inode);
+  ledger(LedgerEvent::kCreated, "memfd record", {*record, kPageSize}, memfd.inode);
   Result<> done = (memfd.seals & ~kKnownSeals) != 0 ? fail(Errno::kOpNotSupp) : Result<>();
   if (done) {
     done = preserve_folios(memfd, preserved);
@@ -183,11 +177,7 @@ Co<Result<>> MemfdSubsystem::preserve(FileArgs& args) {
                        preserved.vmalloc->flags, preserved.vmalloc->order};
   }
   services_.port().ram().write(*record, bytes(contents));
-  if (services_.has(Defect::kMemfdSkipRecord)) {
-    kho_.unpreserve_folio(*record, 0);
-  } else {
-    ledger(LedgerEvent::kPreserved, "memfd record", page, memfd.inode);
-  }
+  if (services_.has(Defect::kMemfdSkipRecord)) kho_.unpreserve_folio(*record, 0);
   ledger(LedgerEvent::kPreserved, "memfd", {}, memfd.inode);
   args.serialized_data = record->value();
   args.private_data = std::move(preserved);
@@ -203,7 +193,6 @@ void MemfdSubsystem::undo(Memfd::State& memfd, Preserved& preserved) {
   }
   for (const PhysAddr folio : preserved.folios) {
     kho_.unpreserve_folio(folio, 0);
-    ledger(LedgerEvent::kUnpreserved, "memfd folio", {folio, kPageSize}, memfd.inode);
   }
   for (const PhysAddr folio : preserved.pinned) {
     services_.pages().free(folio);
@@ -274,7 +263,6 @@ Result<> MemfdSubsystem::restore_folio(Memfd::State& memfd, std::uint64_t word,
       continue;
     }
     services_.pages().page(page).owner = "memfd folio";
-    ledger(LedgerEvent::kRestored, "memfd folio", {page, kPageSize}, memfd.inode);
   }
   return entered;
 }

@@ -1,0 +1,63 @@
+#include "model/vmm/mapped_cpu.h"
+
+#include <cstring>
+
+namespace baton::vmm {
+
+void MappedCpu::set_memory(UserAddr start, std::uint64_t bytes) {
+  memory_ = {GuestAddr(), start, bytes};
+}
+
+void MappedCpu::set_bar(unsigned index, GuestAddr guest, UserAddr start, std::uint64_t bytes) {
+  bars_.at(index) = {guest, start, bytes};
+}
+
+bool MappedCpu::in_memory(GuestAddr address, std::size_t bytes) const {
+  return bytes <= memory_.bytes && address.value() <= memory_.bytes - bytes;
+}
+
+bool MappedCpu::read(GuestAddr address, std::span<std::byte> to) {
+  return in_memory(address, to.size()) &&
+         process_.load(memory_.start + address.value(), to).has_value();
+}
+
+bool MappedCpu::write(GuestAddr address, std::span<const std::byte> from) {
+  return in_memory(address, from.size()) &&
+         process_.store(memory_.start + address.value(), from).has_value();
+}
+
+UserAddr MappedCpu::device_address(GuestAddr address, unsigned width) const {
+  for (const Window& bar : bars_) {
+    if (address >= bar.guest && width <= bar.bytes && address - bar.guest <= bar.bytes - width) {
+      return bar.start + (address - bar.guest);
+    }
+  }
+  return UserAddr();
+}
+
+std::uint64_t MappedCpu::mmio_read(GuestAddr address, unsigned width) {
+  const std::uint64_t nobody = width == 8 ? UINT64_MAX : (std::uint64_t{1} << width * 8) - 1;
+  const UserAddr at = device_address(address, width);
+  std::uint64_t value = 0;
+  const auto bytes = std::as_writable_bytes(std::span(&value, 1)).first(width);
+  if (at == UserAddr() || !process_.load(at, bytes)) {
+    return nobody;
+  }
+  return value;
+}
+
+void MappedCpu::mmio_write(GuestAddr address, unsigned width, std::uint64_t value) {
+  const UserAddr at = device_address(address, width);
+  if (at != UserAddr()) {
+    static_cast<void>(process_.store(at, std::as_bytes(std::span(&value, 1)).first(width)));
+  }
+}
+
+void MappedCpu::mmio_write_64bytes(GuestAddr address, std::span<const std::byte> bytes) {
+  const UserAddr at = device_address(address, 64);
+  if (at != UserAddr()) {
+    static_cast<void>(process_.store_64bytes(at, bytes));
+  }
+}
+
+}  // namespace baton::vmm

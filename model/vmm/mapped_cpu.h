@@ -1,0 +1,50 @@
+// What the guest can touch, over what its VMM has mapped: guest memory is one area of the memfd,
+// each BAR an area of the VFIO device.
+//
+// An access that the host refuses with SIGBUS (a revoked BAR) reads as all ones and writes nothing,
+// instead of killing the VMM.
+#pragma once
+
+#include <array>
+
+#include "model/linux/base/process.h"
+#include "model/vmm/guest_cpu.h"
+#include "sim/simulation.h"
+
+namespace baton::vmm {
+
+class MappedCpu final : public GuestCpu {
+ public:
+  MappedCpu(sim::Simulation& simulation, linux::Process& process)
+      : simulation_(simulation), process_(process) {}
+
+  // Guest memory: `bytes` from guest address 0.
+  void set_memory(UserAddr start, std::uint64_t bytes);
+  // BAR `index` (0..5) appears at a guest address.
+  void set_bar(unsigned index, GuestAddr guest, UserAddr start, std::uint64_t bytes);
+
+  bool read(GuestAddr address, std::span<std::byte> to) override;
+  bool write(GuestAddr address, std::span<const std::byte> from) override;
+  std::uint64_t mmio_read(GuestAddr address, unsigned width) override;
+  void mmio_write(GuestAddr address, unsigned width, std::uint64_t value) override;
+  void mmio_write_64bytes(GuestAddr address, std::span<const std::byte> bytes) override;
+  sim::Time now() const override { return simulation_.now(); }
+
+ private:
+  struct Window {
+    GuestAddr guest;
+    UserAddr start;
+    std::uint64_t bytes = 0;
+  };
+
+  // The process's address behind a guest address of a BAR; 0 for none.
+  UserAddr device_address(GuestAddr address, unsigned width) const;
+  bool in_memory(GuestAddr address, std::size_t bytes) const;
+
+  sim::Simulation& simulation_;
+  linux::Process& process_;
+  Window memory_;
+  std::array<Window, 6> bars_;
+};
+
+}  // namespace baton::vmm

@@ -1,0 +1,191 @@
+#include "model/vmm/vfio_device.h"
+
+#include <cstring>
+
+#include "model/linux/uapi/liveupdate.h"
+#include "model/linux/uapi/vfio.h"
+#include "model/vmm/guest_layout.h"
+
+namespace baton::vmm {
+
+namespace uapi = linux::uapi;
+using linux::Errno;
+using linux::Result;
+
+namespace {
+
+constexpr std::uint64_t kCommandOffset = 4;
+constexpr std::uint16_t kCommandMemory = 2;
+constexpr std::uint16_t kCommandBusMaster = 4;
+
+}  // namespace
+
+VfioDevice::VfioDevice(Environment& environment, linux::SystemCalls& calls, std::string_view vm,
+                       Sbdf address)
+    : environment_(environment), calls_(calls), vm_(vm), address_(to_string(address)) {}
+
+std::string VfioDevice::sysfs(std::string_view file) const {
+  return fmt::format("/sys/bus/pci/devices/{}/{}", address_, file);
+}
+
+std::unexpected<Errno> VfioDevice::failed(std::string_view step, Errno error) {
+  return environment_.failed(vm_, step, error);
+}
+
+Co<Result<>> VfioDevice::bind_driver() {
+  const Result<> chosen = co_await calls_.write_file(sysfs("driver_override"), "vfio-pci");
+  if (!chosen) {
+    co_return failed("write driver_override", chosen.error());
+  }
+  const Result<> bound = co_await calls_.write_file("/sys/bus/pci/drivers/vfio-pci/bind", address_);
+  if (!bound) {
+    co_return failed("write drivers/vfio-pci/bind", bound.error());
+  }
+  co_return Result<>();
+}
+
+Co<Result<>> VfioDevice::open() {
+  const Result<std::string> listing = co_await calls_.read_file(sysfs("vfio-dev"));
+  if (!listing) {
+    co_return failed("list vfio-dev", listing.error());
+  }
+  const std::string name = listing->substr(0, listing->find('\n'));
+  const Result<int> cdev = co_await calls_.open("/dev/vfio/devices/" + name);
+  if (!cdev) {
+    co_return failed("open /dev/vfio/devices", cdev.error());
+  }
+  cdev_ = *cdev;
+  co_return Result<>();
+}
+
+Co<Result<>> VfioDevice::bind_iommufd(int iommufd) {
+  uapi::VfioDeviceBindIommufd bind;
+  bind.iommufd = iommufd;
+  const auto done =
+      co_await calls_.ioctl(cdev_, uapi::kVfioDeviceBindIommufd, uapi::bytes_of(bind));
+  if (!done) {
+    co_return failed("VFIO_DEVICE_BIND_IOMMUFD", done.error());
+  }
+  device_id_ = bind.out_devid;
+  co_return Result<>();
+}
+
+Co<Result<>> VfioDevice::attach(std::uint32_t page_table) {
+  uapi::VfioDeviceAttachIommufdPt attach;
+  attach.pt_id = page_table;
+  const auto done =
+      co_await calls_.ioctl(cdev_, uapi::kVfioDeviceAttachIommufdPt, uapi::bytes_of(attach));
+  if (!done) {
+    co_return failed("VFIO_DEVICE_ATTACH_IOMMUFD_PT", done.error());
+  }
+  co_return Result<>();
+}
+
+Co<Result<>> VfioDevice::enable() {
+  const std::uint64_t offset =
+      uapi::vfio_region_offset(uapi::kVfioPciConfigRegionIndex) + kCommandOffset;
+  std::uint16_t command = 0;
+  const auto read = co_await calls_.pread(cdev_, uapi::bytes_of(command), offset);
+  if (!read) {
+    co_return failed("pread config", read.error());
+  }
+  command |= kCommandMemory | kCommandBusMaster;
+  const auto written = co_await calls_.pwrite(cdev_, uapi::bytes_of(command), offset);
+  if (!written) {
+    co_return failed("pwrite config", written.error());
+  }
+  co_return Result<>();
+}
+
+Co<Result<>> VfioDevice::map_bar(MappedCpu& cpu, unsigned index, GuestAddr guest) {
+  uapi::VfioRegionInfo info;
+  info.index = index;
+  const auto done =
+      co_await calls_.ioctl(cdev_, uapi::kVfioDeviceGetRegionInfo, uapi::bytes_of(info));
+  if (!done) {
+    co_return failed("VFIO_DEVICE_GET_REGION_INFO", done.error());
+  }
+  if (info.size == 0 || (info.flags & uapi::kVfioRegionInfoFlagMmap) == 0) {
+    co_return Result<>();  // the guest reads all ones there
+  }
+  const Result<UserAddr> mapped = co_await calls_.mmap(cdev_, info.offset, info.size, true);
+  if (!mapped) {
+    co_return failed("mmap BAR", mapped.error());
+  }
+  cpu.set_bar(index, guest, *mapped, info.size);
+  co_return Result<>();
+}
+
+Co<Result<>> VfioDevice::map_bars(MappedCpu& cpu) {
+  Result<> done = co_await map_bar(cpu, 0, kDeviceBar0);
+  if (done) {
+    done = co_await map_bar(cpu, 2, kDeviceBar2);
+  }
+  co_return done;
+}
+
+Co<Result<>> VfioDevice::connect_interrupts(Vcpu& vcpu) {
+  uapi::VfioIrqInfo info;
+  info.index = uapi::kVfioPciMsixIrqIndex;
+  const auto asked =
+      co_await calls_.ioctl(cdev_, uapi::kVfioDeviceGetIrqInfo, uapi::bytes_of(info));
+  if (!asked) {
+    co_return failed("VFIO_DEVICE_GET_IRQ_INFO", asked.error());
+  }
+  if (info.count == 0) {
+    co_return Result<>();
+  }
+  for (unsigned entry = 0; entry < info.count; ++entry) {
+    const Result<int> eventfd = co_await calls_.eventfd();
+    if (!eventfd) {
+      co_return failed("eventfd", eventfd.error());
+    }
+    eventfds_.push_back(*eventfd);
+    ++threads_;
+    environment_.spawn(deliver(*eventfd, entry, vcpu));
+  }
+  uapi::VfioIrqSet set;
+  set.argsz = static_cast<std::uint32_t>(sizeof(set) + eventfds_.size() * sizeof(std::int32_t));
+  set.flags = uapi::kVfioIrqSetDataEventfd | uapi::kVfioIrqSetActionTrigger;
+  set.index = uapi::kVfioPciMsixIrqIndex;
+  set.count = info.count;
+  std::vector<std::byte> argument(set.argsz);
+  std::memcpy(argument.data(), &set, sizeof(set));
+  std::memcpy(argument.data() + sizeof(set), eventfds_.data(),
+              eventfds_.size() * sizeof(std::int32_t));
+  const auto done = co_await calls_.ioctl(cdev_, uapi::kVfioDeviceSetIrqs, argument);
+  if (!done) {
+    co_return failed("VFIO_DEVICE_SET_IRQS", done.error());
+  }
+  co_return Result<>();
+}
+
+Co<> VfioDevice::deliver(int eventfd, unsigned vector, Vcpu& vcpu) {
+  constexpr unsigned kVectorMax = 63;
+  while (!stopping_) {
+    std::uint64_t count = 0;
+    const auto read = co_await calls_.read(eventfd, uapi::bytes_of(count));
+    if (!read || stopping_) {
+      break;
+    }
+    if (vector >= 1 && vector <= kVectorMax) {
+      vcpu.inject(vector);
+    }
+  }
+  --threads_;
+  threads_ended_.wake_all();
+}
+
+Co<> VfioDevice::stop() {
+  stopping_ = true;
+  std::uint64_t one = 1;
+  for (const int eventfd : eventfds_) {
+    static_cast<void>(co_await calls_.write(eventfd, uapi::bytes_of(one)));
+  }
+  sim::WaitNode node(environment_.context(), environment_.context().actor(), "threads-end");
+  while (threads_ > 0) {
+    co_await threads_ended_.wait(environment_.context(), node);
+  }
+}
+
+}  // namespace baton::vmm

@@ -1,0 +1,402 @@
+#include "model/vmm/vmm.h"
+
+#include "model/linux/uapi/iommufd.h"
+#include "model/linux/uapi/liveupdate.h"
+#include "model/vmm/vmm_record.h"
+
+namespace baton::vmm {
+
+namespace uapi = linux::uapi;
+using linux::Errno;
+using linux::Result;
+
+namespace {
+
+// F_SEAL_SEAL, SHRINK, GROW: what an iommufd demands of preserved memory.
+constexpr std::uint32_t kMemorySeals = 0x1 | 0x2 | 0x4;
+
+// Tokens inside a session; the VM's base is added, so that no two VMs share one: an iommufd's token
+// names the owner of its devices' DMA.
+constexpr unsigned kMemfdToken = 1;
+constexpr unsigned kIommufdToken = 2;
+constexpr unsigned kHwptToken = 3;
+constexpr unsigned kDeviceToken = 16;
+
+}  // namespace
+
+Vmm::Vmm(Environment& environment, const VmConfig& config, unsigned index)
+    : environment_(environment),
+      config_(config),
+      token_base_((std::uint64_t{index} + 1) << 8),
+      process_(environment.kernel().create_process(config.name)),
+      calls_(environment.kernel(), process_),
+      cpu_(environment.simulation(), process_),
+      vcpu_(environment.context(), environment.simulation().add_actor(config.name), cpu_) {
+  for (const Sbdf& address : config_.devices) {
+    devices_.push_back(std::make_unique<VfioDevice>(environment_, calls_, config_.name, address));
+  }
+}
+
+std::unexpected<Errno> Vmm::failed(std::string_view step, Errno error) {
+  return environment_.failed(config_.name, step, error);
+}
+
+// A new guest.
+
+Co<Result<>> Vmm::start() {
+  const Result<> created = co_await create();
+  if (!created) {
+    co_await shut_down();
+    co_return created;
+  }
+  run_guest();
+  environment_.publish(GuestStarted{environment_.generation(), config_.name, status_page()});
+  co_return Result<>();
+}
+
+Co<Result<>> Vmm::create() {
+  Result<> done = co_await create_memory();
+  if (done) {
+    done = co_await map_memory();
+  }
+  if (done) {
+    done = write_boot_info();
+  }
+  if (done && !devices_.empty()) {
+    done = co_await create_address_space();
+  }
+  if (done && !devices_.empty()) {
+    done = co_await assign_devices();
+  }
+  co_return done;
+}
+
+Co<Result<>> Vmm::create_memory() {
+  const Result<int> memfd = co_await calls_.memfd_create(config_.name);
+  if (!memfd) {
+    co_return failed("memfd_create", memfd.error());
+  }
+  memfd_ = *memfd;
+  const Result<> sized = co_await calls_.ftruncate(memfd_, config_.memory + kRecordBytes);
+  if (!sized) {
+    co_return failed("ftruncate", sized.error());
+  }
+  const Result<> sealed = co_await calls_.fcntl_add_seals(memfd_, kMemorySeals);
+  if (!sealed) {
+    co_return failed("fcntl F_ADD_SEALS", sealed.error());
+  }
+  co_return Result<>();
+}
+
+Co<Result<>> Vmm::map_memory() {
+  const Result<UserAddr> mapped =
+      co_await calls_.mmap(memfd_, 0, config_.memory + kRecordBytes, true);
+  if (!mapped) {
+    co_return failed("mmap memfd", mapped.error());
+  }
+  memory_ = *mapped;
+  cpu_.set_memory(memory_, config_.memory);
+  co_return Result<>();
+}
+
+Result<> Vmm::write_boot_info() {
+  BootInfo info;
+  info.device_present = devices_.empty() ? 0 : 1;
+  info.memory_bytes = config_.memory;
+  info.workload = config_.workload;
+  const Result<> stored =
+      process_.store(memory_ + kBootInfoAddress.value(), std::as_bytes(std::span(&info, 1)));
+  return stored ? stored : failed("write boot info", stored.error());
+}
+
+// Guest physical addresses are the device's I/O virtual addresses.
+Co<Result<>> Vmm::create_address_space() {
+  const Result<int> iommufd = co_await calls_.open("/dev/iommu");
+  if (!iommufd) {
+    co_return failed("open /dev/iommu", iommufd.error());
+  }
+  iommufd_ = *iommufd;
+  uapi::iommu_ioas_alloc ioas;
+  const auto allocated =
+      co_await calls_.ioctl(iommufd_, uapi::kIommuIoasAlloc, uapi::bytes_of(ioas));
+  if (!allocated) {
+    co_return failed("IOMMU_IOAS_ALLOC", allocated.error());
+  }
+  ioas_id_ = ioas.out_ioas_id;
+  uapi::iommu_ioas_map_file map;
+  map.flags = uapi::kIoasMapFixedIova | uapi::kIoasMapReadable | uapi::kIoasMapWriteable;
+  map.ioas_id = ioas_id_;
+  map.fd = memfd_;
+  map.length = config_.memory;
+  const auto mapped = co_await calls_.ioctl(iommufd_, uapi::kIommuIoasMapFile, uapi::bytes_of(map));
+  if (!mapped) {
+    co_return failed("IOMMU_IOAS_MAP_FILE", mapped.error());
+  }
+  co_return Result<>();
+}
+
+Co<Result<>> Vmm::assign_devices() {
+  for (const auto& device : devices_) {
+    Result<> done = co_await device->bind_driver();
+    if (done) {
+      done = co_await device->open();
+    }
+    if (done) {
+      done = co_await device->bind_iommufd(iommufd_);
+    }
+    if (!done) {
+      co_return done;
+    }
+  }
+  uapi::iommu_hwpt_alloc hwpt;
+  hwpt.dev_id = devices_.front()->device_id();
+  hwpt.pt_id = ioas_id_;
+  const auto allocated =
+      co_await calls_.ioctl(iommufd_, uapi::kIommuHwptAlloc, uapi::bytes_of(hwpt));
+  if (!allocated) {
+    co_return failed("IOMMU_HWPT_ALLOC", allocated.error());
+  }
+  hwpt_id_ = hwpt.out_hwpt_id;
+  for (const auto& device : devices_) {
+    Result<> done = co_await device->attach(hwpt_id_);
+    if (done) {
+      done = co_await device->enable();
+    }
+    if (!done) {
+      co_return done;
+    }
+  }
+  Result<> done = co_await devices_.front()->map_bars(cpu_);
+  if (done) {
+    done = co_await devices_.front()->connect_interrupts(vcpu_);
+  }
+  co_return done;
+}
+
+void Vmm::run_guest() {
+  running_ = true;
+  environment_.spawn(vcpu_.run());
+  vcpu_.resume();
+}
+
+PhysAddr Vmm::status_page() {
+  const auto page = process_.page_at(memory_ + kGuestStatusAddress.value(), false);
+  return page ? page->address : PhysAddr();
+}
+
+// Handing over, old kernel.
+
+Co<Result<>> Vmm::preserve_file(int fd, std::uint64_t token, const char* what) {
+  uapi::LiveupdatePreserveFd preserve;
+  preserve.fd = fd;
+  preserve.token = token;
+  const auto done =
+      co_await calls_.ioctl(session_, uapi::kLiveupdateSessionPreserveFd, uapi::bytes_of(preserve));
+  if (!done) {
+    co_return failed(what, done.error());
+  }
+  co_return Result<>();
+}
+
+// The page tables are marked, then memory, address space, devices: each needs the one before it.
+Co<Result<>> Vmm::preserve() {
+  if (hwpt_id_ != 0) {
+    uapi::iommu_hwpt_liveupdate_mark_preserve mark;
+    mark.hwpt_id = hwpt_id_;
+    mark.hwpt_token = token(kHwptToken);
+    const auto marked = co_await calls_.ioctl(iommufd_, uapi::kIommuHwptLiveupdateMarkPreserve,
+                                              uapi::bytes_of(mark));
+    // There is no unmark; a second mark says that the token is taken, by itself.
+    if (!marked && marked.error() != Errno::kAddrInUse) {
+      co_return failed("IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE", marked.error());
+    }
+  }
+  Result<> done =
+      co_await preserve_file(memfd_, token(kMemfdToken), "LIVEUPDATE_SESSION_PRESERVE_FD memfd");
+  if (done && iommufd_ >= 0) {
+    done = co_await preserve_file(iommufd_, token(kIommufdToken),
+                                  "LIVEUPDATE_SESSION_PRESERVE_FD iommufd");
+  }
+  for (unsigned i = 0; done && i < devices_.size(); ++i) {
+    done = co_await preserve_file(devices_[i]->cdev(), token(kDeviceToken + i),
+                                  "LIVEUPDATE_SESSION_PRESERVE_FD vfio");
+  }
+  co_return done;
+}
+
+Co<> Vmm::close_session() {
+  if (session_ >= 0) {
+    const int session = session_;
+    session_ = -1;
+    static_cast<void>(co_await calls_.close(session));
+  }
+}
+
+Co<> Vmm::pause() {
+  if (!running_ || vcpu_.paused()) {
+    co_return;
+  }
+  co_await vcpu_.pause();
+  environment_.publish(GuestPaused{environment_.generation(), config_.name});
+}
+
+Result<> Vmm::save() {
+  VmmRecord record;
+  record.memory_bytes = config_.memory;
+  record.ioas_id = ioas_id_;
+  record.hwpt_id = hwpt_id_;
+  record.devices = devices_.size();
+  const UserAddr at = memory_ + config_.memory;
+  Result<> stored = process_.store(at, std::as_bytes(std::span(&vcpu_.registers(), 1)));
+  if (stored) {
+    stored = process_.store(at + kVmmRecordOffset, std::as_bytes(std::span(&record, 1)));
+  }
+  return stored ? stored : failed("save vCPU", stored.error());
+}
+
+void Vmm::resume() {
+  if (!running_ || !vcpu_.paused()) {
+    return;
+  }
+  environment_.publish(GuestResumed{environment_.generation(), config_.name, status_page()});
+  vcpu_.resume();
+}
+
+// Taking over, new kernel.
+
+Co<Result<>> Vmm::restore(linux::ReinjectPolicy reinject) {
+  Result<> done = co_await retrieve();
+  if (done && !devices_.empty()) {
+    done = co_await take_over_devices();
+  }
+  if (!done) {
+    co_await shut_down();
+    co_return done;
+  }
+  // What the device had to say in between was lost: one interrupt, and the guest looks itself.
+  if (!devices_.empty() && reinject == linux::ReinjectPolicy::kSpurious) {
+    vcpu_.inject(kCompletionVector);
+  }
+  environment_.publish(GuestResumed{environment_.generation(), config_.name, status_page()});
+  run_guest();
+  co_return Result<>();
+}
+
+Co<Result<int>> Vmm::retrieve_file(std::uint64_t token, const char* what) {
+  uapi::LiveupdateRetrieveFd retrieve;
+  retrieve.token = token;
+  const auto done =
+      co_await calls_.ioctl(session_, uapi::kLiveupdateSessionRetrieveFd, uapi::bytes_of(retrieve));
+  if (!done) {
+    co_return failed(what, done.error());
+  }
+  co_return retrieve.fd;
+}
+
+// A cdev is found among the devices of vfio-pci, and a failed try is remembered: bind first.
+Co<Result<>> Vmm::retrieve() {
+  for (const auto& device : devices_) {
+    const Result<> bound = co_await device->bind_driver();
+    if (!bound) {
+      co_return bound;
+    }
+  }
+  Result<> done = co_await retrieve_all();
+  if (done) {
+    done = co_await map_memory();
+  }
+  if (done) {
+    done = load();
+  }
+  co_return done;
+}
+
+Co<Result<>> Vmm::retrieve_all() {
+  const Result<int> memfd =
+      co_await retrieve_file(token(kMemfdToken), "LIVEUPDATE_SESSION_RETRIEVE_FD memfd");
+  if (!memfd) {
+    co_return linux::fail(memfd.error());
+  }
+  memfd_ = *memfd;
+  if (devices_.empty()) {
+    co_return Result<>();
+  }
+  const Result<int> iommufd =
+      co_await retrieve_file(token(kIommufdToken), "LIVEUPDATE_SESSION_RETRIEVE_FD iommufd");
+  if (!iommufd) {
+    co_return linux::fail(iommufd.error());
+  }
+  iommufd_ = *iommufd;
+  for (unsigned i = 0; i < devices_.size(); ++i) {
+    const Result<int> cdev =
+        co_await retrieve_file(token(kDeviceToken + i), "LIVEUPDATE_SESSION_RETRIEVE_FD vfio");
+    if (!cdev) {
+      co_return linux::fail(cdev.error());
+    }
+    devices_[i]->adopt(*cdev);
+  }
+  co_return Result<>();
+}
+
+Result<> Vmm::load() {
+  VcpuRegisters registers;
+  VmmRecord record;
+  const UserAddr at = memory_ + config_.memory;
+  Result<> loaded = process_.load(at, std::as_writable_bytes(std::span(&registers, 1)));
+  if (loaded) {
+    loaded = process_.load(at + kVmmRecordOffset, std::as_writable_bytes(std::span(&record, 1)));
+  }
+  if (loaded && (!registers.valid() || !record.valid() || record.memory_bytes != config_.memory ||
+                 record.devices != devices_.size())) {
+    loaded = linux::fail(Errno::kInval);
+  }
+  if (!loaded) {
+    return failed("load vCPU", loaded.error());
+  }
+  vcpu_.registers() = registers;
+  ioas_id_ = record.ioas_id;
+  hwpt_id_ = record.hwpt_id;
+  return {};
+}
+
+// The retrieved iommufd has the objects of its predecessor under their old numbers.
+Co<Result<>> Vmm::take_over_devices() {
+  for (const auto& device : devices_) {
+    Result<> done = co_await device->bind_iommufd(iommufd_);
+    if (done) {
+      done = co_await device->attach(hwpt_id_);
+    }
+    if (!done) {
+      co_return done;
+    }
+  }
+  Result<> done = co_await devices_.front()->map_bars(cpu_);
+  if (done) {
+    done = co_await devices_.front()->connect_interrupts(vcpu_);
+  }
+  co_return done;
+}
+
+Co<Result<>> Vmm::finish() {
+  uapi::LiveupdateFinish finish;
+  const auto done =
+      co_await calls_.ioctl(session_, uapi::kLiveupdateSessionFinish, uapi::bytes_of(finish));
+  if (!done) {
+    co_return failed("LIVEUPDATE_SESSION_FINISH", done.error());
+  }
+  co_await close_session();
+  co_return Result<>();
+}
+
+Co<> Vmm::shut_down() {
+  running_ = false;
+  co_await vcpu_.stop();
+  for (const auto& device : devices_) {
+    co_await device->stop();
+  }
+  session_ = -1;
+  co_await process_.exit();
+  environment_.publish(GuestStopped{environment_.generation(), config_.name});
+}
+
+}  // namespace baton::vmm

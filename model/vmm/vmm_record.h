@@ -1,0 +1,38 @@
+// What a VMM leaves its successor in the last page of the guest's memfd, behind guest memory: the
+// vCPU record, and the numbers of what it made. A format of this user space, not of any kernel.
+//
+//   0    VcpuRegisters (guest_cpu.h)
+//   512  VmmRecord
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "model/vmm/guest_cpu.h"
+#include "sim/memory.h"
+
+namespace baton::vmm {
+
+inline constexpr std::uint64_t kRecordBytes = sim::kPageSize;
+inline constexpr std::uint64_t kVmmRecordOffset = 512;
+
+struct VmmRecord {
+  static constexpr std::uint64_t kMagic = 0x0000'4D4D'5654'4142;  // "BATVMM\0\0"
+  static constexpr std::uint32_t kVersion = 1;
+
+  std::uint64_t magic = kMagic;
+  std::uint32_t version = kVersion;
+  std::uint32_t bytes = 40;
+  std::uint64_t memory_bytes = 0;
+  std::uint32_t ioas_id = 0;  // objects of the preserved iommufd
+  std::uint32_t hwpt_id = 0;
+  std::uint64_t devices = 0;
+
+  bool valid() const { return magic == kMagic && version == kVersion && bytes == 40; }
+};
+
+static_assert(sizeof(VmmRecord) == 40);
+static_assert(std::has_unique_object_representations_v<VmmRecord>);
+static_assert(sizeof(VcpuRegisters) <= kVmmRecordOffset);
+
+}  // namespace baton::vmm
