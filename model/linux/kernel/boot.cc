@@ -1,4 +1,7 @@
 // From the first instruction to init.
+#include <fmt/format.h>
+
+#include "model/kho/command_line.h"
 #include "model/linux/base/observations.h"
 #include "model/linux/kernel/observations.h"
 #include "model/linux/kernel/state.h"
@@ -27,6 +30,17 @@ host::BootHandoff effective(host::BootHandoff handoff, const KernelConfig& confi
   return handoff;
 }
 
+// Module parameters on the command line override how the kernel was configured.
+KernelConfig with_parameters(KernelConfig config, const host::BootHandoff& handoff) {
+  const std::string_view line = handoff.command_line;
+  for (const std::string_view module : {"vfio-pci", "vfio_pci"}) {
+    const std::string parameter = fmt::format("{}.disable_denylist", module);
+    config.vfio_disable_denylist =
+        kho::flag(line, parameter).value_or(config.vfio_disable_denylist);
+  }
+  return config;
+}
+
 }  // namespace
 
 std::string effective_command_line(const KernelConfig& config, const std::string& command_line) {
@@ -39,7 +53,7 @@ Kernel::State::State(Kernel& kernel, host::KernelPort& port, const host::BootHan
                      const KernelConfig& config, Init init)
     : kernel_(kernel),
       port_(port),
-      config_(config),
+      config_(with_parameters(config, handoff)),
       handoff_(effective(handoff, config)),
       init_(std::move(init)),
       handover_(config.pieces.kho == KhoVersion::kOff ? std::nullopt
