@@ -134,6 +134,17 @@ void Watch::on_session(const linux::SessionChanged& seen) {
   if (pending_.empty()) end_handover();
 }
 
+const WatchedDevice* Watch::device(const pci::Function& function) const {
+  const auto found = order_.find(&function);
+  return found == order_.end() ? nullptr : &world_.devices[found->second];
+}
+
+const Mapping& Watch::at_freeze(const pci::Function& function) const {
+  return at_freeze_[order_.at(&function)];
+}
+
+void Watch::milestone(std::string text) { milestones_.push_back({now(), std::move(text)}); }
+
 // A reboot hook with nothing preserved promises nothing.
 void Watch::begin_handover() {
   pending_.clear();
