@@ -1,6 +1,7 @@
 #include "model/devices/dsa/enable_checks.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 namespace baton::devices::dsa {
@@ -45,7 +46,7 @@ CommandError check_wq_membership(const RegisterFile& r) {
     }
     const std::uint64_t wqs = r.group(grpcfg::kWqs, g);
     if (wqs >> kWqCount != 0) return CommandError::kWqMembership;
-    for (std::uint32_t w = 0; w < kWqCount; ++w) groups[w] += static_cast<std::uint32_t>(wqs >> w & 1);
+    for (std::uint32_t w = 0; w < kWqCount; ++w) groups[w] += (wqs >> w & 1) != 0 ? 1u : 0u;
   }
   for (std::uint32_t w = 0; w < kWqCount; ++w) {
     if (groups[w] != (size_of(r, w) > 0 ? 1u : 0u)) return CommandError::kWqMembership;
