@@ -111,14 +111,15 @@ void PciCore::State::init_msi(PciDev& dev) {
   if (dev.msi_cap != 0) {
     const std::uint32_t control = read(dev, dev.msi_cap + 2U, 2, "pci_msi_init");
     if ((control & regs::kMsiEnable) != 0) {
-      write(dev, dev.msi_cap + 2U, 2, control & ~regs::kMsiEnable, "pci_msi_init");
+      write(dev, dev.msi_cap + 2U, 2, control & ~std::uint32_t{regs::kMsiEnable}, "pci_msi_init");
     }
   }
   dev.msix_cap = find_capability(dev, regs::kCapMsix, "pci_msix_init");
   if (dev.msix_cap != 0) {
     const std::uint32_t control = read(dev, dev.msix_cap + 2U, 2, "pci_msix_init");
     if ((control & regs::kMsixEnable) != 0) {
-      write(dev, dev.msix_cap + 2U, 2, control & ~regs::kMsixEnable, "pci_msix_init");
+      write(dev, dev.msix_cap + 2U, 2, control & ~std::uint32_t{regs::kMsixEnable},
+            "pci_msix_init");
     }
   }
 }
@@ -132,14 +133,14 @@ void PciCore::State::init_pm(PciDev& dev) {
   const std::uint32_t capabilities = read(dev, dev.pm_cap + 2U, 2, kPm);
   std::uint32_t control = read(dev, dev.pm_cap + 4U, 2, kPm);
   if (capabilities >> 11 != 0) {  // PME from some state: status cleared, enable off
-    const std::uint32_t quiet = (control | regs::kPmPmeStatus) & ~regs::kPmPmeEnable;
+    const std::uint32_t quiet = (control | regs::kPmPmeStatus) & ~std::uint32_t{regs::kPmPmeEnable};
     if (!dev.incoming || (control & (regs::kPmPmeStatus | regs::kPmPmeEnable)) != 0) {
       write(dev, dev.pm_cap + 4U, 2, quiet, "__pci_pme_active");
     }
-    control = quiet & ~regs::kPmPmeStatus;
+    control = quiet & ~std::uint32_t{regs::kPmPmeStatus};
   }
   if ((control & regs::kPmState) != 0) {
-    write(dev, dev.pm_cap + 4U, 2, control & ~regs::kPmState, "pci_power_up");
+    write(dev, dev.pm_cap + 4U, 2, control & ~std::uint32_t{regs::kPmState}, "pci_power_up");
   }
 }
 

@@ -127,8 +127,8 @@ unsigned PciCore::State::scan_bridge(PciBus& bus, PciDev& bridge, unsigned max, 
   const unsigned secondary = buses >> 8 & 0xFF;
   const unsigned subordinate = buses >> 16 & 0xFF;
   const std::uint32_t control = read(bridge, regs::kBridgeControl, 2, kScanBridge);
-  update(bridge, regs::kBridgeControl, 2, control, control & ~regs::kBridgeControlMasterAbort,
-         kScanBridge);
+  update(bridge, regs::kBridgeControl, 2, control,
+         control & ~std::uint32_t{regs::kBridgeControlMasterAbort}, kScanBridge);
   if (primary == 0 && bus.number != 0 && secondary != 0 && subordinate != 0) primary = bus.number;
   const bool broken = primary != bus.number || secondary <= bus.number || secondary > subordinate;
   if ((secondary != 0 || subordinate != 0) && !broken) {
