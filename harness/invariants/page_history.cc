@@ -93,7 +93,10 @@ void PageHistory::on_released(const linux::MemoryReleased& seen) {
 }
 
 void PageHistory::on_ledger(const linux::LedgerEntry& seen) {
-  if (seen.pages.length == 0) return;
+  // Addresses of device memory are no pages of RAM.
+  const bool memory =
+      seen.kind == linux::LedgerKind::kPages || seen.kind == linux::LedgerKind::kTable;
+  if (!memory || seen.pages.length == 0) return;
   if (seen.event == linux::LedgerEvent::kPreserved) preserved_.add(seen.pages);
   if (seen.event == linux::LedgerEvent::kUnpreserved) preserved_.remove(seen.pages);
   if (!records_.empty()) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "model/pci/observations.h"
 #include "model/vmm/observations.h"
 
 namespace baton::harness {
@@ -26,14 +27,26 @@ Operator::Operator(Watch& watch, const std::vector<ScriptStep>& script)
   sim::Simulation& simulation = watch.simulation();
   simulation.topic<linux::PhaseEntered>().subscribe([this](const linux::PhaseEntered& seen) {
     if (seen.phase != linux::RunPhase::kRun) return;
-    if (!started_) started_ = watch_.now();
     next_up_ = !up_;
     up_ = true;
+    start_if_ready();
+  });
+  for (const WatchedDevice& device : watch.devices()) idle_.insert(device.function->name());
+  simulation.topic<pci::RequestDone>().subscribe([this](const pci::RequestDone& seen) {
+    const bool wrote = seen.completion.arrived() && seen.request.write &&
+                       seen.completion.destination == pci::Destination::kRam;
+    if (started_ || !wrote) return;
+    idle_.erase(seen.function.name());
+    start_if_ready();
   });
   simulation.topic<host::KernelJumped>().subscribe([this](const auto&) { up_ = false; });
   simulation.topic<host::ColdRebooted>().subscribe([this](const auto&) { up_ = false; });
   simulation.topic<host::KernelHalted>().subscribe([this](const auto&) { halted_ = true; });
   simulation.topic<vmm::OperatorAnswered>().subscribe([this](const auto&) { answered_ = true; });
+}
+
+void Operator::start_if_ready() {
+  if (!started_ && up_ && idle_.empty()) started_ = watch_.now();
 }
 
 std::optional<sim::Time> Operator::next() const {

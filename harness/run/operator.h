@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "harness/invariants/watch.h"
@@ -17,7 +19,8 @@ class Operator {
   Operator(const Operator&) = delete;
   Operator& operator=(const Operator&) = delete;
 
-  // When user space of the first kernel ran; script times count from here.
+  // When the guests' devices were all at work for the first time (without any: when user space
+  // ran); script times count from here.
   std::optional<sim::Time> started() const { return started_; }
   // The time of the next line, if there is one and the times count already.
   std::optional<sim::Time> next() const;
@@ -31,10 +34,13 @@ class Operator {
   sim::Time last_typed() const { return last_typed_; }
 
  private:
+  void start_if_ready();
+
   Watch& watch_;
   const std::vector<ScriptStep>& script_;
   std::size_t typed_ = 0;
   std::optional<sim::Time> started_;
+  std::set<std::string> idle_;  // devices that have not written to memory yet
   sim::Time last_typed_;
   bool answered_ = true;
   bool up_ = false;       // the running kernel's user space runs

@@ -20,8 +20,8 @@ namespace {
 
 // How often an interruption is noticed.
 constexpr sim::Duration kSlice = sim::Duration::milliseconds(10);
-// What the run goes on for when its last step is done.
-constexpr sim::Duration kTail = sim::Duration::milliseconds(20);
+// What the run goes on for when its last step is done: guests verify what was copied meanwhile.
+constexpr sim::Duration kTail = sim::Duration::milliseconds(200);
 // How long a step may take: a boot and user space take a good second.
 constexpr sim::Duration kStepLimit = sim::Duration::seconds(5);
 
@@ -191,8 +191,10 @@ class Run {
     const bool waiting = !operator_->next() && !scenario().end;
     const sim::Time since = operator_->started() ? operator_->last_typed() : sim::Time();
     if ((waiting || !operator_->started()) && now - since > kStepLimit) {
-      result_.notes.push_back(fmt::format("given up: the last step was not done within {}",
-                                          sim::to_string(kStepLimit)));
+      result_.notes.push_back(fmt::format(
+          "given up: {} within {}",
+          operator_->started() ? "the last step was not done" : "the guests' devices did no work",
+          sim::to_string(kStepLimit)));
       return now;
     }
     return std::nullopt;

@@ -58,7 +58,7 @@ std::string_view name(Action action);
 enum class OnRefusal : std::uint8_t { kStop, kGoOnWithout, kShutDownVm };
 
 struct ScriptStep {
-  sim::Duration at;  // since user space first ran
+  sim::Duration at;  // since the devices of all VMs are at work
   Action action = Action::kLiveUpdate;
   OnRefusal on_refusal = OnRefusal::kStop;
   Position position;

@@ -153,15 +153,18 @@ constexpr std::array kRows{
     list("script", kMay, "what the operator does, and when"),
     map("script[]", kMay, "one step"),
     number("script[].at", KeyType::kDuration, kMust, "", 0, 3600 * kSecond,
-           "simulated time since user space first ran", "10ms"),
+           "simulated time since the devices of all VMs are at work (without any: since user space "
+           "runs)",
+           "10ms"),
     choice("script[].do", kMust, "", actions, "the step"),
     choice("script[].on_refusal", kMay, "stop", refusals,
            "what the orchestrator does when a VM cannot be preserved"),
 
-    number("end", KeyType::kDuration, kMay, "", kMicrosecond, 3600 * kSecond,
-           "length of the run since user space first ran; without it, the run ends 20 ms after "
-           "the last step of the script has been finished",
-           "5s"),
+    number(
+        "end", KeyType::kDuration, kMay, "", kMicrosecond, 3600 * kSecond,
+        "length of the run, counted as `at`; without it, the run ends 200 ms after the last step "
+        "of the script has been done",
+        "5s"),
 
     list("expect", kMust, "what must come out"),
     map("expect[]", kMay, "one expectation: holds, violates or measure"),

@@ -1,0 +1,157 @@
+// The command line: what each command prints where, and the exit status.
+
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+
+using namespace baton::cli;
+
+namespace {
+
+const std::string kSource = BATON_SOURCE_DIR;
+
+struct Ran {
+  int code = 0;
+  std::string data;
+  std::string human;
+};
+
+Ran run(Options options) {
+  std::ostringstream data;
+  std::ostringstream human;
+  Ran result;
+  result.code = run_program(options, {data, human}, [] { return false; });
+  result.data = data.str();
+  result.human = human.str();
+  return result;
+}
+
+Options make(Command command, std::vector<std::string> scenarios = {}, std::string what = {}) {
+  Options options;
+  options.command = command;
+  options.scenarios = std::move(scenarios);
+  options.what = std::move(what);
+  return options;
+}
+
+// A file in a folder of its own beside the dumps.
+class TemporaryScenario {
+ public:
+  explicit TemporaryScenario(const std::string& text) {
+    folder_ =
+        std::filesystem::temp_directory_path() / ("baton-cli-test-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_);
+    std::ofstream(folder_ / "s.yaml") << text;
+  }
+  ~TemporaryScenario() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  TemporaryScenario(const TemporaryScenario&) = delete;
+  TemporaryScenario& operator=(const TemporaryScenario&) = delete;
+
+  std::string file() const { return (folder_ / "s.yaml").string(); }
+  std::string folder() const { return folder_.string(); }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+std::string short_run(const std::string& expect) {
+  return "baton: 1\ntitle: t\nmachine:\n  memory: 8GiB\n  topology: {lspci: \"" + kSource +
+         "/scenarios/hosts/flat.lspci\"}\nend: 5ms\nexpect: " + expect + "\n";
+}
+
+}  // namespace
+
+TEST_CASE("check says ok for a good scenario and status 2 with a place for a bad one") {
+  const TemporaryScenario good(short_run("[{holds: all}]"));
+  const Ran ok = run(make(Command::kCheck, {good.file()}));
+  CHECK(ok.code == kHeld);
+  CHECK(ok.data.empty());
+  CHECK(ok.human.starts_with("ok "));
+  const TemporaryScenario bad(short_run("[{hold: all}]"));
+  const Ran wrong = run(make(Command::kCheck, {bad.file()}));
+  CHECK(wrong.code == kUsage);
+  CHECK(wrong.human.find("error[E0103]") != std::string::npos);
+  CHECK(wrong.human.find("did you mean \"holds\"?") != std::string::npos);
+}
+
+TEST_CASE("check --expand prints the scenario on stdout") {
+  const TemporaryScenario scenario(short_run("[{holds: all}]"));
+  Options options = make(Command::kCheck, {scenario.file()});
+  options.expand = true;
+  const Ran ran = run(options);
+  CHECK(ran.code == kHeld);
+  CHECK(ran.data.find("# default") != std::string::npos);
+}
+
+TEST_CASE("run ends with 0, 1, 2 or 3 by what came out") {
+  const TemporaryScenario held(short_run("[{measure: live_updates, below: 1}]"));
+  CHECK(run(make(Command::kRun, {held.file()})).code == kHeld);
+  const TemporaryScenario failed(short_run("[{measure: live_updates, above: 1}]"));
+  const Ran ran = run(make(Command::kRun, {failed.file()}));
+  CHECK(ran.code == kFailed);
+  CHECK(ran.human.find("FAIL  measure: live_updates, above: 1") != std::string::npos);
+  CHECK(run(make(Command::kRun, {"/nonexistent.yaml"})).code == kUsage);
+  CHECK(run(make(Command::kRun, {kSource + "/sim"})).code == kNothing);
+}
+
+TEST_CASE("nothing is run when one of several scenarios is wrong") {
+  const TemporaryScenario good(short_run("[{measure: live_updates, below: 1}]"));
+  const Ran ran = run(make(Command::kRun, {good.file(), "/nonexistent.yaml"}));
+  CHECK(ran.code == kUsage);
+  CHECK(ran.human.find("expectations") == std::string::npos);
+}
+
+TEST_CASE("a JSON report goes to stdout or to a file, and status 6 says it could not be written") {
+  const TemporaryScenario scenario(short_run("[{measure: live_updates, below: 1}]"));
+  Options options = make(Command::kRun, {scenario.file()});
+  options.reports = {"json=-"};
+  const Ran to_stdout = run(options);
+  CHECK(to_stdout.code == kHeld);
+  CHECK(boost::json::parse(to_stdout.data).at("runs").as_array().size() == 1);
+  options.reports = {"json=" + scenario.folder() + "/out.json"};
+  CHECK(run(options).code == kHeld);
+  CHECK(std::filesystem::exists(scenario.folder() + "/out.json"));
+  options.reports = {"json=" + scenario.folder() + "/missing/out.json"};
+  CHECK(run(options).code == kNotWritten);
+  options.reports = {"pdf=out"};
+  CHECK(run(options).code == kUsage);
+  options.reports = {"json"};
+  CHECK(run(options).code == kUsage);
+}
+
+TEST_CASE("lists are data, and an unknown list is a usage error") {
+  CHECK(run(make(Command::kList, {}, "invariants")).data.find("dma-continuity") !=
+        std::string::npos);
+  CHECK(run(make(Command::kList, {}, "defects")).data.find("memfd-skip-folio") !=
+        std::string::npos);
+  CHECK(run(make(Command::kList, {}, "policies")).data.find("disable-in-freeze") !=
+        std::string::npos);
+  CHECK(run(make(Command::kList, {}, "problems")).data.find("E0107") != std::string::npos);
+  CHECK(run(make(Command::kList, {}, "measures")).data.find("guest_pause") != std::string::npos);
+  Options scenarios = make(Command::kList, {}, "scenarios");
+  scenarios.folder = kSource + "/scenarios";
+  CHECK(run(scenarios).data.find("quickstart.yaml") != std::string::npos);
+  const Ran wrong = run(make(Command::kList, {}, "invariant"));
+  CHECK(wrong.code == kUsage);
+  CHECK(wrong.human.find("did you mean \"invariants\"?") != std::string::npos);
+}
+
+TEST_CASE("policies that are not built are not listed") {
+  CHECK(run(make(Command::kList, {}, "policies")).data.find("irte-drop") == std::string::npos);
+}
+
+TEST_CASE("invariants, defects and problems are explained") {
+  CHECK(run(make(Command::kExplain, {}, "isolation")).code == kHeld);
+  CHECK(run(make(Command::kExplain, {}, "memfd-skip-folio")).code == kHeld);
+  CHECK(run(make(Command::kExplain, {}, "E0104")).code == kHeld);
+  CHECK(run(make(Command::kExplain, {}, "isolatoin")).code == kUsage);
+}
