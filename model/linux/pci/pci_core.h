@@ -1,4 +1,12 @@
 // The PCI core of one kernel: enumeration, drivers' services, shutdown [linux drivers/pci/].
+//
+// A function that the previous kernel handed over is enumerated without a write: its BAR sizes and
+// window kinds come from the folio of FLB "baton-pci-v1", tests of what can be written are left
+// out, and a read-modify-write that would change nothing is not made [policy config_writes:
+// three-stage-from-folio]. All other functions get the writes of a 7.x kernel, in its order.
+//
+// Not modelled: simulated time of a single configuration access (the boot profile has the sum), and
+// what the files of this folder name: ASPM, ACS, SR-IOV, resource assignment, port services.
 #pragma once
 
 #include <memory>
