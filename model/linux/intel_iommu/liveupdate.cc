@@ -107,8 +107,8 @@ Result<iommu::HardwareDriver::UnitState> IntelIommu::preserve_unit(PhysAddr regi
       return fail(done.error());
     }
     unit.root_preserved = true;
+    unit.record(LedgerEvent::kPreserved, kRootTable, unit.root());
   }
-  unit.record(LedgerEvent::kPreserved, kRootTable, unit.root());
   return UnitState{unit.root(), {}};
 }
 
@@ -133,11 +133,12 @@ Result<iommu::HardwareDriver::UnitState> IntelIommu::preserve_device(pci::PciDev
         return fail(done.error());
       }
       unit->preserved_buses.push_back(bus);
+      unit->record(LedgerEvent::kPreserved, kContextTable, table);
     }
     add_table(unit->preserved_tables, bus);
-    unit->record(LedgerEvent::kPreserved, kContextTable, table);
   }
-  state_->record_id(LedgerEvent::kPreserved, info.domain->id_on(*unit).value());
+  unit->preserved_ids.push_back(info.domain->id_on(*unit).value());
+  state_->record_id(LedgerEvent::kPreserved, unit->preserved_ids.back());
   return UnitState{unit->root(), unit->preserved_tables};
 }
 
@@ -151,6 +152,10 @@ void IntelIommu::unpreserve_unit(PhysAddr registers) {
     state_->kho.unpreserve_folio(unit.root(), 0);
     unit.record(LedgerEvent::kUnpreserved, kRootTable, unit.root());
   }
+  for (const std::uint16_t id : unit.preserved_ids) {
+    state_->record_id(LedgerEvent::kUnpreserved, id);
+  }
+  unit.preserved_ids.clear();
   unit.preserved_buses.clear();
   unit.preserved_tables = {};
   unit.root_preserved = false;

@@ -91,6 +91,7 @@ class Unit {
   bool root_preserved = false;
   std::vector<unsigned> preserved_buses;
   ContextTables preserved_tables{};
+  std::vector<std::uint16_t> preserved_ids;  // one for each device
 
   void record(LedgerEvent event, const char* what, PhysAddr table);
 
