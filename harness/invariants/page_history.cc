@@ -145,7 +145,8 @@ std::vector<ChainLink> PageHistory::tell(PhysAddr page) const {
                                             jump.preserved.contains(page) ? "is" : "is NOT")});
   }
   for (const Release& release : releases_) {
-    if (release.kept.contains(page)) continue;
+    // That the first kernel found it free tells nothing.
+    if (release.generation == 0 || release.kept.contains(page)) continue;
     links.push_back({release.time,
                      fmt::format("kernel {} gives it to its page allocator", release.generation)});
   }

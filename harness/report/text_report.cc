@@ -200,8 +200,11 @@ std::string format_story(const RunResult& result, bool verbose) {
   write_verdicts(out, result);
   fmt::format_to(out, "\n");
   for (const StandingCount& count : result.standings) {
-    fmt::format_to(out, "  {:<15} {:>3}  {}\n", count.standing, count.things.size(),
-                   fmt::join(count.things, ", "));
+    constexpr std::size_t kShown = 4;
+    const std::size_t shown = std::min(kShown, count.things.size());
+    const std::span<const std::string> things(count.things.data(), shown);
+    fmt::format_to(out, "  {:<15} {:>3}  {}{}\n", count.standing, count.things.size(),
+                   fmt::join(things, ", "), shown < count.things.size() ? ", ..." : "");
   }
   write_closing(out, result);
   write_lessons(out, result);

@@ -110,7 +110,7 @@ void Recorder::subscribe_to_standings() {
     if (watch_.jumped()) use(std::string(kAssumed), "baton-*-v1 records (no upstream series)");
   });
   simulation.topic<linux::BootStepEntered>().subscribe([this](const linux::BootStepEntered& seen) {
-    use(std::string(kAssumed), fmt::format("boot step {}", seen.step.name));
+    use(std::string(kAssumed), fmt::format("time of {}", seen.step.name));
   });
   simulation.topic<iommu_vtd::TranslationSwitched>().subscribe([this](const auto&) {
     use(std::string(kMeasured), "VT-d unit (replayed vectors)");

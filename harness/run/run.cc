@@ -190,14 +190,21 @@ class Run {
     }
     const bool waiting = !operator_->next() && !scenario().end;
     const sim::Time since = operator_->started() ? operator_->last_typed() : sim::Time();
-    if ((waiting || !operator_->started()) && now - since > kStepLimit) {
+    if ((waiting || !operator_->started()) && now - since > step_limit()) {
       result_.notes.push_back(fmt::format(
           "given up: {} within {}",
           operator_->started() ? "the last step was not done" : "the guests' devices did no work",
-          sim::to_string(kStepLimit)));
+          sim::to_string(step_limit())));
       return now;
     }
     return std::nullopt;
+  }
+
+  // A platform reset takes its time before the boot.
+  sim::Duration step_limit() const {
+    const std::vector<ScriptStep>& script = scenario().script;
+    const bool reset = !script.empty() && script.back().action == Action::kColdReboot;
+    return reset ? kStepLimit + host_.machine->timing().platform_reset : kStepLimit;
   }
 
   void describe() {

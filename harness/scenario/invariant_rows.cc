@@ -55,13 +55,13 @@ constexpr std::array kInvariants{
 constexpr std::array kMeasures{
     MeasureRow{"guest_pause", MeasureUnit::kDuration,
                "longest time between a guest's pause and its resumption"},
-    MeasureRow{"dma_stall", MeasureUnit::kDuration,
-               "longest time without a completed request of a preserved device, between freeze and "
-               "finish, while it had work"},
+    MeasureRow{
+        "dma_stall", MeasureUnit::kDuration,
+        "longest gap between requests of a preserved device that had work, freeze to finish"},
     MeasureRow{"dma_bytes", MeasureUnit::kBytes,
-               "bytes that devices of VMs wrote to memory in the whole run"},
+               "bytes that the VMs' devices wrote to memory in the whole run"},
     MeasureRow{"dma_bytes_without_kernel", MeasureUnit::kBytes,
-               "bytes that they wrote between the freeze and the return of user space"},
+               "bytes that they wrote from the freeze to the return of user space"},
     MeasureRow{"guest_mismatches", MeasureUnit::kCount,
                "wrong bytes or records that the guests counted"},
     MeasureRow{"live_updates", MeasureUnit::kCount, "jumps from one kernel to the next"},
