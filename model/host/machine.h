@@ -89,7 +89,7 @@ class Machine final : public pci::RootComplex {
   bool halted() const;
   KernelPort* port();  // of the running kernel; null between kernels and after a halt
 
-  // The operator types a line at the console.
+  // The operator types a line at the console. Not from phase check: the kernel hears it now.
   void type(std::string line);
   // By the port: a handler was set.
   void offer_console_lines();

@@ -84,6 +84,18 @@ TEST_CASE("A read of the interrupt range and a write of another size are refused
   CHECK_FALSE(bench.probe->dma_write(0xFEE0'0000, data).arrived());
 }
 
+TEST_CASE("With interrupt remapping off the unit passes compatibility messages") {
+  Bench bench(true);
+  bench.enable(*bench.probe);
+  std::vector<InterruptDelivered> seen;
+  bench.simulation.topic<InterruptDelivered>().subscribe(
+      [&seen](const InterruptDelivered& delivered) { seen.push_back(delivered); });
+  CHECK(bench.probe->message(0xFEE0'0000, 0x41).arrived());
+  bench.simulation.run();
+  REQUIRE(seen.size() == 1);
+  CHECK(seen[0].vector == Vector(0x41));
+}
+
 TEST_CASE("An interrupt message that no kernel handles is an orphan") {
   Bench bench;
   bench.enable(*bench.probe);
