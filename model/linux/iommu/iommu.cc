@@ -122,7 +122,7 @@ Result<> IommuCore::attach(pci::PciDev& dev, Domain& domain) {
 
 void IommuCore::detach(pci::PciDev& dev) {
   Group* group = state_->group_of(dev);
-  BATON_CHECK(group != nullptr, "a device without a group is detached");
+  BATON_CHECK(group != nullptr, "a device without a group leaves its domain");
   group->attached = nullptr;
   state_->driver->attach_blocking(dev);
 }
