@@ -15,14 +15,14 @@ constexpr std::array kInvariants{
         "no two completed requests may be further apart than the bound: 100 us by default, far "
         "above the slowest path of the timing table with every remapping structure missed.",
         "[linux Documentation/core-api/liveupdate.rst]; design target: devices keep running",
-        "quickstart", "iommu-translation-off"},
+        "quickstart", "pci-clear-bus-master"},
     InvariantRow{
         "dma-integrity", "Every byte lands where the guest meant it, once, and nowhere else.",
         "From the freeze on, each request of a preserved device must reach the physical page that "
         "its I/O virtual address meant when the device was preserved, and must not read a page "
         "that a later kernel has overwritten. The guest compares what was copied, byte for byte; "
         "a mismatch that it counts is a violation too.",
-        "[VT-d 3.7]; [linux Documentation/core-api/kho]", "quickstart", "memfd-skip-folio"},
+        "[VT-d 3.7]; [linux Documentation/core-api/kho]", "quickstart", "iommu-translation-off"},
     InvariantRow{
         "isolation", "No device reaches memory of another domain, of the kernel, or freed memory.",
         "The checker keeps its own account of who owns each page, from what every kernel's page "

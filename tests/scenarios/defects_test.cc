@@ -1,0 +1,78 @@
+// The defect matrix: quickstart with each defect in every kernel. A defect that nothing catches and
+// an invariant that nothing fires are failures: then the checkers prove nothing.
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "harness/report/text_report.h"
+#include "harness/run/host_builder.h"
+#include "harness/run/run.h"
+#include "harness/scenario/invariant_rows.h"
+
+using namespace baton;
+using namespace baton::harness;
+
+namespace {
+
+const std::string kFolder = std::string(BATON_SOURCE_DIR) + "/scenarios";
+
+std::string quickstart() {
+  std::ifstream stream(kFolder + "/quickstart.yaml");
+  std::ostringstream content;
+  content << stream.rdbuf();
+  return content.str();
+}
+
+// Which invariants a defect fires.
+std::set<std::string> fired_by(std::string_view defect) {
+  std::string text = quickstart();
+  text.insert(text.find("\npolicies:") + 1, fmt::format("defects: [{}]\n", defect));
+  const Loaded loaded = check_scenario_text("quickstart.yaml", text, kFolder);
+  INFO(loaded.errors());
+  REQUIRE(loaded.good());
+  std::set<std::string> fired;
+  for (const InvariantVerdict& verdict : run_scenario(loaded, {}).verdicts) {
+    if (verdict.violations != 0) fired.insert(verdict.id);
+  }
+  return fired;
+}
+
+// One VM has one domain: there is no second one whose translations the id could mix up with.
+constexpr std::string_view kNeedsTwoDomains = "iommu-reuse-domain-id";
+
+}  // namespace
+
+TEST_CASE("every defect is caught, and every invariant is fired by the defect it names") {
+  std::map<std::string, std::set<std::string>> matrix;
+  for (const linux::DefectRow& row : linux::defect_rows()) {
+    INFO(row.id);
+    const std::set<std::string> fired = fired_by(row.id);
+    CHECK(fired.empty() == (row.id == kNeedsTwoDomains));
+    matrix.emplace(std::string(row.id), fired);
+  }
+  for (const InvariantRow& row : invariant_rows()) {
+    INFO(row.id << " by " << row.defect);
+    CHECK(matrix.at(std::string(row.defect)).contains(std::string(row.id)));
+  }
+}
+
+TEST_CASE("checking with the host built survives every one-character deletion of quickstart") {
+  const std::string text = quickstart();
+  // Comments are skipped: the first key follows them.
+  for (std::size_t at = text.find("\nbaton:") + 1; at < text.size(); ++at) {
+    std::string changed = text;
+    changed.erase(at, 1);
+    const auto line = static_cast<unsigned>(
+        1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+    const Loaded loaded = check_scenario_text("s.yaml", changed, kFolder);
+    if (loaded.good()) continue;
+    const Diagnostic first = loaded.diagnostics.sorted().front();
+    if (first.at.line < line) {
+      FAIL_CHECK("deleting character " << at << " of line " << line << " is reported at line "
+                                       << first.at.line << ": " << first.message);
+    }
+  }
+}
