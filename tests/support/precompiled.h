@@ -13,3 +13,5 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "sim/actor.h"
