@@ -12,6 +12,7 @@
 #include "harness/run/judge.h"
 #include "harness/run/operator.h"
 #include "harness/run/recorder.h"
+#include "model/host/observations.h"
 #include "model/linux/kernel/kernel.h"
 #include "model/vmm/user_space.h"
 
@@ -131,6 +132,11 @@ class Run {
     recorder_ = std::make_unique<Recorder>(*watch_);
     checkers_ = make_checkers(*watch_);
     operator_ = std::make_unique<Operator>(*watch_, scenario().script);
+    if (options.at_jump) {
+      simulation_.topic<host::KernelJumped>().subscribe([this](const host::KernelJumped& seen) {
+        options_.at_jump(host_.machine->memory(), seen.image);
+      });
+    }
     if (options.keep_log) {
       simulation_.log().set_sink([this](const sim::LogLine& line) {
         result_.log.push_back({line.time, sim::format_line(line)});

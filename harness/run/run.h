@@ -6,6 +6,8 @@
 
 #include "harness/report/run_result.h"
 #include "harness/scenario/scenario.h"
+#include "model/host/handoff.h"
+#include "sim/memory.h"
 
 namespace baton::harness {
 
@@ -14,6 +16,8 @@ struct RunOptions {
   bool keep_log = false;
   // Asked between slices of simulated time; true ends the run where it is.
   std::function<bool()> interrupted;
+  // What a test does to the memory that is handed over, at the instant of each jump.
+  std::function<void(sim::PhysicalMemory&, const host::KexecImage&)> at_jump;
 };
 
 // `loaded` has been checked (check_scenario). A bug in baton throws sim::BugError.
