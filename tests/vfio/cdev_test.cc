@@ -146,7 +146,7 @@ Co<> virtual_config(VfioKernel& kernel, VfioNotes& notes) {
   CHECK(value == 0xFFFFFFFF);
   AWAIT_OK(write_region(kernel, cdev, kConfig, 0x24, ~std::uint32_t{0}));
   AWAIT_OK(read_region(kernel, cdev, kConfig, 0x24, value));
-  CHECK(value == 0);  // not implemented
+  CHECK(value == 0);  // there is no BAR 5
   AWAIT_OK(write_region(kernel, cdev, kConfig, 0, std::uint32_t{0}));
   AWAIT_OK(write_region(kernel, cdev, kConfig, 0x3C, std::uint8_t{7}));
   std::uint8_t line = 0;
