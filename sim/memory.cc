@@ -1,5 +1,6 @@
 #include "sim/memory.h"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -19,6 +20,10 @@ void* map(std::uint64_t size) {
 
 }  // namespace
 
+BadAccess::BadAccess(PhysAddr address)
+    : BugError(fmt::format("access outside physical memory, at {:#x}", address.value())),
+      address_(address) {}
+
 PhysicalMemory::PhysicalMemory(std::uint64_t size)
     : size_(size), region_marked_(size / kPageSize / kPagesPerRegion + 1) {
   BATON_CHECK(size > 0 && size % kPageSize == 0, "memory size is not a multiple of the page size");
@@ -32,7 +37,9 @@ PhysicalMemory::~PhysicalMemory() {
 }
 
 void PhysicalMemory::read(PhysAddr address, std::span<std::byte> to) {
-  BATON_CHECK(contains(address, to.size()), "read outside physical memory");
+  if (!contains(address, to.size())) {
+    throw BadAccess(address);
+  }
   while (!to.empty()) {
     const std::size_t step = std::min<std::size_t>(to.size(), kPageSize - address.page_offset());
     std::memcpy(to.data(), page(address).data() + address.page_offset(), step);
@@ -42,7 +49,9 @@ void PhysicalMemory::read(PhysAddr address, std::span<std::byte> to) {
 }
 
 void PhysicalMemory::write(PhysAddr address, std::span<const std::byte> from) {
-  BATON_CHECK(contains(address, from.size()), "write outside physical memory");
+  if (!contains(address, from.size())) {
+    throw BadAccess(address);
+  }
   while (!from.empty()) {
     const std::size_t step = std::min<std::size_t>(from.size(), kPageSize - address.page_offset());
     std::memcpy(page(address).data() + address.page_offset(), from.data(), step);
@@ -52,7 +61,9 @@ void PhysicalMemory::write(PhysAddr address, std::span<const std::byte> from) {
 }
 
 void PhysicalMemory::zero_pages(PhysRange range) {
-  BATON_CHECK(contains(range.start, range.length), "zeroing outside physical memory");
+  if (!contains(range.start, range.length)) {
+    throw BadAccess(range.start);
+  }
   BATON_CHECK(range.start.page_offset() == 0 && range.length % kPageSize == 0,
               "zeroing works on whole pages");
   const std::uint64_t end = range.end().page_number();

@@ -32,6 +32,17 @@ struct PhysRange {
   friend constexpr bool operator==(const PhysRange&, const PhysRange&) = default;
 };
 
+// An access outside of memory. A bug of whoever made it, unless it is a kernel whose own tables
+// were overwritten: that kernel takes a page fault and panics (linux::KernelServices).
+class BadAccess : public BugError {
+ public:
+  explicit BadAccess(PhysAddr address);
+  PhysAddr address() const { return address_; }
+
+ private:
+  PhysAddr address_;
+};
+
 class PhysicalMemory {
  public:
   // `size` bytes from address 0, a multiple of the page size. All pages read as zero at power-on.
@@ -48,7 +59,9 @@ class PhysicalMemory {
 
   // The 4096 bytes of the page that holds `address`.
   std::span<std::byte> page(PhysAddr address) {
-    BATON_CHECK(contains(address, 1), "access outside physical memory");
+    if (!contains(address, 1)) [[unlikely]] {
+      throw BadAccess(address);
+    }
     touch(address.page_number());
     return {base_ + address.page_base().value(), kPageSize};
   }

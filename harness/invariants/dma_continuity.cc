@@ -56,7 +56,7 @@ class DmaContinuity final : public Checker {
     Flow* found = flow(seen.function);
     if (found == nullptr) return;
     const WatchedDevice& device = *watch_.device(seen.function);
-    if (watch_.handover()) {
+    if (watch_.carried(device)) {
       checked();
       if (!seen.completion.arrived()) return refused(seen, device);
       check_stall(device, *found);
@@ -96,10 +96,11 @@ class DmaContinuity final : public Checker {
   void on_reset(const pci::FunctionReset& seen) {
     Flow* found = flow(seen.function);
     if (found == nullptr) return;
-    if (watch_.handover()) {
+    const WatchedDevice& device = *watch_.device(seen.function);
+    if (watch_.carried(device)) {
       checked();
       if (want()) {
-        report(fmt::format("{} of {}", seen.function.name(), watch_.device(seen.function)->vm),
+        report(fmt::format("{} of {}", seen.function.name(), device.vm),
                "no reset of a preserved function",
                seen.kind == pci::ResetKind::kFunctionLevel ? "function level reset" : "reset",
                watch_.milestones());
@@ -109,12 +110,12 @@ class DmaContinuity final : public Checker {
   }
 
   void on_halt(const devices::dsa::DeviceHalted& seen) {
-    if (flow(seen.function) == nullptr || !watch_.handover()) return;
+    const WatchedDevice* device = watch_.device(seen.function);
+    if (device == nullptr || !watch_.carried(*device)) return;
     checked();
     if (!want()) return;
-    report(fmt::format("{} of {}", seen.function.name(), watch_.device(seen.function)->vm),
-           "it goes on", fmt::format("it halts for good, error {:#x}", seen.code),
-           watch_.milestones());
+    report(fmt::format("{} of {}", seen.function.name(), device->vm), "it goes on",
+           fmt::format("it halts for good, error {:#x}", seen.code), watch_.milestones());
   }
 
   void on_phase(const linux::PhaseEntered& seen) {
@@ -127,6 +128,7 @@ class DmaContinuity final : public Checker {
   void look() {
     if (!watch_.handover()) return;
     for (std::size_t i = 0; i < flows_.size(); ++i) {
+      if (!watch_.carried(watch_.devices()[i])) continue;
       checked();
       check_stall(watch_.devices()[i], flows_[i]);
     }

@@ -18,8 +18,9 @@ class DmaIntegrity final : public Checker {
  public:
   explicit DmaIntegrity(Watch& watch) : Checker(watch) {
     watch.simulation().topic<pci::RequestDone>().subscribe([this](const auto& o) {
-      if (watch_.handover() && o.completion.destination == pci::Destination::kRam &&
-          o.completion.arrived() && watch_.device(o.function) != nullptr) {
+      const WatchedDevice* device = watch_.device(o.function);
+      if (device != nullptr && watch_.carried(*device) && o.completion.arrived() &&
+          o.completion.destination == pci::Destination::kRam) {
         on_request(o);
       }
     });

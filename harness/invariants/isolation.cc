@@ -1,7 +1,7 @@
 // isolation: a VM's device reaches guest memory and nothing else, at any time of the run. Who owns
-// a page is known from what the kernels' page allocators gave out, not from any kernel's tables.
-//
-// Not modelled: which VM a page of guest memory belongs to.
+// a page is known from what the kernels' page allocators gave out, not from any kernel's tables;
+// whose guest memory it is, from the file that it was made for and the page of each guest's own
+// account.
 
 #include <fmt/format.h>
 
@@ -36,10 +36,22 @@ class Isolation final : public Checker {
       return;
     }
     const char* owner = watch_.history().owner(seen.completion.address);
-    if (owner != nullptr && owner == kGuestMemory) return;
+    const bool guest_memory = owner != nullptr && owner == kGuestMemory;
+    if (guest_memory && of_its_guest(seen)) return;
     if (!want()) return;
-    report_stray(seen, owner == nullptr ? "free memory" : fmt::format("kernel memory: {}", owner),
+    report_stray(seen,
+                 guest_memory       ? "memory of another guest"
+                 : owner == nullptr ? "free memory"
+                                    : fmt::format("kernel memory: {}", owner),
                  watch_.history().tell(seen.completion.address.page_base()));
+  }
+
+  // A guest that has not given its account yet has no device at work.
+  bool of_its_guest(const pci::RequestDone& seen) const {
+    const auto guest = watch_.guests().find(watch_.device(seen.function)->vm);
+    if (guest == watch_.guests().end()) return true;
+    return watch_.history().made_for(seen.completion.address) ==
+           watch_.history().made_for(guest->second);
   }
 
   void report_stray(const pci::RequestDone& seen, std::string_view whose,

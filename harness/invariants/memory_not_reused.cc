@@ -36,6 +36,7 @@ class MemoryNotReused final : public Checker {
     forget();
     if (!watch_.handover()) return;
     for (const WatchedDevice& device : watch_.devices()) {
+      if (!watch_.carried(device)) continue;
       const Mapping mapping = walk_mapping(watch_.machine(), *device.function);
       for (const sim::PhysRange& table : mapping.tables) reachable_.add(table);
       for (const MappedRun& run : mapping.runs) reachable_.add({run.to, run.length});

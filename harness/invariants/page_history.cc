@@ -31,6 +31,9 @@ std::string_view verb(linux::LedgerEvent event) {
 
 }  // namespace
 
+// What the kernels call the memory of a memfd.
+constexpr std::string_view kGuestMemory = "memfd folio";
+
 PageHistory::PageHistory(sim::Simulation& simulation) : simulation_(simulation) {
   simulation.topic<linux::PagesAllocated>().subscribe([this](const auto& o) { on_allocated(o); });
   simulation.topic<linux::PagesFreed>().subscribe([this](const auto& o) { on_freed(o); });
@@ -97,6 +100,7 @@ void PageHistory::on_ledger(const linux::LedgerEntry& seen) {
   const bool memory =
       seen.kind == linux::LedgerKind::kPages || seen.kind == linux::LedgerKind::kTable;
   if (!memory || seen.pages.length == 0) return;
+  if (seen.event == linux::LedgerEvent::kCreated && seen.what == kGuestMemory) on_folio(seen);
   if (seen.event == linux::LedgerEvent::kPreserved) preserved_.add(seen.pages);
   if (seen.event == linux::LedgerEvent::kUnpreserved) preserved_.remove(seen.pages);
   if (!records_.empty()) {
@@ -109,6 +113,42 @@ void PageHistory::on_ledger(const linux::LedgerEntry& seen) {
     }
   }
   records_.push_back({simulation_.now(), seen.generation, seen.event, seen.what, seen.pages});
+}
+
+// Folios come one by one; neighbours of one file are one entry. A page that was another file's
+// before belongs to the new one.
+void PageHistory::on_folio(const linux::LedgerEntry& seen) {
+  const std::uint64_t first = seen.pages.start.page_number();
+  const std::uint64_t end = end_page(seen.pages);
+  const MadeFor file{seen.generation, seen.id};
+  auto at = folios_.upper_bound(first);
+  if (at != folios_.begin()) --at;
+  while (at != folios_.end() && at->first < end) {
+    const auto [old_first, old] = *at;
+    if (old.end <= first) {
+      ++at;
+      continue;
+    }
+    at = folios_.erase(at);
+    if (old_first < first) folios_.emplace(old_first, Folios{first, old.file});
+    if (old.end > end) at = folios_.emplace(end, Folios{old.end, old.file}).first;
+  }
+  if (at != folios_.begin()) {
+    Folios& before = std::prev(at)->second;
+    if (before.end == first && before.file == file) {
+      before.end = end;
+      return;
+    }
+  }
+  folios_.emplace(first, Folios{end, file});
+}
+
+std::optional<PageHistory::MadeFor> PageHistory::made_for(PhysAddr page) const {
+  const auto after = folios_.upper_bound(page.page_number());
+  if (after == folios_.begin()) return std::nullopt;
+  const Folios& folios = std::prev(after)->second;
+  if (folios.end <= page.page_number()) return std::nullopt;
+  return folios.file;
 }
 
 void PageHistory::on_jump(const host::KernelJumped& seen) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,15 @@ class PageHistory {
   // keep their owner over the jump.
   const char* owner(PhysAddr page) const;
 
+  // The file that a page of guest memory was made for: the kernel that made it, and its inode
+  // number there. Stays the same while the page is carried over kernels.
+  struct MadeFor {
+    unsigned generation = 0;
+    std::uint64_t inode = 0;
+    friend bool operator==(const MadeFor&, const MadeFor&) = default;
+  };
+  std::optional<MadeFor> made_for(PhysAddr page) const;
+
   // What the kernel that ended last had preserved for the next one; empty before the first jump.
   PageSet preserved_at_last_jump() const {
     return jumps_.empty() ? PageSet() : jumps_.back().preserved;
@@ -41,6 +51,10 @@ class PageHistory {
     const char* owner;
     unsigned generation;
     sim::Time since;
+  };
+  struct Folios {
+    std::uint64_t end;  // one past the last page
+    MadeFor file;
   };
   struct Record {
     sim::Time time;
@@ -64,6 +78,7 @@ class PageHistory {
   void on_freed(const linux::PagesFreed& seen);
   void on_released(const linux::MemoryReleased& seen);
   void on_ledger(const linux::LedgerEntry& seen);
+  void on_folio(const linux::LedgerEntry& seen);
   void on_jump(const host::KernelJumped& seen);
   void on_cold_reboot();
   // Makes span borders at the range's ends and removes what lies between.
@@ -71,7 +86,8 @@ class PageHistory {
   const Span* span_at(PhysAddr page) const;
 
   sim::Simulation& simulation_;
-  std::map<std::uint64_t, Span> spans_;  // by first page
+  std::map<std::uint64_t, Span> spans_;     // by first page
+  std::map<std::uint64_t, Folios> folios_;  // by first page
   std::vector<Record> records_;
   std::vector<Release> releases_;
   std::vector<Jump> jumps_;

@@ -152,6 +152,7 @@ void Watch::begin_handover() {
     if (!tokens.empty()) pending_.insert(session);
   }
   if (pending_.empty()) return;
+  carried_ = pending_;
   handover_ = true;
   jumped_ = false;
   for (std::size_t i = 0; i < world_.devices.size(); ++i) {

@@ -72,6 +72,10 @@ class Watch {
   bool handover() const { return handover_; }
   // In this handover the jump has happened.
   bool jumped() const { return handover_ && jumped_; }
+  // This device's VM takes part in the handover under way: its session held files at the freeze.
+  bool carried(const WatchedDevice& device) const {
+    return handover_ && carried_.contains(device.vm);
+  }
   // The mapping of a device as it was at the freeze; empty outside of a handover.
   const Mapping& at_freeze(const pci::Function& function) const;
 
@@ -106,6 +110,7 @@ class Watch {
   bool jumped_ = false;
   std::map<std::string, std::set<std::uint64_t>, std::less<>> files_;  // tokens by open session
   std::set<std::string, std::less<>> pending_;
+  std::set<std::string, std::less<>> carried_;  // VMs, by the names of their sessions
   std::map<std::string, PhysAddr, std::less<>> guests_;
   std::map<const pci::Function*, std::size_t> order_;  // to index; never iterated
   std::vector<Mapping> at_freeze_;                     // by index of the device

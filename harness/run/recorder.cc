@@ -79,6 +79,11 @@ void Recorder::subscribe_to_user_space() {
     longest_pause_ = std::max(longest_pause_, watch_.now() - found->second);
     paused_.erase(found);
   });
+  // A guest that starts anew was not carried over: its pause is not one of the live update.
+  simulation.topic<vmm::GuestStarted>().subscribe([this](const vmm::GuestStarted& seen) {
+    if (paused_.erase(std::string(seen.vm)) != 0)
+      note(fmt::format("guest {} starts anew", seen.vm));
+  });
   simulation.topic<vmm::GuestStopped>().subscribe([this](const vmm::GuestStopped& seen) {
     paused_.erase(std::string(seen.vm));
     note(fmt::format("guest {} is stopped", seen.vm));

@@ -41,6 +41,7 @@ vmm::UserConfig user_config(const Scenario& scenario) {
     vm.name = spec.name;
     vm.memory = spec.memory;
     vm.workload = spec.workload;
+    vm.carried = spec.carried;
     for (const std::size_t device : spec.devices) {
       vm.devices.push_back(scenario.machine.add[device].address);
     }

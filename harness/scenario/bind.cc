@@ -118,6 +118,7 @@ class Binder {
       VmSpec vm;
       vm.name = item.key("name").text();
       vm.memory = item.key("memory").number();
+      vm.carried = item.key("live_update").text() != "leave";
       if (!names.emplace(vm.name, item.at()).second) {
         diagnostics_.add(Problem::kDuplicateName, item.key("name").at(),
                          fmt::format("two VMs are called \"{}\"", vm.name));

@@ -40,6 +40,7 @@ struct VmSpec {
   std::vector<std::size_t> devices;  // indices into MachineSpec::add
   vmm::WorkloadConfig workload;
   std::uint64_t bytes_per_second = 0;
+  bool carried = true;  // over live updates
 };
 
 enum class Action : std::uint8_t {

@@ -37,6 +37,7 @@ std::vector<Choice> actions() {
           {"cancel"},      {"kexec"},       {"retrieve"},       {"finish"}};
 }
 std::vector<Choice> refusals() { return {{"stop"}, {"go-on-without"}, {"shut-down-vm"}}; }
+std::vector<Choice> live_updates() { return {{"carry"}, {"leave"}}; }
 std::vector<Choice> ones() { return {{"1"}}; }
 
 std::vector<Choice> defects() {
@@ -137,6 +138,8 @@ constexpr std::array kRows{
     text("vms[].name", KeyType::kName, kMust, "", "its name", "vm0"),
     number("vms[].memory", KeyType::kSize, kMust, "", 4 * kMiB, 1024 * kGiB,
            "guest memory, a memfd; a multiple of 4KiB", "256MiB"),
+    choice("vms[].live_update", kMay, "carry", live_updates,
+           "carry: it goes on over a kexec; leave: it is no part of a live update and starts anew"),
     list("vms[].devices", kMay, "devices that it owns through VFIO"),
     text("vms[].devices[]", KeyType::kName, kMay, "", "a device by name", "dsa0"),
     map("vms[].workload", kMay, "what the guest does with its device"),

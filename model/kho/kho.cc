@@ -44,11 +44,11 @@ void Kho::State::reserve_scratch(std::string_view command_line) {
   scratch = *areas;
 }
 
-bool Kho::State::retrieve_memory() {
+std::optional<std::uint64_t> Kho::State::retrieve_memory() {
   const auto fdt_bytes = load_fdt(ram(), handover->data.fdt, handover->data.fdt_size);
   const auto root = fdt_bytes ? memory_map_of(*fdt_bytes) : std::nullopt;
   if (!root) {
-    return false;
+    return std::nullopt;
   }
   struct Block {
     PhysAddr start;
@@ -78,7 +78,7 @@ bool Kho::State::retrieve_memory() {
   for (const sim::PhysRange& run : runs) {
     pages().reserve(run, "preserved");
   }
-  return whole;
+  return whole ? std::optional<std::uint64_t>(blocks.size()) : std::nullopt;
 }
 
 linux::Result<> Kho::State::create_outgoing() {
@@ -171,13 +171,16 @@ Kho::Kho(linux::KernelServices& services, const host::BootHandoff& handoff,
 
 Kho::~Kho() = default;
 
-void Kho::memory_init() {
+std::uint64_t Kho::memory_init() {
+  std::uint64_t walked = 0;
   if (state_->handover) {
     // The image this kernel runs from.
     for (const sim::PhysRange& segment : state_->handoff.segments) {
       state_->pages().reserve(segment, "kernel image");
     }
-    if (!state_->retrieve_memory()) {
+    const std::optional<std::uint64_t> blocks = state_->retrieve_memory();
+    walked = blocks.value_or(0);
+    if (!blocks) {
       state_->services.print(sim::LogLevel::kError,
                              "KHO: the preserved-memory map is corrupt, booting without it");
       state_->handover.reset();
@@ -193,6 +196,7 @@ void Kho::memory_init() {
   }
   std::ranges::sort(avoid, {}, &sim::PhysRange::start);
   state_->pages().set_unmovable_avoids(avoid);
+  return walked;
 }
 
 linux::Result<> Kho::init() {

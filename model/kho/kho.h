@@ -42,6 +42,10 @@ struct Handover {
 };
 std::optional<Handover> populate(host::KernelPort& port, const host::BootHandoff& handoff);
 
+// What the walk of the preserved-memory map costs per block [measured by its author on a VM of 12
+// CPUs: 21769 us for 526386 blocks].
+inline constexpr sim::Duration kWalkPerBlock = sim::Duration::nanoseconds(41);
+
 class Kho {
  public:
   // `handover` is what populate() found. On a boot without one, scratch areas are chosen here (by
@@ -52,7 +56,8 @@ class Kho {
 
   // kho_memory_init(): reserves and stamps every preserved block (KHO boot) or reserves scratch
   // (cold boot). To be called before PageAllocator::release_all().
-  void memory_init();
+  // Returns how many blocks it walked: each costs kWalkPerBlock of boot time.
+  std::uint64_t memory_init();
   // kho_init() [fs_initcall]: outgoing tree, root FDT, kexec-metadata.
   linux::Result<> init();
 

@@ -21,7 +21,8 @@ class Kho::State {
   // kho_reserve_scratch() of a cold boot.
   void reserve_scratch(std::string_view command_line);
   // kho_mem_retrieve(): reserves and stamps what the tree says; false on a corrupt tree.
-  bool retrieve_memory();
+  // The number of preserved blocks, all reserved and stamped; nullopt for a corrupt map.
+  std::optional<std::uint64_t> retrieve_memory();
   linux::Result<> create_outgoing();
   linux::Result<> write_metadata();
   void read_metadata();

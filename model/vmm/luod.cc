@@ -38,7 +38,7 @@ Luod::Luod(Environment& environment, const UserConfig& config)
       calls_(environment.kernel(), process_) {
   unsigned index = 0;
   for (const VmConfig& vm : config_.vms) {
-    vms_.push_back({std::make_unique<Vmm>(environment_, vm, index++), -1, false});
+    vms_.push_back({std::make_unique<Vmm>(environment_, vm, index++), -1, false, vm.carried});
   }
 }
 
@@ -198,7 +198,7 @@ Co<bool> Luod::load_image() {
 Co<bool> Luod::create_sessions() {
   bool all = true;
   for (Vm& vm : vms_) {
-    if (vm.vmm->running()) {
+    if (vm.carried && vm.vmm->running()) {
       const Result<> created = co_await create_session(vm);
       all = all && created;
     }
@@ -239,7 +239,7 @@ Co<Result<>> Luod::preserve(Vm& vm) {
 
 Co<bool> Luod::preserve(OnRefusal on_refusal) {
   for (Vm& vm : vms_) {
-    if (!vm.vmm->running()) {
+    if (!vm.carried || !vm.vmm->running()) {
       continue;
     }
     const Result<> preserved = co_await preserve(vm);

@@ -29,6 +29,7 @@ class Luod {
     std::unique_ptr<Vmm> vmm;
     int session = -1;  // luod's descriptor of an outgoing session
     bool incoming = false;
+    bool carried = true;  // takes part in live updates
   };
 
   Co<> open_device();

@@ -27,6 +27,7 @@ struct VmConfig {
   std::uint64_t memory = 0;   // bytes, whole pages; at most 3 GiB, below the interrupt window
   std::vector<Sbdf> devices;  // all are assigned; the guest program drives the first
   WorkloadConfig workload;
+  bool carried = true;  // false: luod leaves it out of live updates, and it starts anew
 };
 
 // A kernel on disk, for kexec_file_load.

@@ -35,7 +35,7 @@ TEST_CASE("access outside memory is refused") {
   std::vector<std::byte> data(16);
   CHECK_FALSE(memory.contains(PhysAddr(kGiB - 8), 16));
   CHECK_THROWS_AS(memory.read(PhysAddr(kGiB - 8), data), BugError);
-  CHECK_THROWS_AS(memory.page(PhysAddr(kGiB)), BugError);
+  CHECK_THROWS_AS(memory.page(PhysAddr(kGiB)), BadAccess);
 }
 
 TEST_CASE("what is not preserved reads as the pattern of the generation that overwrote it") {

@@ -41,13 +41,17 @@ class KernelServices {
   Co<> spend(sim::Duration duration);
 
   // Starts an actor of this kernel. A Panic ends the actor that raised it, and nothing else: the
-  // machine halts the kernel from its event loop.
+  // machine halts the kernel from its event loop. An access to an address that is not memory is a
+  // page fault, and a panic too: the address came out of a table that somebody overwrote.
   void spawn(Co<> body);
 
   // panic(): logs the reason, asks the machine to halt, and does not return.
   [[noreturn]] void panic(std::string reason);
 
  private:
+  Co<> until_panic(Co<> body);
+  void stop(const std::string& reason);
+
   host::KernelPort& port_;
   const KernelConfig& config_;
   std::string name_;  // "kernel0"

@@ -113,7 +113,8 @@ Co<> Kernel::State::boot() {
 Co<> Kernel::State::bring_up_memory() {
   co_await pass(BootStage::kEarlySetup);
   co_await pass(BootStage::kMemory);
-  kho_.memory_init();
+  const auto blocks = static_cast<std::int64_t>(kho_.memory_init());
+  co_await services_.spend(kho::kWalkPerBlock * blocks);
   services_.pages().release_all(!handoff_.cold);
   irq_.init();
   co_await pass(BootStage::kSmp);
