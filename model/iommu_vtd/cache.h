@@ -8,14 +8,16 @@
 #include <list>
 #include <utility>
 
+#include "model/iommu_vtd/tags.h"
+
 namespace baton::iommu_vtd {
 
-template <class Value>
+template <class Value, class Key = std::uint64_t>
 class Cache {
  public:
   explicit Cache(std::size_t capacity) : capacity_(capacity) {}
 
-  const Value* find(std::uint64_t key) {
+  const Value* find(const Key& key) {
     const auto found = index_.find(key);
     if (found == index_.end()) {
       return nullptr;
@@ -24,7 +26,7 @@ class Cache {
     return &found->second->second;
   }
 
-  void insert(std::uint64_t key, const Value& value) {
+  void insert(const Key& key, const Value& value) {
     if (capacity_ == 0) {
       return;
     }
@@ -64,12 +66,15 @@ class Cache {
   // The map mixes the bits itself; keys are numbers, so nothing depends on host addresses.
   struct Hash {
     std::size_t operator()(std::uint64_t key) const { return key; }
+    std::size_t operator()(const CacheKey& key) const {
+      return key.tag * 0x9E37'79B9'7F4A'7C15 ^ key.place;
+    }
   };
-  using Entries = std::list<std::pair<std::uint64_t, Value>>;
+  using Entries = std::list<std::pair<Key, Value>>;
 
   std::size_t capacity_;
   Entries entries_;  // most recently used first
-  boost::unordered_flat_map<std::uint64_t, typename Entries::iterator, Hash> index_;
+  boost::unordered_flat_map<Key, typename Entries::iterator, Hash> index_;
 };
 
 }  // namespace baton::iommu_vtd

@@ -3,38 +3,30 @@
 namespace baton::iommu_vtd {
 
 namespace {
-constexpr unsigned kLevels = 3;     // page sizes: 4 KiB, 2 MiB, 1 GiB
-constexpr unsigned kPageBits = 45;  // page number of a 57-bit address
+constexpr unsigned kLevels = 3;  // page sizes: 4 KiB, 2 MiB, 1 GiB
 }  // namespace
 
-std::uint64_t Iotlb::key(DomainId domain, std::uint64_t iova, unsigned level) {
-  const std::uint64_t page = iova >> (12 + 9 * level);
-  return std::uint64_t{domain.value()} << (kPageBits + 2) | std::uint64_t{level} << kPageBits |
-         page;
+CacheKey Iotlb::key(std::uint64_t tag, std::uint64_t iova, unsigned level) {
+  return {tag, (iova >> (12 + 9 * level)) << 2 | level};
 }
 
-const IotlbEntry* Iotlb::find(DomainId domain, std::uint64_t iova) {
+const IotlbEntry* Iotlb::find(std::uint64_t tag, std::uint64_t iova) {
   for (unsigned level = 0; level < kLevels; ++level) {
-    if (const IotlbEntry* entry = cache_.find(key(domain, iova, level))) {
+    if (const IotlbEntry* entry = cache_.find(key(tag, iova, level))) {
       return entry;
     }
   }
   return nullptr;
 }
 
-void Iotlb::insert(DomainId domain, std::uint64_t iova, const Mapping& mapping) {
+void Iotlb::insert(std::uint64_t tag, std::uint64_t iova, const Mapping& mapping) {
   const std::uint64_t first = iova & ~(mapping.bytes() - 1);
-  cache_.insert(key(domain, iova, mapping.level), {domain, first, mapping});
+  cache_.insert(key(tag, iova, mapping.level), {{first, first + (mapping.bytes() - 1)}, mapping});
 }
 
-void Iotlb::invalidate_domain(DomainId domain) {
-  cache_.erase_if([&](std::uint64_t, const IotlbEntry& entry) { return entry.domain == domain; });
-}
-
-void Iotlb::invalidate_range(DomainId domain, std::uint64_t first, std::uint64_t bytes) {
-  cache_.erase_if([&](std::uint64_t, const IotlbEntry& entry) {
-    return entry.domain == domain && entry.first < first + bytes &&
-           first < entry.first + entry.mapping.bytes();
+void Iotlb::invalidate(TagMask tags, Range range) {
+  cache_.erase_if([&](const CacheKey& key, const IotlbEntry& entry) {
+    return tags.matches(key.tag) && range.intersects(entry.covers);
   });
 }
 

@@ -1,13 +1,14 @@
 // What the chapters of a remapping unit share: memory, profile, registers, caches, and the pointers
 // latched by SRTP and SIRTP.
 //
-// Caches modelled: context cache, IOTLB, interrupt-entry cache [VT-d 6.2]. Paging-structure caches
-// are not: every IOTLB miss reads every level, as hardware that has none.
+// Caches modelled: context cache (one for each table mode), PASID cache, IOTLB, paging-structure
+// caches of both stages, interrupt-entry cache [VT-d 6.2].
 #pragma once
 
 #include <cstdint>
 
 #include "model/iommu_vtd/cache.h"
+#include "model/iommu_vtd/paging_cache.h"
 #include "model/iommu_vtd/profile.h"
 #include "model/iommu_vtd/registers.h"
 #include "model/iommu_vtd/tables.h"
@@ -15,11 +16,8 @@
 
 namespace baton::iommu_vtd {
 
-// Tagged by domain id and page, not by requester: requesters that share a domain id share entries,
-// whatever tables their context entries name [VT-d 6.2.4].
 struct IotlbEntry {
-  DomainId domain;
-  std::uint64_t first;  // IOVA of the page
+  Range covers;
   Mapping mapping;
 };
 
@@ -27,19 +25,24 @@ class Iotlb {
  public:
   explicit Iotlb(std::size_t capacity) : cache_(capacity) {}
 
-  const IotlbEntry* find(DomainId domain, std::uint64_t iova);
-  void insert(DomainId domain, std::uint64_t iova, const Mapping& mapping);
+  const IotlbEntry* find(std::uint64_t tag, std::uint64_t iova);
+  void insert(std::uint64_t tag, std::uint64_t iova, const Mapping& mapping);
 
   void clear() { cache_.clear(); }
-  void invalidate_domain(DomainId domain);
-  // Every entry that intersects [first, first + bytes).
-  void invalidate_range(DomainId domain, std::uint64_t first, std::uint64_t bytes);
+  // Every entry with such a tag that intersects the range.
+  void invalidate(TagMask tags, Range range = {});
 
   std::size_t size() const { return cache_.size(); }
 
  private:
-  static std::uint64_t key(DomainId domain, std::uint64_t iova, unsigned level);
-  Cache<IotlbEntry> cache_;
+  static CacheKey key(std::uint64_t tag, std::uint64_t iova, unsigned level);
+  Cache<IotlbEntry, CacheKey> cache_;
+};
+
+// A PASID-table entry, with FPD of the directory entry it was found through.
+struct PasidCacheEntry {
+  Entry512 entry;
+  bool fault_processing_disabled = false;
 };
 
 struct Core {
@@ -48,19 +51,31 @@ struct Core {
         profile(p),
         regs(profile),
         contexts(p.context_cache_entries),
+        scalable_contexts(p.context_cache_entries),
+        pasids(p.pasid_cache_entries),
         iotlb(p.iotlb_entries),
+        first_stage(p.paging_cache_entries),
+        second_stage(p.paging_cache_entries),
         remap_entries(p.interrupt_cache_entries) {}
 
   sim::PhysicalMemory& memory;
   const Profile profile;
   RegisterFile regs;
 
-  Cache<Entry128> contexts;  // by requester id
+  Cache<Entry128> contexts;           // by requester id
+  Cache<Entry256> scalable_contexts;  // by requester id
+  Cache<PasidCacheEntry> pasids;      // by requester id and PASID: pasid_key()
   Iotlb iotlb;
+  PagingCache first_stage;
+  PagingCache second_stage;
   Cache<Entry128> remap_entries;  // by index
 
   std::uint64_t root = 0;         // RTADDR as latched
   std::uint64_t remap_table = 0;  // IRTA as latched
+
+  static std::uint64_t pasid_key(Bdf requester, Pasid pasid) {
+    return std::uint64_t{requester.value()} << 20 | pasid.value();
+  }
 
   PhysAddr root_table() const { return PhysAddr(root & rtaddr::kRta.mask()); }
   bool status(const Field& command) const { return regs.test(Reg::kGsts, command); }

@@ -21,7 +21,7 @@ enum class Access : std::uint8_t {
   kIgnored,        // in a table entry: free for software
 };
 
-// Bits high..low of a register, or of an entry of up to 256 bits; never across a 64-bit word.
+// Bits high..low of a register, or of an entry of up to 512 bits; never across a 64-bit word.
 struct Field {
   std::string_view name;
   unsigned high;
@@ -48,7 +48,7 @@ constexpr std::uint64_t with(const Field& field, std::uint64_t word, std::uint64
 // Do the rows cover each of `bits` bits exactly once?
 constexpr bool covers(std::span<const Field> fields, unsigned bits) {
   unsigned covered = 0;
-  std::array<std::uint64_t, 4> seen{};
+  std::array<std::uint64_t, 8> seen{};
   for (const Field& field : fields) {
     if (field.high < field.low || field.high >= bits || field.high / 64 != field.low / 64 ||
         (seen[field.word()] & field.mask()) != 0) {

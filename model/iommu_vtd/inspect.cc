@@ -1,5 +1,7 @@
 #include "model/iommu_vtd/inspect.h"
 
+#include "model/iommu_vtd/first_stage.h"
+
 namespace baton::iommu_vtd {
 
 namespace {
@@ -76,17 +78,92 @@ struct TableWalk {
   }
 };
 
+// The entry that requests of this requester without PASID go through.
+std::optional<Entry512> pasid_entry_of(const Core& core, Bdf requester,
+                                       const TableVisitor& table = nullptr) {
+  const auto seen = [&](PhysAddr page, const char* what) {
+    if (table && core.memory.contains(page, sim::kPageSize)) {
+      table(page, what);
+    }
+  };
+  const auto root = read_scalable_root(core.memory, core.profile, core.root_table(), requester);
+  const auto context =
+      root ? read_scalable_context(core.memory, *root, requester) : std::unexpected(root.error());
+  if (!context) {
+    return std::nullopt;
+  }
+  seen(root->address(scalable_root::kCtp), "context table");
+  if (check_scalable_context(core.profile, *context)) {
+    return std::nullopt;
+  }
+  seen(context->address(scalable_context::kPasidDirPtr), "PASID directory");
+  const Pasid pasid = rid_pasid(core.profile, *context);
+  if (!has_directory_entry(*context, pasid)) {
+    return std::nullopt;
+  }
+  const auto directory = read_directory_entry(core.memory, *context, pasid);
+  if (!directory || check_directory_entry(core.profile, *directory)) {
+    return std::nullopt;
+  }
+  seen(directory->address(pasid_directory::kTable), "PASID table");
+  const auto entry = read_pasid_entry(core.memory, *directory, pasid);
+  return entry && !check_pasid_entry(core.profile, *entry) ? std::optional(*entry) : std::nullopt;
+}
+
+void fill(RemappingUnit::Walk& walk, const std::expected<Mapping, Reason>& mapping,
+          std::uint64_t iova) {
+  if (mapping) {
+    walk.mapped = true;
+    walk.address = mapping->translate(iova);
+    walk.readable = mapping->readable;
+    walk.writable = mapping->writable;
+  }
+}
+
+RemappingUnit::Walk identity(RemappingUnit::Walk walk, Iova address) {
+  walk.mapped = walk.readable = walk.writable = true;
+  walk.address = PhysAddr(address.value());
+  return walk;
+}
+
+RemappingUnit::Walk inspect_scalable(const Core& core, Bdf requester, Iova address) {
+  RemappingUnit::Walk walk;
+  const std::optional<Entry512> entry = pasid_entry_of(core, requester);
+  if (!entry) {
+    return walk;
+  }
+  walk.domain = domain_of(core.profile, *entry);
+  WalkContext second{.memory = core.memory, .profile = core.profile, .update = false};
+  const std::uint64_t iova = address.value();
+  switch (entry->get(pasid_entry::kPgtt)) {
+    case pasid_entry::kPassThrough:
+      return identity(walk, address);
+    case pasid_entry::kSecondStage: {
+      const SecondStage tables = second_stage_of(*entry);
+      if (iova >> input_bits(core.profile, tables.width) == 0) {
+        fill(walk, walk_second_stage(second, tables, iova, {}, false), iova);
+      }
+      return walk;
+    }
+    default: {
+      WalkContext first = second;
+      fill(walk, walk_first_stage(first, second, first_stage_of(*entry), iova, {}), iova);
+      return walk;
+    }
+  }
+}
+
+bool is_scalable(const Core& core) { return get(rtaddr::kTtm, core.root) == 1; }
+
 }  // namespace
 
 RemappingUnit::Walk inspect(const Core& core, Bdf requester, Iova address) {
   RemappingUnit::Walk walk;
-  const auto identity = [&] {
-    walk.mapped = walk.readable = walk.writable = true;
-    walk.address = PhysAddr(address.value());
-    return walk;
-  };
   if (!core.status(gcmd::kTe)) {
-    return identity();
+    return identity(walk, address);
+  }
+  if (is_scalable(core)) {
+    return inspect_scalable(core, requester, address);
   }
   Entry128 root;
   const std::optional<Entry128> context = context_of(core, requester, root);
@@ -95,22 +172,33 @@ RemappingUnit::Walk inspect(const Core& core, Bdf requester, Iova address) {
   }
   walk.domain = domain_of(core.profile, *context);
   if (context->get(context_entry::kTt) == context_entry::kPassThrough) {
-    return identity();
+    return identity(walk, address);
   }
-  if (address.value() >> input_bits(core.profile, *context) != 0) {
+  const SecondStage tables = second_stage_of(*context);
+  if (address.value() >> input_bits(core.profile, tables.width) != 0) {
     return walk;
   }
-  unsigned reads = 0;
-  const auto mapping =
-      walk_second_stage(core.memory, core.profile, *context, address.value(), {}, false, reads);
-  if (mapping) {
-    walk.mapped = true;
-    walk.address = mapping->translate(address.value());
-    walk.readable = mapping->readable;
-    walk.writable = mapping->writable;
-  }
+  WalkContext second{.memory = core.memory, .profile = core.profile, .update = false};
+  fill(walk, walk_second_stage(second, tables, address.value(), {}, false), address.value());
   return walk;
 }
+
+namespace {
+
+// First-stage tables are not visited.
+void inspect_scalable_tables(const Core& core, Bdf requester, const TableVisitor& table,
+                             const LeafVisitor& leaf) {
+  const std::optional<Entry512> entry = pasid_entry_of(core, requester, table);
+  if (!entry || entry->get(pasid_entry::kPgtt) != pasid_entry::kSecondStage) {
+    return;
+  }
+  TableWalk walk{core, table, Runs(leaf)};
+  const SecondStage tables = second_stage_of(*entry);
+  walk.visit(tables.table, tables.levels() - 1, 0, true);
+  walk.runs.flush();
+}
+
+}  // namespace
 
 void inspect_tables(const Core& core, Bdf requester, const TableVisitor& table,
                     const LeafVisitor& leaf) {
@@ -118,6 +206,10 @@ void inspect_tables(const Core& core, Bdf requester, const TableVisitor& table,
     return;
   }
   table(core.root_table(), "root table");
+  if (is_scalable(core)) {
+    inspect_scalable_tables(core, requester, table, leaf);
+    return;
+  }
   Entry128 root;
   const std::optional<Entry128> context = context_of(core, requester, root);
   if (!context) {

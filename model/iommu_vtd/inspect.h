@@ -15,7 +15,8 @@ using TableVisitor = std::function<void(PhysAddr page, const char* what)>;
 using LeafVisitor =
     std::function<void(Iova from, PhysAddr to, std::uint64_t length, bool writable)>;
 
-// Stops after 2^20 page tables: tables that contain themselves have no end.
+// In scalable mode: what requests without PASID go through. Stops after 2^20 page tables: tables
+// that contain themselves have no end.
 void inspect_tables(const Core& core, Bdf requester, const TableVisitor& table,
                     const LeafVisitor& leaf);
 

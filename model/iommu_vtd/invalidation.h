@@ -2,8 +2,11 @@
 //
 // Commands complete within the register write that starts them; requests already translated are
 // complete too, so draining costs nothing. Device-TLB descriptors are checked and complete at once,
-// because no device has a device-TLB. Descriptors of 256 bits need scalable mode and end in a queue
-// error.
+// because no device of the model has a device-TLB.
+//
+// What is dropped is exactly what must be, but for a device-selective invalidation of the context
+// cache, which does not look at the domain id, and nested translations, which an invalidation of
+// second-stage pages drops for the whole domain: missing invalidations show.
 #pragma once
 
 #include <array>
@@ -23,6 +26,7 @@ enum class QueueError : std::uint8_t {
   kType = 3,
   kReserved = 4,
   kWidth = 5,
+  kTailMisaligned = 6,
 };
 
 class Invalidation {
@@ -37,23 +41,31 @@ class Invalidation {
   // Runs the queue until it is empty, off, or stopped by an error.
   void run_queue();
 
-  void flush_all();  // context cache and IOTLB
+  void flush_all();  // all but interrupt entries
   void flush_remap_entries() { core_.remap_entries.clear(); }
 
  private:
-  using Descriptor = Entry128;
+  using Descriptor = Entry256;  // one of 128 bits has zeroes above
 
   std::optional<QueueError> step();
-  std::optional<QueueError> execute(const Descriptor& descriptor);
+  std::optional<QueueError> execute(const Descriptor& descriptor, bool wide);
+  std::optional<Descriptor> fetch(PhysAddr at, bool wide);
   std::optional<QueueError> context_descriptor(const Descriptor& descriptor);
   std::optional<QueueError> iotlb_descriptor(const Descriptor& descriptor);
   std::optional<QueueError> device_tlb_descriptor(const Descriptor& descriptor);
   std::optional<QueueError> interrupt_entry_descriptor(const Descriptor& descriptor);
+  std::optional<QueueError> wide_descriptor(const Descriptor& descriptor);
+  std::optional<QueueError> pasid_iotlb_descriptor(const Descriptor& descriptor);
+  std::optional<QueueError> pasid_cache_descriptor(const Descriptor& descriptor);
   std::optional<QueueError> wait_descriptor(const Descriptor& descriptor);
 
   void invalidate_contexts_of(DomainId domain);
   void invalidate_context(std::uint64_t source, std::uint64_t function_mask);
-  void invalidate_pages(DomainId domain, std::uint64_t address, std::uint64_t address_mask);
+  void flush_contexts();
+  void flush_translations();
+  void invalidate_domain(DomainId domain);
+  void invalidate_pages(DomainId domain, Range range, bool leaf_only);
+  void invalidate_pasid(DomainId domain, Pasid pasid, Range range, bool leaf_only);
   DomainId domain(std::uint64_t did) const;
 
   Core& core_;

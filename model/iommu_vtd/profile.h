@@ -4,9 +4,9 @@
 // The capability registers decide what the model does: a feature whose capability bit is 0 behaves
 // as hardware without it.
 //
-// Not modelled, and therefore 0 in every profile of ours: scalable mode (SMTS and everything that
-// needs it), device-TLBs (DT), page requests (PRS), interrupt posting (PI), advanced fault log
-// (AFL), memory types (MTS). The conformance profiles of the tests set DT to measure its checks.
+// Not modelled, and therefore 0 in every profile of ours: page requests (PRS), interrupt posting
+// (PI), advanced fault log (AFL), memory types (MTS). The default is legacy mode alone, without
+// device-TLBs; sapphire_rapids() has both table modes.
 #pragma once
 
 #include <cstddef>
@@ -44,6 +44,9 @@ struct Profile {
   std::size_t context_cache_entries = 256;
   std::size_t iotlb_entries = 2048;
   std::size_t interrupt_cache_entries = 256;
+  std::size_t pasid_cache_entries = 128;
+  // For each stage. 0: every miss of the IOTLB reads every level.
+  std::size_t paging_cache_entries = 0;
 
   // Second-stage entries, bit 62. Up to specification 3.1: TM, allowed when ECAP.DT=1. Since 3.2:
   // reserved. True selects the old rule.
@@ -51,6 +54,9 @@ struct Profile {
 
   // A fault is not recorded while an unread record of the same requester exists [VT-d 7.2.1: may].
   bool collapse_faults_of_requester = true;
+
+  // RID_PASID is honoured although ECAP.RPS=0, as one measured unit does.
+  bool rid_pasid_without_rps = false;
 
   UnitTiming timing;
 
@@ -71,6 +77,8 @@ struct Profile {
   bool page_selective() const { return bit(cap, 39); }
   unsigned fault_records() const { return bits(cap, 47, 40) + 1; }
   unsigned largest_address_mask() const { return bits(cap, 53, 48); }
+  bool first_stage_1gib() const { return bit(cap, 56); }
+  bool first_stage_5_level() const { return bit(cap, 60); }
   bool sirtp_flushes() const { return bit(cap, 62); }
   bool srtp_flushes() const { return bit(cap, 63); }
 
@@ -83,10 +91,44 @@ struct Profile {
   bool snoop_control() const { return bit(ecap, 7); }
   std::uint64_t iotlb_offset() const { return std::uint64_t{bits(ecap, 17, 8)} * 16; }
 
+  bool nested() const { return bit(ecap, 26); }
+  bool page_requests() const { return bit(ecap, 29); }
+  bool supervisor_requests() const { return bit(ecap, 31); }
+  bool pasid() const { return bit(ecap, 40); }
+  bool scalable_mode() const { return bit(ecap, 43); }
+  bool second_stage_accessed_dirty() const { return bit(ecap, 45); }
+  bool second_stage() const { return bit(ecap, 46); }  // in scalable mode
+  bool first_stage() const { return bit(ecap, 47); }
+  bool walk_coherency() const { return bit(ecap, 48); }
+  bool rid_pasid() const { return bit(ecap, 49) || rid_pasid_without_rps; }
+  bool abort_mode() const { return bit(ecap, 52); }
+  bool rid_privilege() const { return bit(ecap, 53); }
+
   static constexpr bool bit(std::uint64_t value, unsigned n) { return (value >> n & 1) != 0; }
   static constexpr unsigned bits(std::uint64_t value, unsigned high, unsigned low) {
     return static_cast<unsigned>(value >> low & ((std::uint64_t{2} << (high - low)) - 1));
   }
 };
+
+// Sapphire Rapids with scalable mode, PASIDs of 20 bits, first stage with 4 and 5 levels, nesting,
+// accessed and dirty bits, device-TLBs [boot logs: CAP 19ED008C40780C66, ECAP 0003EE9E86F050DF];
+// PASID, off on the logged machine by choice of its firmware, is on; what is not modelled is 0.
+inline Profile sapphire_rapids() {
+  Profile profile;
+  profile.name = "sapphire-rapids";
+  profile.cap = 0x11ED008C40780C66;   // without PI
+  profile.ecap = 0x0003E99E84F050DF;  // without MTS, DIT, PDS; with PASID
+  profile.paging_cache_entries = 64;
+  return profile;
+}
+
+// Sapphire Rapids in legacy mode alone, with device-TLBs and paging-structure caches.
+inline Profile sapphire_rapids_legacy_ats() {
+  Profile profile;
+  profile.name = "sapphire-rapids-legacy-ats";
+  profile.ecap |= 0x4;
+  profile.paging_cache_entries = 64;
+  return profile;
+}
 
 }  // namespace baton::iommu_vtd

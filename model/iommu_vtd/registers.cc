@@ -58,8 +58,8 @@ constexpr std::array kIqercdFields{Field{"ICESID", 63, 48, kReadOnly, true},
                                    Field{"", 31, 4, kReserved}, queue::kErrorInfo};
 constexpr std::array kIrtaFields{irta::kBase, irta::kEime, Field{"", 10, 4, kReserved},
                                  irta::kSize};
-constexpr std::array kIvaFields{iotlb::kIvaAddress, Field{"", 11, 7, kReserved},
-                                Field{"IH", 6, 6, Access::kWriteOnly}, iotlb::kIvaMask};
+constexpr std::array kIvaFields{iotlb::kIvaAddress, Field{"", 11, 7, kReserved}, iotlb::kIvaHint,
+                                iotlb::kIvaMask};
 constexpr std::array kIotlbFields{
     iotlb::kIvt,  Field{"", 62, 62, kReserved}, iotlb::kIirg,        Field{"", 59, 59, kReserved},
     iotlb::kIaig, Field{"", 56, 50, kReserved}, Field{"DR", 49, 49}, Field{"DW", 48, 48},

@@ -145,6 +145,7 @@ inline constexpr Field kSize{"S", 3, 0};
 
 namespace iotlb {
 inline constexpr Field kIvaAddress{"ADDR", 63, 12, Access::kWriteOnly};
+inline constexpr Field kIvaHint{"IH", 6, 6, Access::kWriteOnly};
 inline constexpr Field kIvaMask{"AM", 5, 0, Access::kWriteOnly};
 inline constexpr Field kIvt{"IVT", 63, 63};
 inline constexpr Field kIirg{"IIRG", 61, 60};

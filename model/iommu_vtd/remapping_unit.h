@@ -18,7 +18,8 @@
 
 namespace baton::iommu_vtd {
 
-// Where an untranslated request goes.
+// Where a request goes; for a translation request [PCIe 10.2], what its completion says: allowed
+// without rights means that there is no translation.
 struct Translation {
   bool allowed = false;
   PhysAddr address;               // valid if allowed
@@ -26,6 +27,11 @@ struct Translation {
   DomainId domain;                // of the context entry used; 0 when untranslated
   sim::Duration latency;          // of cache look-ups and table reads
   unsigned misses = 0;            // structures read from memory
+  // Of the page that holds the address, and how a refused non-posted request is completed.
+  bool readable = false;
+  bool writable = false;
+  std::uint64_t page_bytes = 0;
+  pci::CompletionStatus status = pci::CompletionStatus::kSuccess;
 };
 
 // What an interrupt message becomes.

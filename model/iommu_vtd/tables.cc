@@ -6,46 +6,9 @@ namespace baton::iommu_vtd {
 
 namespace {
 
-// Bits 63:HAW.
-std::uint64_t above_host_width(const Profile& profile) {
-  return ~std::uint64_t{0} << profile.host_address_width;
-}
-
-template <std::size_t N>
-bool has_reserved_bits(const Entry128& entry, const std::array<Field, N>& fields) {
-  return (entry.words[0] & mask_of(fields, Access::kReserved, 0)) != 0 ||
-         (entry.words[1] & mask_of(fields, Access::kReserved, 1)) != 0;
-}
-
 constexpr std::uint64_t kEntryBytes = 16;
 
 }  // namespace
-
-bool is_qualified(Reason reason) {
-  switch (reason) {
-    case Reason::kRootNotPresent:
-    case Reason::kRootUnreadable:
-    case Reason::kContextUnreadable:
-    case Reason::kRootReserved:
-    case Reason::kRemapRequestReserved:
-    case Reason::kRemapIndexTooLarge:
-    case Reason::kRemapEntryUnreadable:
-    case Reason::kCompatibilityBlocked:
-    case Reason::kNotAnInterrupt:
-    case Reason::kBadTableMode:
-    case Reason::kPasidInLegacyMode:
-      return false;
-    default:
-      return true;
-  }
-}
-
-std::optional<Entry128> load_entry(sim::PhysicalMemory& memory, PhysAddr address) {
-  if (!memory.contains(address, kEntryBytes)) {
-    return std::nullopt;
-  }
-  return memory.load<Entry128>(address);
-}
 
 std::expected<Entry128, Reason> read_root_entry(sim::PhysicalMemory& memory, const Profile& profile,
                                                 PhysAddr root_table, unsigned bus) {
@@ -56,7 +19,7 @@ std::expected<Entry128, Reason> read_root_entry(sim::PhysicalMemory& memory, con
   if (!root->test(root_entry::kP)) {
     return std::unexpected(Reason::kRootNotPresent);
   }
-  if (has_reserved_bits(*root, root_entry::kFields) ||
+  if (root->has_reserved_bits(root_entry::kFields) ||
       (root->words[0] & above_host_width(profile)) != 0) {
     return std::unexpected(Reason::kRootReserved);
   }
@@ -83,7 +46,7 @@ std::optional<Reason> check_context_entry(const Profile& profile, const Entry128
   const bool pointer_too_wide =
       !passes_through &&
       (context.words[0] & context_entry::kSsptptr.mask() & above_host_width(profile)) != 0;
-  if (has_reserved_bits(context, context_entry::kFields) || pointer_too_wide) {
+  if (context.has_reserved_bits(context_entry::kFields) || pointer_too_wide) {
     return Reason::kContextReserved;
   }
   const auto width = static_cast<unsigned>(context.get(context_entry::kAw));
@@ -103,8 +66,12 @@ DomainId domain_of(const Profile& profile, const Entry128& context) {
   return DomainId(static_cast<std::uint16_t>(context.get(context_entry::kDid) & mask));
 }
 
-unsigned input_bits(const Profile& profile, const Entry128& context) {
-  const auto width = static_cast<unsigned>(context.get(context_entry::kAw));
+SecondStage second_stage_of(const Entry128& context) {
+  return {.table = context.address(context_entry::kSsptptr),
+          .width = static_cast<unsigned>(context.get(context_entry::kAw))};
+}
+
+unsigned input_bits(const Profile& profile, unsigned width) {
   return std::min(30 + 9 * width, profile.guest_address_bits());
 }
 
@@ -127,7 +94,8 @@ std::optional<Reason> check_paging_entry(const Profile& profile, std::uint64_t e
   if (!leaf || !profile.transient_mapping_bit || !profile.device_tlb()) {
     reserved |= paging_entry::kTm.mask();
   }
-  if (!leaf || !profile.snoop_control()) {
+  // Units with scalable mode ignore SNP in a leaf when they cannot force snooping.
+  if (!leaf || (!profile.snoop_control() && !profile.scalable_mode())) {
     reserved |= paging_entry::kSnp.mask();
   }
   if (leaf && level > 0) {
@@ -140,33 +108,54 @@ std::optional<Reason> check_paging_entry(const Profile& profile, std::uint64_t e
   return (entry & reserved) != 0 ? std::optional(Reason::kPagingEntryReserved) : std::nullopt;
 }
 
-std::expected<Mapping, Reason> walk_second_stage(sim::PhysicalMemory& memory,
-                                                 const Profile& profile, const Entry128& context,
-                                                 std::uint64_t iova, Rights wanted, bool write,
-                                                 unsigned& reads) {
-  const unsigned levels = static_cast<unsigned>(context.get(context_entry::kAw)) + 2;
-  Mapping mapping{.frame = {}, .level = 0, .readable = true, .writable = true};
-  PhysAddr table = context.address(context_entry::kSsptptr);
-  for (unsigned level = levels - 1;; --level) {
-    const PhysAddr at = table + (iova >> (12 + 9 * level) & 0x1FF) * 8;
-    if (!memory.contains(at, 8)) {
-      return std::unexpected(level == levels - 1 ? Reason::kContextInvalid
-                                                 : Reason::kPagingEntryUnreadable);
+namespace {
+
+// Sets A in an entry that is used, D in a leaf that is written [VT-d 3.7.2].
+std::uint64_t mark(WalkContext& walk, const SecondStage& tables, PhysAddr at, std::uint64_t entry,
+                   bool dirty) {
+  const std::uint64_t marked =
+      entry | paging_entry::kA.mask() | (dirty ? paging_entry::kD.mask() : 0);
+  if (!tables.accessed_dirty || !walk.update || marked == entry) {
+    return entry;
+  }
+  walk.memory.store(at, marked);
+  return marked;
+}
+
+}  // namespace
+
+std::expected<Mapping, Reason> walk_second_stage(WalkContext& walk, const SecondStage& tables,
+                                                 std::uint64_t iova, Rights wanted, bool write) {
+  const unsigned top = tables.levels() - 1;
+  PagingStep step{.table = tables.table, .level = top};
+  if (walk.cache != nullptr) {
+    step = walk.cache->start(walk.tag, iova, step, wanted.read, wanted.write);
+  }
+  for (;; --step.level) {
+    const unsigned level = step.level;
+    const PhysAddr at = step.table + (iova >> (12 + 9 * level) & 0x1FF) * 8;
+    if (!walk.memory.contains(at, 8)) {
+      return std::unexpected(level == top ? Reason::kContextInvalid
+                                          : Reason::kPagingEntryUnreadable);
     }
-    const auto entry = memory.load<std::uint64_t>(at);
-    ++reads;
-    if (const auto reason = check_paging_entry(profile, entry, level, wanted, write)) {
+    auto entry = walk.memory.load<std::uint64_t>(at);
+    ++walk.reads;
+    if (const auto reason = check_paging_entry(walk.profile, entry, level, wanted, write)) {
       return std::unexpected(*reason);
     }
-    mapping.readable = mapping.readable && get(paging_entry::kR, entry) != 0;
-    mapping.writable = mapping.writable && get(paging_entry::kW, entry) != 0;
+    step.readable = step.readable && get(paging_entry::kR, entry) != 0;
+    step.writable = step.writable && get(paging_entry::kW, entry) != 0;
     const PhysAddr target(entry & paging_entry::kAddress.mask());
-    if (is_leaf(entry, level)) {
-      mapping.frame = target;
-      mapping.level = level;
-      return mapping;
+    const bool leaf = is_leaf(entry, level);
+    entry = mark(walk, tables, at, entry, leaf && wanted.write);
+    if (leaf) {
+      const bool dirty = !tables.accessed_dirty || get(paging_entry::kD, entry) != 0;
+      return Mapping{target, level, step.readable, step.writable, dirty};
     }
-    table = target;
+    step.table = target;
+    if (walk.cache != nullptr) {
+      walk.cache->insert(walk.tag, iova, step);
+    }
   }
 }
 

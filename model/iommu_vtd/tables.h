@@ -1,8 +1,8 @@
-// The structures in memory: root and context entries, second-stage paging entries, interrupt
-// remapping entries [VT-d 9.1, 9.3, 9.8, 9.10], and the walk over them. Everything here is a pure
-// function of memory and profile: no caches, no registers, no fault log.
+// The structures in memory: root and context entries of legacy mode, second-stage paging entries,
+// interrupt remapping entries [VT-d 9.1, 9.3, 9.8, 9.10], and the walk over the second stage.
+// Everything here is a function of memory and profile: no registers, no fault log.
 //
-// Not modelled: scalable-mode entries; the posted format of an interrupt remapping entry.
+// Not modelled: the posted format of an interrupt remapping entry.
 #pragma once
 
 #include <array>
@@ -11,52 +11,36 @@
 #include <optional>
 
 #include "model/iommu_vtd/fields.h"
+#include "model/iommu_vtd/paging_cache.h"
 #include "model/iommu_vtd/profile.h"
+#include "model/iommu_vtd/reasons.h"
 #include "sim/address.h"
 #include "sim/memory.h"
 
 namespace baton::iommu_vtd {
 
-// Fault reasons of legacy mode and of interrupt remapping [VT-d 7.1.3, 7.1.4].
-enum class Reason : std::uint8_t {
-  kProtectedRegion = 0x00,  // no code of the specification: blocked, never recorded
-  kRootNotPresent = 0x01,
-  kContextNotPresent = 0x02,
-  kContextInvalid = 0x03,
-  kBeyondAddressWidth = 0x04,
-  kNoWritePermission = 0x05,
-  kNoReadPermission = 0x06,
-  kPagingEntryUnreadable = 0x07,
-  kRootUnreadable = 0x08,
-  kContextUnreadable = 0x09,
-  kRootReserved = 0x0A,
-  kContextReserved = 0x0B,
-  kPagingEntryReserved = 0x0C,
-  kAddressTypeBlocked = 0x0D,
-  kInterruptRangeOutput = 0x0E,
-  kRemapRequestReserved = 0x20,
-  kRemapIndexTooLarge = 0x21,
-  kRemapEntryNotPresent = 0x22,
-  kRemapEntryUnreadable = 0x23,
-  kRemapEntryReserved = 0x24,
-  kCompatibilityBlocked = 0x25,
-  kSourceMismatch = 0x26,
-  kNotAnInterrupt = 0x29,
-  kBadTableMode = 0x30,
-  kPasidInLegacyMode = 0x31,
-};
-
-// Is logging of this fault suppressed by FPD in the entry it was found in? [VT-d 7.1.3, "Q"]
-bool is_qualified(Reason reason);
-
-struct Entry128 {
-  std::array<std::uint64_t, 2> words{};
+// A structure of kWords 64-bit words.
+template <std::size_t kWords>
+struct Entry {
+  std::array<std::uint64_t, kWords> words{};
   std::uint64_t get(const Field& field) const { return iommu_vtd::get(field, words[field.word()]); }
   bool test(const Field& field) const { return get(field) != 0; }
   PhysAddr address(const Field& field) const {
     return PhysAddr(words[field.word()] & field.mask());
   }
+  template <std::size_t kRows>
+  bool has_reserved_bits(const std::array<Field, kRows>& fields) const {
+    for (unsigned word = 0; word < kWords; ++word) {
+      if ((words[word] & mask_of(fields, Access::kReserved, word)) != 0) {
+        return true;
+      }
+    }
+    return false;
+  }
 };
+using Entry128 = Entry<2>;
+using Entry256 = Entry<4>;
+using Entry512 = Entry<8>;
 
 namespace root_entry {
 inline constexpr Field kP{"P", 0, 0};
@@ -95,6 +79,8 @@ namespace paging_entry {
 inline constexpr Field kR{"R", 0, 0};
 inline constexpr Field kW{"W", 1, 1};
 inline constexpr Field kPs{"PS", 7, 7};
+inline constexpr Field kA{"A", 8, 8};
+inline constexpr Field kD{"D", 9, 9};
 inline constexpr Field kSnp{"SNP", 11, 11};
 inline constexpr Field kAddress{"ADDR", 51, 12};
 inline constexpr Field kTm{"TM", 62, 62};
@@ -102,7 +88,9 @@ inline constexpr std::array kFields{kR,
                                     kW,
                                     Field{"X EMT IPAT", 6, 2, Access::kIgnored},
                                     kPs,
-                                    Field{"A D", 10, 8, Access::kIgnored},
+                                    kA,
+                                    kD,
+                                    Field{"AVAIL", 10, 10, Access::kIgnored},
                                     kSnp,
                                     kAddress,
                                     Field{"AVAIL", 61, 52, Access::kIgnored},
@@ -145,7 +133,21 @@ static_assert(covers(kFields, 128));
 }  // namespace remap_entry
 
 // nullopt: nothing answers at this address.
-std::optional<Entry128> load_entry(sim::PhysicalMemory& memory, PhysAddr address);
+template <std::size_t kWords>
+std::optional<Entry<kWords>> load(sim::PhysicalMemory& memory, PhysAddr address) {
+  if (!memory.contains(address, sizeof(Entry<kWords>))) {
+    return std::nullopt;
+  }
+  return memory.load<Entry<kWords>>(address);
+}
+inline std::optional<Entry128> load_entry(sim::PhysicalMemory& memory, PhysAddr address) {
+  return load<2>(memory, address);
+}
+
+// Bits 63:HAW: reserved in every pointer to a table or page.
+constexpr std::uint64_t above_host_width(const Profile& profile) {
+  return ~std::uint64_t{0} << profile.host_address_width;
+}
 
 // A present root entry of this bus, checked.
 std::expected<Entry128, Reason> read_root_entry(sim::PhysicalMemory& memory, const Profile& profile,
@@ -160,10 +162,12 @@ std::optional<Reason> check_context_entry(const Profile& profile, const Entry128
 
 DomainId domain_of(const Profile& profile, const Entry128& context);
 
-// What a request asks for. Neither: a zero-length read, for which any permission is enough.
+// What a request asks for. Neither read nor write: any permission is enough.
 struct Rights {
   bool read = false;
   bool write = false;
+  bool execute = false;
+  bool privileged = false;
 };
 
 // A mapping found by a walk: the page that holds the address.
@@ -172,28 +176,47 @@ struct Mapping {
   unsigned level = 0;  // 0: 4 KiB, 1: 2 MiB, 2: 1 GiB
   bool readable = false;
   bool writable = false;
+  bool dirty = true;  // a write needs no further update of the tables
 
   std::uint64_t bytes() const { return sim::kPageSize << (9 * level); }
   PhysAddr translate(std::uint64_t iova) const { return frame + (iova & (bytes() - 1)); }
   bool allows(Rights wanted) const {
-    return (!wanted.read || readable) && (!wanted.write || writable);
+    return (!wanted.read || readable) && (!wanted.write || (writable && dirty));
   }
 };
 
-// Bits of input address that this context entry translates.
-unsigned input_bits(const Profile& profile, const Entry128& context);
+// Which second-stage tables, and how they are used.
+struct SecondStage {
+  PhysAddr table;
+  unsigned width = 0;           // AW: 1 is 3 levels, 2 is 4, 3 is 5
+  bool accessed_dirty = false;  // keep A and D bits
 
-// One level of the walk: checks `entry` found at `level` of `levels` [VT-d 9.8; permission before
-// reserved bits]. nullopt: good.
+  unsigned levels() const { return width + 2; }
+};
+SecondStage second_stage_of(const Entry128& context);
+
+// Bits of input address that tables of this width translate.
+unsigned input_bits(const Profile& profile, unsigned width);
+
+// One level of the walk: checks `entry` found at `level` [VT-d 9.8; permission before reserved
+// bits]. nullopt: good.
 std::optional<Reason> check_paging_entry(const Profile& profile, std::uint64_t entry,
                                          unsigned level, Rights wanted, bool write);
 bool is_leaf(std::uint64_t entry, unsigned level);
 
-// The whole walk. `reads` counts entries read from memory, also when it fails.
-std::expected<Mapping, Reason> walk_second_stage(sim::PhysicalMemory& memory,
-                                                 const Profile& profile, const Entry128& context,
-                                                 std::uint64_t iova, Rights wanted, bool write,
-                                                 unsigned& reads);
+// What a walk works with besides the tables.
+struct WalkContext {
+  sim::PhysicalMemory& memory;
+  const Profile& profile;
+  bool update = true;            // may set A and D bits; an observer may not
+  PagingCache* cache = nullptr;  // of second-stage entries
+  std::uint64_t tag = 0;
+  unsigned reads = 0;  // entries read from memory, also when the walk fails
+};
+
+// The whole walk. `write` selects the reason when nothing is permitted.
+std::expected<Mapping, Reason> walk_second_stage(WalkContext& walk, const SecondStage& tables,
+                                                 std::uint64_t iova, Rights wanted, bool write);
 
 // Addresses that are interrupts, never memory [VT-d 3.14].
 constexpr bool is_interrupt_address(std::uint64_t address) {

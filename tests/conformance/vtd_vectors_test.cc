@@ -80,6 +80,7 @@ iommu_vtd::Profile profile_of(const json::object& config) {
   profile.ecap = number(config.at("ECAP"));
   profile.host_address_width = profile.guest_address_bits();
   profile.transient_mapping_bit = true;  // version 1.0 follows the old rule
+  profile.rid_pasid_without_rps = true;  // as the measured unit does
   return profile;
 }
 

@@ -1,0 +1,41 @@
+// A memory request on its way through the unit: what was learned and spent so far. Both table modes
+// use it.
+#pragma once
+
+#include <optional>
+
+#include "model/iommu_vtd/core.h"
+#include "model/iommu_vtd/remapping_unit.h"
+#include "model/pci/request.h"
+
+namespace baton::iommu_vtd {
+
+struct Progress {
+  const pci::MemoryRequest& request;
+  Core& core;
+  Translation result;
+  bool fault_processing_disabled = false;
+
+  void count_reads(unsigned reads = 1);
+  void spend(sim::Duration time) { result.latency += time; }
+
+  bool asks_for_translation() const {
+    return request.type == pci::AddressType::kTranslationRequest;
+  }
+  bool is_translated() const { return request.type == pci::AddressType::kTranslated; }
+  bool beyond_host_width() const;
+
+  // What the tables must permit. A translation request takes what they do permit; one that asks for
+  // write is marked as a write. A zero-length read may hit a write-only page [VT-d 3.6.1.1, ZLR].
+  Rights rights() const;
+
+  // The end of a translated request, unless `mapping` leads to interrupts. nullopt: arrived.
+  std::optional<Reason> arrive(const Mapping& mapping, Reason interrupt_range);
+  // The address is the physical address, unless protected [VT-d 3.16].
+  std::optional<Reason> pass_through(Reason interrupt_range);
+};
+
+// Lies the request in memory that PMEN protects?
+bool is_protected(const Core& core, const pci::MemoryRequest& request);
+
+}  // namespace baton::iommu_vtd
