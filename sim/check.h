@@ -14,7 +14,7 @@ namespace baton::sim {
 
 class BugError : public std::runtime_error {
  public:
-  explicit BugError(std::string what) : std::runtime_error(std::move(what)) {}
+  explicit BugError(const std::string& what) : std::runtime_error(what) {}
 };
 
 [[noreturn]] void check_failed(const char* file, int line, const char* condition,

@@ -26,8 +26,9 @@ constexpr std::array kInvariants{
     InvariantRow{
         "isolation", "No device reaches memory of another domain, of the kernel, or freed memory.",
         "The checker keeps its own account of who owns each page, from what every kernel's page "
-        "allocator gives out and takes back. A request of a VM's device that ends in a page which "
-        "is not guest memory at that instant is a violation.",
+        "allocator gives out and takes back, and of the file that each page of guest memory was "
+        "made for. A request of a VM's device that ends in a page which is not memory of its own "
+        "guest at that instant is a violation.",
         "[VT-d 3.1]", "quickstart", "memfd-skip-folio"},
     InvariantRow{
         "memory-not-reused", "Preserved memory is not given away.",

@@ -136,7 +136,7 @@ constexpr std::array kRows{
     list("vms", kMay, "virtual machines"),
     map("vms[]", kMay, "one VM and its VMM process"),
     text("vms[].name", KeyType::kName, kMust, "", "its name", "vm0"),
-    number("vms[].memory", KeyType::kSize, kMust, "", 4 * kMiB, 1024 * kGiB,
+    number("vms[].memory", KeyType::kSize, kMust, "", 4 * kMiB, 3 * kGiB,
            "guest memory, a memfd; a multiple of 4KiB", "256MiB"),
     choice("vms[].live_update", kMay, "carry", live_updates,
            "carry: it goes on over a kexec; leave: it is no part of a live update and starts anew"),

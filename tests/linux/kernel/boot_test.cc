@@ -131,4 +131,17 @@ TEST_CASE("A kernel built without live update finds nothing and offers nothing")
   CHECK(world.record.lines.back() == "1 ENOENT");
 }
 
+TEST_CASE("A kernel that follows an overwritten address takes a page fault and panics") {
+  const auto follow = [](Kernel& kernel, Record& record) -> Co<> {
+    kernel.services().port().ram().load<std::uint64_t>(PhysAddr(0xDEAD'0000'0000'0000));
+    record.lines.push_back("went on");
+    co_return;
+  };
+  World world({follow});
+  world.run();
+  CHECK(world.record.lines.empty());
+  CHECK(world.record.halted.find("unable to handle page fault") == 0);
+  CHECK(world.machine().halted());
+}
+
 }  // namespace baton::linux::test
