@@ -6,6 +6,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports variables of coroutine frames it has itself introduced.
   target_compile_options(baton_warnings INTERFACE -Wno-maybe-uninitialized)
 endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # std::stable_sort of libstdc++ 12 uses what the same library has deprecated.
+  target_compile_options(baton_warnings INTERFACE -Wno-deprecated-declarations)
+endif()
 if(BATON_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
                       -fno-omit-frame-pointer -O1)

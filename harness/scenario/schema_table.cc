@@ -11,7 +11,6 @@
 namespace baton::harness {
 namespace {
 
-constexpr std::uint64_t kAny = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint64_t kKiB = 1024;
 constexpr std::uint64_t kMiB = kKiB * kKiB;
 constexpr std::uint64_t kGiB = kKiB * kMiB;

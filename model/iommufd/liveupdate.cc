@@ -178,7 +178,7 @@ Result<PhysAddr> Iommufd::State::preserve(luo::Session& session) {
     }
   }
   // The record's place first, as upstream; it is filled when all HWPTs are preserved.
-  preserved.emplace();
+  preserved = Preserved{};
   preserved->record_marked = !services.has(Defect::kIommufdSkipRecord);
   const std::vector<std::byte> empty(record_bytes(marked_hwpts().size()));
   const auto record = shared.write_block(empty, "iommufd record", preserved->record_marked);

@@ -85,7 +85,7 @@ Result<> Iommufd::State::restore_objects(luo::Session& session, PhysAddr record,
     return areas;
   }
   restore_hwpts(*contents, *records);
-  incoming.emplace();
+  incoming = Incoming{};
   incoming->record = record;
   incoming->token = contents->token;
   for (const auto& device_entry : contents->devices) {

@@ -63,7 +63,7 @@ TEST_CASE("A 4 KiB mapping writes R|W into each table above and frame, R and W i
     const std::uint64_t iova = 3 * (k1G << 9) + 5 * k1G + 7 * k2M + 9 * kPage;
     REQUIRE(table.map(Iova(iova), PhysAddr(0x1234'5000), kPage, kReadWrite));
     PhysAddr at = table.top_table();
-    for (const std::uint64_t index : {3, 5, 7}) {
+    for (const unsigned index : {3U, 5U, 7U}) {
       CHECK((entry(kernel, at, index) & 0xFFF) == 3);
       at = below(kernel, at, index);
     }

@@ -113,7 +113,7 @@ Co<> reboot_twice(Kernel& kernel, Record& record) {
 
 Co<> cold_reboot(Kernel& kernel, Record&) {
   SystemCalls calls(kernel, kernel.create_process("p"));
-  const Result<> never = co_await calls.reboot_cold(0, "again");
+  co_await calls.reboot_cold(0, "again");
 }
 
 Co<> tell_generation(Kernel& kernel, Record& record) {
