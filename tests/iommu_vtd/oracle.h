@@ -1,0 +1,209 @@
+// A remapping unit without caches, registers or faults: what a request must get from the tables as
+// they are in memory. Written from the specification apart from the model, on raw bits, for the
+// property test. It knows the profile sapphire_rapids() alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "model/pci/request.h"
+#include "sim/memory.h"
+
+namespace baton::test {
+
+struct Verdict {
+  unsigned reason = 0;  // 0: allowed
+  std::uint64_t address = 0;
+};
+
+class Oracle {
+ public:
+  Oracle(sim::PhysicalMemory& memory, std::uint64_t root, bool scalable)
+      : memory_(memory), root_(root), scalable_(scalable) {}
+
+  Verdict ask(const pci::MemoryRequest& request) {
+    request_ = &request;
+    return scalable_ ? scalable() : legacy();
+  }
+
+ private:
+  using Word = std::uint64_t;
+  static constexpr Word kPage = 0x000F'FFFF'FFFF'F000;
+  static constexpr unsigned kNowhere = 0xFFF;
+
+  std::optional<Word> word(Word at) {
+    if (!memory_.contains(PhysAddr(at), 8)) {
+      return std::nullopt;
+    }
+    return memory_.load<Word>(PhysAddr(at));
+  }
+
+  static Verdict interrupts(Word address, unsigned reason) {
+    return address >> 20 == 0xFEE ? Verdict{reason} : Verdict{0, address};
+  }
+
+  Verdict legacy() {
+    const pci::MemoryRequest& r = *request_;
+    if (r.pasid) return {0x31};
+    const Word root = *word(root_ + r.requester.bus() * 16);
+    if ((root & 1) == 0) return {0x1};
+    const Word at = (root & kPage) + r.requester.devfn() * 16;
+    const Word low = *word(at);
+    const Word high = *word(at + 8);
+    if ((low & 1) == 0) return {0x2};
+    if ((low & 0xFF0) != 0) return {0xB};
+    const Word aw = high & 7;
+    if ((low >> 2 & 3) == 2) return aw == 3 ? interrupts(r.address, 0xE) : Verdict{0x3};
+    if ((low >> 2 & 3) == 3 || (aw != 2 && aw != 3)) return {0x3};
+    if (r.address >> (30 + 9 * aw) != 0) return {0x4};
+    const Verdict v = second(low & kPage, static_cast<unsigned>(aw), r.address, reads(), r.write);
+    return v.reason != 0 ? v : interrupts(v.address, 0xE);
+  }
+
+  bool reads() const { return !request_->write && request_->length > 0; }
+
+  // Reasons as in legacy mode.
+  Verdict second(Word table, unsigned aw, Word address, bool read, bool write) {
+    const bool refuse_as_write = write;
+    for (unsigned level = aw + 1;; --level) {
+      const unsigned shift = 12 + 9 * level;
+      const auto found = word(table + (address >> shift & 511) * 8);
+      if (!found) return {level == aw + 1 ? 0x3U : 0x7U};
+      const Word e = *found;
+      const bool r = (e & 1) != 0;
+      const bool w = (e & 2) != 0;
+      if ((write && !w) || (refuse_as_write && !r && !w)) return {0x5};
+      if ((read && !r) || (!r && !w)) return {0x6};
+      const bool leaf = level == 0 || (e >> 7 & 1) != 0;
+      const Word offset = (Word{1} << shift) - 1;
+      if ((e >> 62 & 1) != 0 || (!leaf && (e >> 11 & 1) != 0) || (leaf && level > 2) ||
+          (leaf && (e & kPage & offset) != 0)) {
+        return {0xC};
+      }
+      if (leaf) return {0, (e & kPage) | (address & offset)};
+      table = e & kPage;
+    }
+  }
+
+  Verdict scalable() {
+    const pci::MemoryRequest& r = *request_;
+    const unsigned devfn = r.requester.devfn();
+    const Word root = *word(root_ + r.requester.bus() * 16 + (devfn >> 7) * 8);
+    if ((root & 1) == 0) return {0x39};
+    const Word at = (root & kPage) + (devfn & 127) * 32;
+    const Word context = *word(at);
+    if ((context & 1) == 0) return {0x41};
+    if ((context & 0x1E0) != 0) return {0x42};
+    if (r.pasid && (context & 8) == 0) return {0x45};
+    const Word pasid = r.pasid ? r.pasid->value() : *word(at + 8) & 0xF'FFFF;
+    if (pasid >> 6 >= Word{128} << (context >> 9 & 7)) return {r.pasid ? 0x46U : 0x48U};
+    const Word directory = *word((context & kPage) + (pasid >> 6) * 8);
+    if ((directory & 1) == 0) return {0x51};
+    if ((directory & 0xFFC) != 0) return {0x52};
+    const Word entry = (directory & kPage) + (pasid & 63) * 64;
+    const Verdict v = by_entry(*word(entry), *word(entry + 16));
+    return v.reason != 0 ? v : interrupts(v.address, 0x87);
+  }
+
+  Verdict by_entry(Word low, Word third) {
+    const Word type = low >> 6 & 7;
+    const Word aw = low >> 2 & 7;
+    const Word mode = third >> 2 & 3;
+    const bool uses_first = type == 1 || type == 3;
+    const bool uses_second = type == 2 || type == 3;
+    if ((low & 1) == 0) return {0x59};
+    if ((low & 0xC00) != 0) return {0x5A};
+    if (type == 0 || type > 4 || (uses_second && aw != 2 && aw != 3) || (uses_first && mode > 1)) {
+      return {0x5B};
+    }
+    const Word address = request_->address;
+    if (type == 4) return address >> 52 != 0 ? Verdict{0x83} : Verdict{0, address};
+    nested_ = type == 3;
+    second_table_ = low & kPage;
+    second_aw_ = static_cast<unsigned>(aw);
+    if (uses_first) return first(third & kPage, mode == 1 ? 5 : 4, third);
+    if (address >> (30 + 9 * aw) != 0) return {0x84};
+    const Verdict v = second(second_table_, second_aw_, address, reads(), request_->write);
+    return {code(v.reason, 0x85, 0x86), v.address};
+  }
+
+  static unsigned code(unsigned reason, unsigned write, unsigned read) {
+    switch (reason) {
+      case 0x3:
+        return 0x7B;
+      case 0x5:
+        return write;
+      case 0x6:
+        return read;
+      case 0x7:
+        return 0x78;
+      case 0xC:
+        return 0x7A;
+      default:
+        return reason;
+    }
+  }
+
+  // The place of a first-stage entry in memory, through the second stage when nested.
+  Verdict place(Word guest, bool top, bool update) {
+    if (!nested_) return {0, guest};
+    if (guest >> (30 + 9 * second_aw_) != 0) return {0x74};
+    Verdict v = second(second_table_, second_aw_, guest, true, false);
+    if (v.reason != 0) return {code(v.reason, kNowhere, top ? 0x75 : 0x76)};
+    if (update) {
+      v = second(second_table_, second_aw_, guest, true, true);
+      if (v.reason != 0) return {code(v.reason, 0x77, top ? 0x75 : 0x76)};
+    }
+    return v;
+  }
+
+  Verdict first(Word table, unsigned levels, Word third) {
+    const Word address = request_->address;
+    const auto sign =
+        static_cast<std::int64_t>(address << (64 - (12 + 9 * levels))) >> (64 - (12 + 9 * levels));
+    if (static_cast<Word>(sign) != address) return {0x80};
+    const bool nxe = (third >> 5 & 1) != 0;
+    for (unsigned level = levels - 1;; --level) {
+      const unsigned shift = 12 + 9 * level;
+      const bool top = level == levels - 1;
+      const Word guest = table + (address >> shift & 511) * 8;
+      Verdict at = place(guest, top, false);
+      if (at.reason != 0) return at;
+      const auto found = word(at.address);
+      if (!found) return {top ? 0x73U : 0x70U};
+      const Word e = *found;
+      if ((e & 1) == 0) return {0x71};
+      if ((e & 4) == 0) return {0x81};
+      if (request_->write && (e & 2) == 0) return {0x85};
+      const bool ps = (e >> 7 & 1) != 0;
+      const bool leaf = level == 0 || ps;
+      const Word offset = (Word{1} << shift) - 1;
+      if ((ps && level > 2) || (!nxe && e >> 63 != 0) ||
+          (leaf && level > 0 && (e & kPage & offset & ~Word{0x1000}) != 0)) {
+        return {0x72};
+      }
+      const bool update = (e & 0x20) == 0 || (leaf && request_->write && (e & 0x40) == 0);
+      at = place(guest, top, update);
+      if (at.reason != 0) return at;
+      if (leaf) return output((e & kPage & ~offset) | (address & offset));
+      table = e & kPage;
+    }
+  }
+
+  Verdict output(Word guest) {
+    if (!nested_) return {0, guest};
+    if (guest >> (30 + 9 * second_aw_) != 0) return {0x84};
+    const Verdict v = second(second_table_, second_aw_, guest, reads(), request_->write);
+    return {code(v.reason, 0x79, 0x79), v.address};
+  }
+
+  sim::PhysicalMemory& memory_;
+  const Word root_;
+  const bool scalable_;
+  const pci::MemoryRequest* request_ = nullptr;
+  bool nested_ = false;
+  Word second_table_ = 0;
+  unsigned second_aw_ = 0;
+};
+
+}  // namespace baton::test
