@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 
 #include "harness/scenario/invariant_rows.h"
 #include "harness/scenario/schema.h"
