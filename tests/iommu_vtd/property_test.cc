@@ -13,8 +13,9 @@ namespace {
 
 using Word = std::uint64_t;
 
-kDirectory = 0x10'3000, kPasids = 0x10'4000, kSecondPool = 0x20'0000, kFirstPool = 0x30'0000,
-                        kData = 0x800'0000;
+constexpr Word kLegacyContexts = 0x10'1000, kScalableContexts = 0x10'2000, kDirectory = 0x10'3000,
+               kPasids = 0x10'4000, kSecondPool = 0x20'0000, kFirstPool = 0x30'0000,
+               kData = 0x800'0000;
 constexpr unsigned kLevels = 5, kTables = 3, kIndices = 3, kEntries = 4, kDevices = 3;
 
 // Tables of each level come from a small pool, and addresses use few indices, so that requests meet
