@@ -53,7 +53,10 @@ class Oracle {
     if ((low & 1) == 0) return {0x2};
     if ((low & 0xFF0) != 0) return {0xB};
     const Word aw = high & 7;
-    if ((low >> 2 & 3) == 2) return aw == 3 ? interrupts(r.address, 0xE) : Verdict{0x3};
+    if ((low >> 2 & 3) == 2) {
+      if (aw != 3) return {0x3};
+      return r.address >> 52 != 0 ? Verdict{0x4} : interrupts(r.address, 0xE);
+    }
     if ((low >> 2 & 3) == 3 || (aw != 2 && aw != 3)) return {0x3};
     if (r.address >> (30 + 9 * aw) != 0) return {0x4};
     const Verdict v = second(low & kPage, static_cast<unsigned>(aw), r.address, reads(), r.write);

@@ -75,8 +75,10 @@ struct World : UnitFixture {
     if (fault_in(30)) return 0xFEE0'0000;
     const Word mask = ~((Word{0x1000} << (9 * level)) - 1);
     // Second-stage leaves may hold first-stage tables: a nested walk passes there.
-    const Word at = one_in(2) ? page(kFirstPool, static_cast<unsigned>(pick(4)), pick(kTables))
-                              : kData + pick(64) * 0x1000;
+    const bool in_pool = one_in(2);
+    const auto pool_level = static_cast<unsigned>(pick(4));
+    const Word at =
+        in_pool ? page(kFirstPool, pool_level, pick(kTables)) : kData + pick(64) * 0x1000;
     return fault_in(20) ? at : at & mask;
   }
 
@@ -110,20 +112,25 @@ struct World : UnitFixture {
     const Word table = page(kSecondPool, aw == 3 ? 4 : 3, 0);
     put(kLegacyContexts + 8 * (3 + i) * 16, table | type << 2 | present,
         aw | legacy_domain(i) << 8);
-    put(kScalableContexts + 8 * (3 + i) * 32, kDirectory | (one_in(4) ? 0U : 8U) | present,
-        fault_in(30) ? Word{0x2040} : pick(kEntries));
+    const Word pasids = one_in(4) ? 0 : 8;
+    const Word own = fault_in(30) ? Word{0x2040} : pick(kEntries);
+    put(kScalableContexts + 8 * (3 + i) * 32, kDirectory | pasids | present, own);
   }
   void change_pasid(Word i) {
-    const Word type = fault_in(15) ? pick(8) : 1 + pick(3) + (one_in(8) ? 1 : 0);
+    const Word pass = one_in(8) ? 1 : 0;
+    const Word type = fault_in(15) ? pick(8) : 1 + pick(3) + pass;
     const Word aw = fault_in(20) ? pick(8) : 2 + pick(2);
     const Word mode = fault_in(20) ? pick(4) : pick(2);
     const Word at = kPasids + i * 64;
-    put(at, page(kSecondPool, aw == 3 ? 4 : 3, pick(kTables)) | type << 6 | aw << 2 |
-                (one_in(3) ? 0x200U : 0U) | (fault_in(12) ? 0U : 1U));
+    const Word second = page(kSecondPool, aw == 3 ? 4 : 3, pick(kTables));
+    const Word dirty = one_in(3) ? 0x200 : 0;
+    const Word present = fault_in(12) ? 0 : 1;
+    put(at, second | type << 6 | aw << 2 | dirty | present);
     put(at + 8, pasid_domain(i));
     const Word first = type == 3 && !one_in(3) ? any_address() & 0xFFFF'FFFF'F000
                                                : page(kFirstPool, mode == 1 ? 4 : 3, pick(kTables));
-    put(at + 16, first | mode << 2 | (one_in(2) ? 0x20U : 0U));
+    const Word no_execute = one_in(2) ? 0x20 : 0;
+    put(at + 16, first | mode << 2 | no_execute);
   }
   // Domain ids never move to other tables without a flush; no two PASIDs share one.
   static Word legacy_domain(Word which) { return 10 + which; }
