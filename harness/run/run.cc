@@ -133,6 +133,7 @@ class Run {
     recorder_ = std::make_unique<Recorder>(*watch_);
     checkers_ = make_checkers(*watch_);
     operator_ = std::make_unique<Operator>(*watch_, scenario().script);
+    for (RunObserver* observer : options.observers) observer->attach(*watch_, scenario());
     if (options.at_jump) {
       simulation_.topic<host::KernelJumped>().subscribe([this](const host::KernelJumped& seen) {
         options_.at_jump(host_.machine->memory(), seen.image);
@@ -150,6 +151,7 @@ class Run {
     play();
     for (const auto& checker : checkers_) checker->finish();
     recorder_->finish();
+    for (RunObserver* observer : options_.observers) observer->finish();
     describe();
     measure();
     judge(result_, scenario(), checkers_, watch_->findings());

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
+#include "harness/record/observer.h"
 #include "harness/report/run_result.h"
 #include "harness/scenario/scenario.h"
 #include "model/host/handoff.h"
@@ -16,6 +18,8 @@ struct RunOptions {
   bool keep_log = false;
   // Asked between slices of simulated time; true ends the run where it is.
   std::function<bool()> interrupted;
+  // Attached in this order before power-on; they outlive the run.
+  std::vector<RunObserver*> observers;
   // What a test does to the memory that is handed over, at the instant of each jump.
   std::function<void(sim::PhysicalMemory&, const host::KexecImage&)> at_jump;
 };

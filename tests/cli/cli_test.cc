@@ -9,12 +9,13 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "tests/support/source_dir.h"
 
 using namespace baton::cli;
 
 namespace {
 
-const std::string kSource = BATON_SOURCE_DIR;
+const std::string kSource = baton::testing::source_dir();
 
 struct Ran {
   int code = 0;

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "model/iommu_vtd/remapping_unit.h"
+#include "tests/support/source_dir.h"
 
 namespace {
 
@@ -21,7 +22,7 @@ constexpr std::uint64_t kMemory = 6ULL << 30;
 constexpr std::uint64_t kRecordMask = 0xC00000FF0000FFFF;  // F, T1, FR, SID; PV is garbage there
 
 json::value load_vectors() {
-  std::ifstream file(BATON_SOURCE_DIR "/tests/conformance/data/vtd_vectors.json.gz",
+  std::ifstream file(testing::source_dir() + "/tests/conformance/data/vtd_vectors.json.gz",
                      std::ios::binary);
   REQUIRE(file);
   boost::iostreams::filtering_streambuf<boost::iostreams::input> input;

@@ -9,6 +9,7 @@
 #include "model/pci/observations.h"
 #include "model/pci/topology.h"
 #include "sim/memory.h"
+#include "tests/support/source_dir.h"
 
 namespace baton::pci::test {
 
@@ -148,7 +149,7 @@ struct Switch {
 };
 
 inline std::string file_text(const std::string& name) {
-  std::ifstream file(std::string(BATON_SOURCE_DIR) + "/tests/pci/data/" + name);
+  std::ifstream file(testing::source_dir() + "/tests/pci/data/" + name);
   std::stringstream text;
   text << file.rdbuf();
   return text.str();

@@ -11,13 +11,14 @@
 #include "harness/run/host_builder.h"
 #include "harness/run/run.h"
 #include "harness/scenario/invariant_rows.h"
+#include "tests/support/source_dir.h"
 
 using namespace baton;
 using namespace baton::harness;
 
 namespace {
 
-const std::string kFolder = std::string(BATON_SOURCE_DIR) + "/scenarios";
+const std::string kFolder = testing::source_dir() + "/scenarios";
 
 std::string scenario_text(std::string_view name) {
   std::ifstream stream(fmt::format("{}/{}.yaml", kFolder, name));

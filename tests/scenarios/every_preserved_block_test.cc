@@ -10,13 +10,14 @@
 
 #include "harness/run/host_builder.h"
 #include "harness/run/run.h"
+#include "tests/support/source_dir.h"
 
 using namespace baton;
 using namespace baton::harness;
 
 namespace {
 
-const std::string kFolder = std::string(BATON_SOURCE_DIR) + "/scenarios";
+const std::string kFolder = testing::source_dir() + "/scenarios";
 
 // One bit of a leaf of the tree: a preserved block.
 struct Key {

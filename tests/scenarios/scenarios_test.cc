@@ -8,6 +8,7 @@
 #include "harness/run/host_builder.h"
 #include "harness/run/run.h"
 #include "harness/scenario/invariant_rows.h"
+#include "tests/support/source_dir.h"
 
 using namespace baton;
 using namespace baton::harness;
@@ -16,7 +17,7 @@ namespace {
 
 std::vector<std::string> library() {
   std::vector<std::string> files;
-  const std::string folder = std::string(BATON_SOURCE_DIR) + "/scenarios";
+  const std::string folder = testing::source_dir() + "/scenarios";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() == ".yaml") files.push_back(entry.path().string());
   }

@@ -1,6 +1,7 @@
 // Rules that hold for every source file [docs/architecture.md, house style]. Each checker is also
 // fed source that breaks it.
 #include "tests/source/source_tree.h"
+#include "tests/support/source_dir.h"
 
 #include <algorithm>
 #include <fstream>
@@ -66,7 +67,7 @@ bool is_model(std::string_view path) {
 
 std::vector<SourceFile> source_files(const std::vector<std::string>& folders) {
   std::vector<SourceFile> files;
-  const std::filesystem::path root(BATON_SOURCE_DIR);
+  const std::filesystem::path root(baton::testing::source_dir());
   for (const std::string& folder : folders) {
     if (!std::filesystem::exists(root / folder)) {
       continue;
@@ -91,7 +92,7 @@ std::vector<SourceFile> source_files(const std::vector<std::string>& folders) {
 
 std::vector<std::string> layers() {
   std::vector<std::string> result;
-  std::ifstream input(std::string(BATON_SOURCE_DIR) + "/layers.txt");
+  std::ifstream input(baton::testing::source_dir() + "/layers.txt");
   for (std::string line; std::getline(input, line);) {
     if (!line.empty() && line[0] != '#') {
       result.push_back(line);
@@ -286,7 +287,7 @@ TEST_CASE("the project stands alone: nothing in it names a place outside") {
                                        std::string("/root") + "/"};
   for (const char* folder :
        {"sim", "model", "harness", "cli", "tests", "docs", "scenarios", "tools", "cmake", ".ci"}) {
-    const std::filesystem::path path = std::filesystem::path(BATON_SOURCE_DIR) / folder;
+    const std::filesystem::path path = std::filesystem::path(baton::testing::source_dir()) / folder;
     if (!std::filesystem::exists(path)) {
       continue;
     }

@@ -7,13 +7,14 @@
 
 #include "harness/report/json_report.h"
 #include "harness/run/host_builder.h"
+#include "tests/support/source_dir.h"
 
 using namespace baton;
 using namespace baton::harness;
 
 namespace {
 
-const std::string kFolder = std::string(BATON_SOURCE_DIR) + "/scenarios";
+const std::string kFolder = testing::source_dir() + "/scenarios";
 
 std::string scenario(const std::string& machine_extra, const std::string& rest) {
   return "baton: 1\n"

@@ -9,13 +9,14 @@
 
 #include "harness/scenario/invariant_rows.h"
 #include "harness/scenario/schema.h"
+#include "tests/support/source_dir.h"
 
 using namespace baton;
 using namespace baton::harness;
 
 namespace {
 
-const std::string kFolder = std::string(BATON_SOURCE_DIR) + "/scenarios";
+const std::string kFolder = testing::source_dir() + "/scenarios";
 
 std::string replace(std::string text, const std::string& from, const std::string& to) {
   const std::size_t at = text.find(from);

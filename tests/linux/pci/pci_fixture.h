@@ -13,6 +13,7 @@
 #include "model/linux/pci/pcieport.h"
 #include "model/linux/uapi/liveupdate.h"
 #include "model/pci/topology.h"
+#include "tests/support/source_dir.h"
 #include "tests/support/two_kernels.h"
 
 namespace baton::test {
@@ -53,7 +54,7 @@ inline const std::vector<Sbdf> kVirtioPath = {{0, Bdf(7, 0, 0)}, {0, Bdf(5, 1, 0
                                               {0, Bdf(1, 0, 0)}, {0, Bdf(0, 3, 0)}};
 
 inline void build_switch_host(host::Machine& machine) {
-  std::ifstream file(std::string(BATON_SOURCE_DIR) + "/tests/pci/data/t03-switch.vv.lspci");
+  std::ifstream file(testing::source_dir() + "/tests/pci/data/t03-switch.vv.lspci");
   std::stringstream text;
   text << file.rdbuf();
   const auto dump = pci::parse_lspci(text.str());

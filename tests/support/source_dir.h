@@ -1,0 +1,12 @@
+// Where the source tree lies. One file alone knows the path, so that a compiler cache can share the
+// objects of all tests between checkouts.
+#pragma once
+
+#include <string>
+
+namespace baton::testing {
+
+// Without a slash at its end.
+std::string source_dir();
+
+}  // namespace baton::testing
