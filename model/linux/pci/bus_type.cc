@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "model/linux/pci/observations.h"
+
 namespace baton::linux::pci {
 
 PciBusType::PciBusType(KernelServices& services, PciCore& core)
@@ -24,6 +26,13 @@ Driver* PciBusType::find_driver(std::string_view name) const {
     if (driver->name() == name) return driver;
   }
   return nullptr;
+}
+
+void PciBusType::publish(const Driver& driver, const PciDev& dev, bool bound) {
+  const auto& topic = services_.port().simulation().topic<DriverBound>();
+  if (topic.active()) {
+    topic.publish({services_.generation(), dev.address, driver.name(), bound});
+  }
 }
 
 Co<Result<>> PciBusType::register_driver(Driver& driver) {
@@ -50,7 +59,10 @@ Co<Result<>> PciBusType::probe(Driver& driver, PciDev& dev) {
   }
   dev.driver = &driver;
   const auto probed = co_await driver.probe(dev);
-  if (probed) co_return probed;
+  if (probed) {
+    publish(driver, dev, true);
+    co_return probed;
+  }
   dev.driver = nullptr;
   if (owned_by_kernel && dma_cleanup_) dma_cleanup_(dev);
   co_return probed;
@@ -65,6 +77,7 @@ Co<Result<>> PciBusType::unbind(Driver& driver, PciDev& dev) {
   if (dev.driver != &driver) co_return fail(Errno::kNoDev);
   co_await driver.remove(dev);
   dev.driver = nullptr;
+  publish(driver, dev, false);
   if (!driver.driver_managed_dma() && dma_cleanup_) dma_cleanup_(dev);
   co_return Result<>();
 }

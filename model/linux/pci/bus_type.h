@@ -39,6 +39,7 @@ class PciBusType {
 
  private:
   Co<Result<>> probe(Driver& driver, PciDev& dev);
+  void publish(const Driver& driver, const PciDev& dev, bool bound);
 
   KernelServices& services_;
   PciCore& core_;

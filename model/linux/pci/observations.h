@@ -1,0 +1,18 @@
+// What the PCI side of a kernel lets observers see, beside configuration accesses and the ledger.
+#pragma once
+
+#include <string_view>
+
+#include "sim/address.h"
+
+namespace baton::linux::pci {
+
+// A driver has bound to a function, or let go of it.
+struct DriverBound {
+  unsigned generation;
+  Sbdf address;
+  std::string_view driver;
+  bool bound;
+};
+
+}  // namespace baton::linux::pci
