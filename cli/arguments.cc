@@ -1,67 +1,246 @@
 // The only file that knows CLI11.
 
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <sstream>
+
+#include "cli/catalogue.h"
 #include "cli/exit_code.h"
+#include "cli/help.h"
 #include "cli/options.h"
+#include "harness/scenario/diagnostic.h"
 
 namespace baton::cli {
 namespace {
 
-constexpr const char* kExamples =
-    "Examples:\n"
-    "  baton run scenarios/quickstart.yaml\n"
-    "  baton check --expand scenarios/quickstart.yaml\n\n"
-    "Exit status: 0 all expectations held; 1 one failed; 2 usage or scenario error; 3 nothing\n"
-    "selected; 6 output not written; 70 bug in baton; 130 interrupted.";
+constexpr const char* kProgram =
+    "Carries a running machine across a kexec and says which step broke it.";
+
+// A command with its one-sentence text and the examples that its help begins with.
+CLI::App* add_command(CLI::App& app, Options& options, Command command, const char* name,
+                      const char* text, const char* first_example, const char* second_example) {
+  CLI::App* added = app.add_subcommand(name, text);
+  added->footer(fmt::format("baton {}\nbaton {}", first_example, second_example));
+  added->callback([&options, command] { options.command = command; });
+  return added;
+}
 
 void add_run(CLI::App& app, Options& options) {
-  CLI::App* run = app.add_subcommand("run", "Run scenarios and judge them");
-  run->add_option("SCENARIO", options.scenarios, "Files, or folders of .yaml files")->required();
-  run->add_option("--seed", options.seed, "Seed of every random stream")->capture_default_str();
+  CLI::App* run = add_command(app, options, Command::kRun, "run",
+                              "Run scenarios and judge them: a line or a story per run, a summary.",
+                              "run scenarios/quickstart.yaml", "run scenarios/ --report json=-");
+  run->add_option("SCENARIO", options.scenarios, "files, or folders of .yaml files")->required();
+  run->add_option("--seed", options.seed, "seed of every random stream")
+      ->type_name("N")
+      ->capture_default_str();
   run->add_option("--report", options.reports, "KIND=FILE; kind: json; FILE - is stdout")
+      ->type_name("KIND=FILE")
       ->allow_extra_args(false);
-  run->add_flag("-v,--verbose", options.verbose, "Tell each run's story, with its log");
-  run->callback([&options] { options.command = Command::kRun; });
+  run->add_flag("-v,--verbose", options.verbose, "tell each run's story, with its log");
 }
 
 void add_check(CLI::App& app, Options& options) {
-  CLI::App* check = app.add_subcommand("check", "Parse and validate scenarios without running");
-  check->add_option("SCENARIO", options.scenarios, "Files, or folders of .yaml files")->required();
-  check->add_flag("--expand", options.expand, "Print every default and where it comes from");
-  check->callback([&options] { options.command = Command::kCheck; });
+  CLI::App* check = add_command(
+      app, options, Command::kCheck, "check", "Parse and validate scenarios without running them.",
+      "check --expand scenarios/quickstart.yaml", "check scenarios/ --format sarif");
+  check->add_option("SCENARIO", options.scenarios, "files, or folders of .yaml files")->required();
+  check->add_flag("--expand", options.expand, "print every default and where it comes from");
+  check->add_option("--format", options.format, "problems for machines, on stdout")
+      ->type_name("human|json|sarif")
+      ->check(CLI::IsMember({"human", "json", "sarif"}));
 }
 
 void add_lists(CLI::App& app, Options& options) {
-  CLI::App* list = app.add_subcommand("list", "What there is");
-  list->add_option("WHAT", options.what,
-                   "invariants, defects, policies, measures, problems or scenarios")
+  CLI::App* list = add_command(app, options, Command::kList, "list",
+                               "List what there is: one row per item, its id first.",
+                               "list scenarios", "list invariants");
+  std::vector<std::string_view> lists;
+  for (const KindRow& row : kind_rows()) lists.push_back(row.list);
+  list->add_option("WHAT", options.what, fmt::format("{}", fmt::join(lists, ", ")))
+      ->type_name(fmt::format("{}", fmt::join(lists, "|")))
       ->required();
-  list->add_option("--folder", options.folder, "Where scenarios are looked for")
-      ->capture_default_str();
-  list->callback([&options] { options.command = Command::kList; });
+  list->add_option("--folder", options.folder, "where scenarios are looked for")
+      ->type_name("FOLDER");
 
-  CLI::App* explain = app.add_subcommand("explain", "Explain an invariant, a defect or an error");
-  explain->add_option("ID", options.what, "isolation, memfd-skip-folio, E0107")->required();
-  explain->callback([&options] { options.command = Command::kExplain; });
+  CLI::App* explain =
+      add_command(app, options, Command::kExplain, "explain",
+                  "Explain an item of any list: a page for an id, KIND:ID where two share it.",
+                  "explain dma-continuity", "explain vms[].workload.size");
+  explain->add_option("ID", options.what, "isolation, memfd-skip-folio, E0107, policy:interrupts")
+      ->required();
+  explain->add_option("VALUE", options.value, "for ids that take one: a code or a number");
+  explain->add_option("--folder", options.folder, "where scenarios are looked for")
+      ->type_name("FOLDER");
+}
+
+void add_authoring(CLI::App& app, Options& options) {
+  CLI::App* fresh =
+      add_command(app, options, Command::kNew, "new",
+                  "Write a scenario that passes: NAME.yaml from a template, its host dump and "
+                  "schema beside it.",
+                  "new demo && baton run demo.yaml", "new lost-page --from forgotten-memfd-folio");
+  fresh->add_option("NAME", options.what, "the file, with or without .yaml")->required();
+  fresh->add_option("--from", options.from, "a template of `baton list templates`")
+      ->type_name("TEMPLATE")
+      ->capture_default_str();
+  fresh->add_option("--folder", options.folder, "where templates are looked for")
+      ->type_name("FOLDER");
+
+  CLI::App* schema =
+      add_command(app, options, Command::kSchema, "schema",
+                  "Print the keys of a scenario: JSON Schema (draft-07), or Markdown.",
+                  "schema > scenario.schema.json", "schema --format markdown");
+  schema->add_option("--format", options.format, "how")
+      ->type_name("json|markdown")
+      ->check(CLI::IsMember({"json", "markdown"}));
+}
+
+void add_shell(CLI::App& app, Options& options) {
+  CLI::App* completion = add_command(
+      app, options, Command::kCompletion, "completion", "Print a completion script for a shell.",
+      "completion bash > ~/.local/share/bash-completion/completions/baton",
+      "completion zsh > ~/.zfunc/_baton");
+  completion->add_option("SHELL", options.what, "bash or zsh")
+      ->type_name("bash|zsh")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh"}));
+  add_command(app, options, Command::kMan, "man", "Print the manual page.",
+              "man > ~/.local/share/man/man1/baton.1", "man | man -l -");
+}
+
+// Every command, in the order in which the program's help shows them.
+void add_commands(CLI::App& app, Options& options) {
+  add_run(app, options);
+  add_check(app, options);
+  add_lists(app, options);
+  add_authoring(app, options);
+  add_shell(app, options);
+}
+
+OptionHelp describe(const CLI::Option& option) {
+  OptionHelp help;
+  for (const std::string& name : option.get_snames()) help.flags.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) help.flags.push_back("--" + name);
+  const bool takes_value = option.get_type_size() != 0;
+  // A check appends its own description to the type's name; "a|b" are choices.
+  const std::string type = option.get_type_name().substr(0, option.get_type_name().find(':'));
+  if (takes_value) help.value = help.positional() ? option.get_single_name() : type;
+  if (takes_value && type.find('|') != std::string::npos) {
+    std::istringstream choices(type);
+    for (std::string one; std::getline(choices, one, '|');) help.choices.push_back(one);
+  }
+  help.text = option.get_description();
+  help.fallback = option.get_default_str();
+  help.required = option.get_required();
+  help.repeated = takes_value && option.get_expected_max() > 1;
+  return help;
+}
+
+CommandHelp describe(const CLI::App& app, std::string name) {
+  CommandHelp help;
+  help.name = std::move(name);
+  help.text = app.get_description();
+  std::istringstream examples(app.get_footer());
+  for (std::string line; std::getline(examples, line);) help.examples.push_back(line);
+  for (const bool positional : {true, false}) {
+    for (const CLI::Option* option : app.get_options()) {
+      if (option->get_positional() == positional) help.options.push_back(describe(*option));
+    }
+  }
+  return help;
+}
+
+std::vector<CommandHelp> describe_all(const CLI::App& app) {
+  std::vector<CommandHelp> result{describe(app, "")};
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    result.push_back(describe(*command, command->get_name()));
+  }
+  return result;
+}
+
+std::unique_ptr<CLI::App> make_app(Options& options) {
+  auto app = std::make_unique<CLI::App>(kProgram, "baton");
+  app->footer(
+      "baton run scenarios/quickstart.yaml\n"
+      "baton explain dma-continuity");
+  app->set_help_flag("-h,--help", "print this");
+  app->require_subcommand(0, 1);
+  add_commands(*app, options);
+  return app;
+}
+
+std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
+  const std::vector<std::string_view> views(known.begin(), known.end());
+  const std::string meant = harness::did_you_mean(word, views);
+  return meant.empty() ? "" : " " + meant;
+}
+
+// What is wrong, what was probably meant, where to read on.
+std::string usage_error(const CLI::ParseError& error, const CLI::App& app,
+                        const std::vector<CommandHelp>& all) {
+  const std::vector<CLI::App*> selected = app.get_subcommands();
+  const std::string name = selected.empty() ? "" : selected.front()->get_name();
+  const std::string prefix = name.empty() ? "baton" : "baton " + name;
+  const auto command = std::ranges::find(all, name, &CommandHelp::name);
+  std::string text;
+  for (const std::string& extra : app.remaining(true)) {
+    if (!extra.starts_with('-')) {
+      text += fmt::format("{}: one argument too many: \"{}\"\n", prefix, extra);
+      continue;
+    }
+    const std::string option = extra.substr(0, extra.find('='));
+    std::vector<std::string> known;
+    for (const OptionHelp& other : command->options) {
+      known.insert(known.end(), other.flags.begin(), other.flags.end());
+    }
+    text += fmt::format("{}: no option \"{}\".{}\n", prefix, option, suggestion(option, known));
+  }
+  if (text.empty()) text = fmt::format("{}: {}\n", prefix, error.what());
+  return text + fmt::format("usage: {}   (`{} --help` says more)\n", command->usage(), prefix);
 }
 
 }  // namespace
 
-Parsed parse_arguments(int argc, char** argv) {
+std::vector<CommandHelp> command_help() {
+  Options unused;
+  return describe_all(*make_app(unused));
+}
+
+Parsed parse_arguments(int argc, const char* const* argv, std::ostream& data, std::ostream& human) {
   Parsed parsed;
-  CLI::App app("baton carries a running machine across a kexec and says which step broke it.",
-               "baton");
-  app.footer(kExamples);
-  app.require_subcommand(1);
-  add_run(app, parsed.options);
-  add_check(app, parsed.options);
-  add_lists(app, parsed.options);
+  parsed.done = true;
+  const std::unique_ptr<CLI::App> app = make_app(parsed.options);
+  const std::vector<CommandHelp> all = describe_all(*app);
+  const std::string first = argc > 1 ? argv[1] : "";
+  if (first.empty()) {
+    human << format_help(all.front(), all);
+    parsed.exit_code = kUsage;
+    return parsed;
+  }
+  std::vector<std::string> names;
+  for (const CommandHelp& command : all) names.push_back(command.name);
+  if (!first.starts_with('-') && std::ranges::count(names, first) == 0) {
+    names.erase(names.begin());
+    human << fmt::format("baton: no command \"{}\".{}\ncommands: {}\n", first,
+                         suggestion(first, names), fmt::join(names, ", "));
+    parsed.exit_code = kUsage;
+    return parsed;
+  }
   try {
-    app.parse(argc, argv);
+    app->parse(argc, argv);
+    parsed.done = parsed.options.command == Command::kNone;
+    parsed.exit_code = parsed.done ? kUsage : kHeld;
+  } catch (const CLI::CallForHelp&) {
+    const std::vector<CLI::App*> selected = app->get_subcommands();
+    const std::string name = selected.empty() ? "" : selected.front()->get_name();
+    data << format_help(*std::ranges::find(all, name, &CommandHelp::name), all);
+    parsed.exit_code = kHeld;
   } catch (const CLI::ParseError& error) {
-    parsed.done = true;
-    parsed.exit_code = app.exit(error) == 0 ? kHeld : kUsage;
+    human << usage_error(error, *app, all);
+    parsed.exit_code = kUsage;
   }
   return parsed;
 }

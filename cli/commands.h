@@ -14,12 +14,17 @@ namespace baton::cli {
 struct Output {
   std::ostream& data;
   std::ostream& human;
+  bool data_is_terminal = false;  // a person reads `data`: headings are welcome
 };
 
 int run_command(const Options& options, Output output, const std::function<bool()>& interrupted);
 int check_command(const Options& options, Output output);
 int list_command(const Options& options, Output output);
 int explain_command(const Options& options, Output output);
+int schema_command(const Options& options, Output output);
+int new_command(const Options& options, Output output);
+int completion_command(const Options& options, Output output);
+int man_command(Output output);
 
 // Runs the command that the options name.
 int run_program(const Options& options, Output output, const std::function<bool()>& interrupted);

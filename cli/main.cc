@@ -7,6 +7,8 @@
 #include <exception>
 #include <iostream>
 
+#include <unistd.h>
+
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "sim/check.h"
@@ -47,10 +49,11 @@ int report_bug(const char* what) {
 int main(int argc, char** argv) {
   std::set_terminate(on_terminate);
   std::signal(SIGINT, on_signal);
-  const baton::cli::Parsed parsed = baton::cli::parse_arguments(argc, argv);
+  const baton::cli::Parsed parsed = baton::cli::parse_arguments(argc, argv, std::cout, std::cerr);
   if (parsed.done) return parsed.exit_code;
   try {
-    return baton::cli::run_program(parsed.options, {std::cout, std::cerr},
+    return baton::cli::run_program(parsed.options,
+                                   {std::cout, std::cerr, isatty(STDOUT_FILENO) == 1},
                                    [] { return interrupted != 0; });
   } catch (const std::exception& error) {
     return report_bug(error.what());

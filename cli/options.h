@@ -2,12 +2,23 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
 namespace baton::cli {
 
-enum class Command { kNone, kRun, kCheck, kList, kExplain };
+enum class Command {
+  kNone,
+  kRun,
+  kCheck,
+  kList,
+  kExplain,
+  kSchema,
+  kNew,
+  kCompletion,
+  kMan,
+};
 
 struct Options {
   Command command = Command::kNone;
@@ -16,8 +27,11 @@ struct Options {
   bool verbose = false;
   bool expand = false;
   std::vector<std::string> reports;  // kind=file
-  std::string what;                  // of list and explain
-  std::string folder = "scenarios";  // of list scenarios
+  std::string what;                  // of list, explain, new, completion
+  std::string value;                 // the second word of explain
+  std::string format;                // of check and schema
+  std::string from = "quickstart";   // of new: the template
+  std::string folder;                // where scenarios are looked for; empty: the library
 };
 
 struct Parsed {
@@ -27,7 +41,7 @@ struct Parsed {
   int exit_code = 0;
 };
 
-// Prints help to stdout and usage errors to stderr.
-Parsed parse_arguments(int argc, char** argv);
+// Prints help to `data` and usage errors to `human`.
+Parsed parse_arguments(int argc, const char* const* argv, std::ostream& data, std::ostream& human);
 
 }  // namespace baton::cli

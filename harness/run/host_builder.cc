@@ -8,6 +8,7 @@
 #include <optional>
 #include <sstream>
 
+#include "harness/scenario/source_text.h"
 #include "model/devices/dsa/dsa.h"
 #include "model/pci/lspci_dump.h"
 #include "model/pci/topology.h"
@@ -25,13 +26,15 @@ std::optional<std::string> read_file(const std::string& path) {
   return content.str();
 }
 
-void add_dump_error(Loaded& loaded, const pci::DumpError& error) {
+// A problem in the dump, at its place in the dump.
+void add_dump_error(Loaded& loaded, Problem problem, std::string_view text,
+                    const pci::DumpError& error) {
   const MachineSpec& spec = loaded.scenario.machine;
-  const std::string name = std::filesystem::path(spec.lspci_path).filename().string();
-  loaded.diagnostics.add(Problem::kFile, spec.lspci_at,
-                         fmt::format("{}:{}:{}: {}", name, error.line, error.column, error.message),
-                         "",
-                         error.expected.empty() ? "" : fmt::format("expected: {}", error.expected));
+  OtherFile file{spec.lspci_path, std::string(line_of(text, error.line))};
+  std::string help = fmt::format("the dump of machine.topology.lspci, line {}", spec.lspci_at.line);
+  if (!error.expected.empty()) help = fmt::format("expected: {}; {}", error.expected, help);
+  loaded.diagnostics.add_in_file(problem, std::move(file),
+                                 {error.line, std::max(1U, error.column), 1}, error.message, help);
 }
 
 // Imports the dump; the number of its functions, or nothing after a diagnostic.
@@ -47,11 +50,11 @@ std::optional<std::size_t> import_dump(sim::Simulation& simulation, pci::Fabric&
   }
   const auto dump = pci::parse_lspci(*text);
   if (!dump) {
-    add_dump_error(loaded, dump.error());
+    add_dump_error(loaded, Problem::kDump, *text, dump.error());
     return std::nullopt;
   }
   if (const auto imported = pci::import_topology(simulation, fabric, *dump); !imported) {
-    add_dump_error(loaded, imported.error());
+    add_dump_error(loaded, Problem::kTopology, *text, imported.error());
     return std::nullopt;
   }
   return dump->functions.size();

@@ -10,7 +10,8 @@
 
 namespace baton::harness {
 
-// A place in a scenario file; lines and columns count from 1, columns in bytes.
+// A place in a scenario file; lines and columns count from 1, columns in bytes. Line 0 is the file
+// as a whole.
 struct Position {
   unsigned line = 0;
   unsigned column = 0;
@@ -35,6 +36,8 @@ enum class Problem : std::uint8_t {
   kNotBuilt,
   kFile,
   kConflict,
+  kDump,
+  kTopology,
 };
 
 struct ProblemRow {
@@ -47,12 +50,19 @@ struct ProblemRow {
 std::span<const ProblemRow> problem_rows();
 const ProblemRow& row_of(Problem problem);
 
+// A file that the scenario names, in which a problem lies.
+struct OtherFile {
+  std::string name;  // as the program opened it; empty: the scenario itself
+  std::string line;  // the text of the line in question
+};
+
 struct Diagnostic {
   Problem problem;
   Position at;
   std::string message;
   std::string caret_note;  // beside the caret: did you mean "x"?
   std::string help;        // a line of its own: choices, units
+  OtherFile file;
 };
 
 class Diagnostics {
@@ -63,14 +73,19 @@ class Diagnostics {
   void add(Problem problem, Position at, std::string message, std::string caret_note = {},
            std::string help = {});
 
+  void add_in_file(Problem problem, OtherFile file, Position at, std::string message,
+                   std::string help = {});
+
   bool empty() const { return list_.empty(); }
+  std::size_t size() const { return list_.size(); }
   // True if one of them is about the file's structure, so that checks across keys would only
   // report its consequences.
   bool structural() const;
-  // Sorted by position; equal positions in the order of discovery.
+  // Sorted by position, those of the scenario before those of other files; equal positions in the
+  // order of discovery.
   std::vector<Diagnostic> sorted() const;
 
-  // The text for people, with a newline at the end.
+  // The text for people, with a newline at the end. Columns count characters.
   std::string format(std::string_view file, std::string_view text) const;
 
  private:

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/scenario/key_text.h"
 #include "harness/scenario/scenario.h"
 #include "harness/scenario/schema.h"
 
@@ -36,10 +37,10 @@ class Writer {
         return list(row, node, depth, first);
       case KeyType::kChoices:
         if (node == nullptr) return;
-        return line(depth, first, fmt::format("{}: {}", name, inline_list(*node)), line_of(*node));
+        return line(depth, first, fmt::format("{}: {}", name, flow_text(*node)), line_of(*node));
       default:
         if (node != nullptr) {
-          line(depth, first, fmt::format("{}: {}", name, quoted(node->text)), line_of(*node));
+          line(depth, first, fmt::format("{}: {}", name, flow_text(*node)), line_of(*node));
         } else if (!row.fallback.empty()) {
           line(depth, first, fmt::format("{}: {}", name, row.fallback),
                row.origin.empty() ? "default" : std::string(row.origin));
@@ -60,7 +61,7 @@ class Writer {
                   node == nullptr ? "default" : line_of(*node));
     }
     if (key_row(item_path)->type != KeyType::kMap) {
-      return line(depth, first, fmt::format("{}: {}", name, inline_list(*node)), line_of(*node));
+      return line(depth, first, fmt::format("{}: {}", name, flow_text(*node)), line_of(*node));
     }
     line(depth, first, fmt::format("{}:", name), "");
     for (const Node& item : node->items) map(&item, item_path, depth + 1, true);
@@ -71,30 +72,6 @@ class Writer {
       if (!row->fallback.empty()) return true;
     }
     return false;
-  }
-
-  static std::string quoted(const std::string& text) {
-    const bool plain =
-        !text.empty() && text.find_first_of(":#{}[],&*!|>'\"%@`") == std::string::npos &&
-        text.front() != '-' && text.front() != '?' && text.front() != ' ' && text.back() != ' ';
-    if (plain) return text;
-    std::string result = "\"";
-    for (const char c : text) {
-      if (c == '"' || c == '\\') result.push_back('\\');
-      if (c == '\n') {
-        result += "\\n";
-      } else {
-        result.push_back(c);
-      }
-    }
-    return result + "\"";
-  }
-
-  static std::string inline_list(const Node& node) {
-    if (node.kind == Node::Kind::kScalar) return node.text;
-    std::vector<std::string> texts;
-    for (const Node& item : node.items) texts.push_back(item.text);
-    return fmt::format("[{}]", fmt::join(texts, ", "));
   }
 
   static std::string line_of(const Node& node) { return fmt::format("line {}", node.at.line); }

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
+#include "harness/scenario/key_text.h"
+#include "harness/scenario/source_text.h"
 #include "harness/scenario/units.h"
 
 namespace baton::harness {
@@ -30,9 +33,35 @@ bool is_name(std::string_view text) {
   });
 }
 
+unsigned last_line(const Node& node) {
+  unsigned line = node.at.line;
+  for (const Node& item : node.items) line = std::max(line, last_line(item));
+  for (const Node::Key& key : node.keys) line = std::max(line, key.at.line);
+  return line;
+}
+
+// Where "name:" stands in a comment within or right behind `node`.
+std::optional<Position> commented_out(std::string_view text, const Node& node,
+                                      std::string_view name) {
+  const unsigned last = last_line(node);
+  for (unsigned number = node.at.line;; ++number) {
+    const std::string_view line = line_of(text, number);
+    const std::size_t hash = line.find('#');
+    const std::size_t first = line.find_first_not_of(" \t");
+    if (number > last && (first == std::string_view::npos || first != hash)) return std::nullopt;
+    if (hash == std::string_view::npos) continue;
+    const std::size_t word = line.find_first_not_of(" \t-#", hash);
+    if (word == std::string_view::npos) continue;
+    const std::string_view rest = line.substr(word);
+    if (!rest.starts_with(name) || !rest.substr(name.size()).starts_with(':')) continue;
+    return Position{number, static_cast<unsigned>(word + 1), static_cast<unsigned>(name.size())};
+  }
+}
+
 class Checker {
  public:
-  explicit Checker(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+  Checker(std::string_view text, Diagnostics& diagnostics)
+      : text_(text), diagnostics_(diagnostics) {}
 
   void check_map(const Node& node, std::string_view path) {
     const std::vector<const KeyRow*> rows = rows_below(path);
@@ -55,7 +84,13 @@ class Checker {
     for (const KeyRow* row : rows) {
       const std::string_view name = last_part(row->path);
       if (row->required && node.find(name) == nullptr && !std::ranges::count(meant, name)) {
-        diagnostics_.add(Problem::kMissingKey, node.at, fmt::format("key \"{}\" is missing", name),
+        // Among very many problems nobody looks for the cause of each.
+        const auto comment = diagnostics_.size() < Diagnostics::kShown
+                                 ? commented_out(text_, node, name)
+                                 : std::nullopt;
+        diagnostics_.add(Problem::kMissingKey, comment.value_or(node.at),
+                         fmt::format("key \"{}\" is missing", name),
+                         comment ? "it is commented out here" : "",
                          fmt::format("{}: {}", name, row->description));
       }
     }
@@ -121,20 +156,8 @@ class Checker {
                        fmt::format("example: {}: {}", name, row.example));
     } else if (*value < row.minimum || *value > row.maximum) {
       diagnostics_.add(Problem::kOutOfRange, node.at,
-                       fmt::format("{}: \"{}\" is out of range", name, node.text), range_of(row));
+                       fmt::format("{}: \"{}\" is out of range", name, node.text), range_text(row));
     }
-  }
-
-  static std::string range_of(const KeyRow& row) {
-    const auto show = [&row](std::uint64_t value) {
-      if (row.type == KeyType::kSize) return format_size(value);
-      if (row.type == KeyType::kRate) return fmt::format("{}B/s", value);
-      if (row.type == KeyType::kDuration) {
-        return sim::to_string(sim::Duration::picoseconds(static_cast<std::int64_t>(value)));
-      }
-      return fmt::format("{}", value);
-    };
-    return fmt::format("{} to {}", show(row.minimum), show(row.maximum));
   }
 
   void check_choice(const Node& node, const KeyRow& row) {
@@ -186,19 +209,20 @@ class Checker {
                                  nothing ? ", nothing stands here" : ""));
   }
 
+  std::string_view text_;
   Diagnostics& diagnostics_;
 };
 
 }  // namespace
 
-void check_against_schema(const Node& root, Diagnostics& diagnostics) {
+void check_against_schema(const Node& root, std::string_view text, Diagnostics& diagnostics) {
   if (root.kind != Node::Kind::kMap) {
     const Position at = root.at.line == 0 ? Position{1, 1, 1} : root.at;
     diagnostics.add(Problem::kWrongType, at,
                     "a scenario is a mapping that starts with \"baton: 1\"");
     return;
   }
-  Checker(diagnostics).check_map(root, "");
+  Checker(text, diagnostics).check_map(root, "");
 }
 
 }  // namespace baton::harness

@@ -1,4 +1,5 @@
-// The keys of a scenario: one table from which the parser, the defaults and `check --expand` come.
+// The keys of a scenario: one table from which the parser, the defaults, `check --expand`, the JSON
+// Schema, docs/scenario.md and `baton explain KEY` come.
 //
 // A path names a key: "vms[].workload.size"; "[]" stands for the entries of a list.
 #pragma once
@@ -31,6 +32,7 @@ enum class KeyType : std::uint8_t {
 struct Choice {
   std::string_view name;
   bool built = true;
+  std::string_view text = {};  // what it means, where the name does not say it
 };
 
 struct KeyRow {
@@ -54,6 +56,7 @@ std::string_view last_part(std::string_view path);
 std::vector<const KeyRow*> rows_below(std::string_view path);
 
 // Holds a document against the table. What is wrong is added to `diagnostics`.
-void check_against_schema(const Node& root, Diagnostics& diagnostics);
+// `text` is what the tree was read from: it may show a missing key in a comment.
+void check_against_schema(const Node& root, std::string_view text, Diagnostics& diagnostics);
 
 }  // namespace baton::harness

@@ -24,8 +24,12 @@ std::vector<Choice> added_kinds() {
   return {{"dsa"}, {"nvme", false}, {"nic", false}, {"virtio-net", false}, {"watchdog", false}};
 }
 std::vector<Choice> interrupts() {
-  return {{"disable-in-freeze"},     {"require-disabled", false}, {"irte-drop", false},
-          {"posted-capture", false}, {"remember", false},         {"keep", false}};
+  return {{"disable-in-freeze", true, "one write in the freeze clears MSI-X Enable"},
+          {"require-disabled", false},
+          {"irte-drop", false},
+          {"posted-capture", false},
+          {"remember", false},
+          {"keep", false}};
 }
 std::vector<Choice> reinject() { return {{"spurious"}, {"none"}, {"pending-only", false}}; }
 std::vector<Choice> workloads() { return {{"copy"}}; }

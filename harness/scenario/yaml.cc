@@ -11,15 +11,37 @@
 namespace baton::harness {
 namespace {
 
-Position position(const YAML::Mark& mark, std::size_t length = 1) {
+Position position(const YAML::Mark& mark) {
   if (mark.is_null()) return {1, 1, 1};
-  return {static_cast<unsigned>(mark.line + 1), static_cast<unsigned>(mark.column + 1),
-          static_cast<unsigned>(std::max<std::size_t>(1, length))};
+  return {static_cast<unsigned>(mark.line + 1), static_cast<unsigned>(mark.column + 1), 1};
+}
+
+// Bytes of a scalar in its first line, as it is written: with quotes and escapes.
+unsigned written_length(std::string_view line, unsigned column, std::string_view value) {
+  if (column > line.size()) return 1;
+  const std::string_view rest = line.substr(column - 1);
+  const char first = rest.front();
+  std::size_t length = 0;
+  if (first == '"' || first == '\'') {
+    for (length = 1; length < rest.size() && rest[length] != first; ++length) {
+      if (first == '"' && rest[length] == '\\') ++length;
+    }
+    length = std::min(length + 1, rest.size());
+  } else {
+    while (length < rest.size() && length < value.size() && rest[length] == value[length]) ++length;
+  }
+  return static_cast<unsigned>(std::max<std::size_t>(1, length));
 }
 
 class Builder final : public YAML::EventHandler {
  public:
-  explicit Builder(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+  Builder(std::string_view text, Diagnostics& diagnostics) : diagnostics_(diagnostics) {
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find('\n'), text.size());
+      lines_.push_back(text.substr(0, end));
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+  }
 
   Node take() { return std::move(root_); }
 
@@ -50,10 +72,12 @@ class Builder final : public YAML::EventHandler {
                 const std::string& value) override {
     refuse_anchor(mark, anchor);
     refuse_tag(mark, tag);
-    const bool quoted = tag == "!";
     Node node;
     node.kind = Node::Kind::kScalar;
-    node.at = position(mark, value.size() + (quoted ? 2 : 0));
+    node.at = position(mark);
+    if (node.at.line <= lines_.size()) {
+      node.at.length = written_length(lines_[node.at.line - 1], node.at.column, value);
+    }
     node.text = value;
     add(std::move(node));
   }
@@ -133,6 +157,7 @@ class Builder final : public YAML::EventHandler {
     parent.keys.push_back({key.text, key.at});
   }
 
+  std::vector<std::string_view> lines_;
   Diagnostics& diagnostics_;
   int documents_ = 0;
   Node root_;
@@ -150,7 +175,7 @@ const Node* Node::find(std::string_view key) const {
 
 Node read_yaml(std::string_view text, Diagnostics& diagnostics) {
   std::istringstream stream{std::string(text)};
-  Builder builder(diagnostics);
+  Builder builder(text, diagnostics);
   try {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {

@@ -73,7 +73,7 @@ TEST_CASE("a bus that the imported host uses is refused, and a dump that is miss
   CHECK(code_of(missing) == "E0113");
   std::string no_dump = scenario("", "expect: []\n");
   no_dump.replace(no_dump.find("hosts/flat.lspci"), 16, "quickstart.yaml");
-  CHECK(code_of(no_dump) == "E0113");
+  CHECK(code_of(no_dump) == "E0115");
 }
 
 TEST_CASE("a run without a script boots, runs its guest and ends") {
