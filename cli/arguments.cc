@@ -111,12 +111,23 @@ void add_shell(CLI::App& app, Options& options) {
               "man > ~/.local/share/man/man1/baton.1", "man | man -l -");
 }
 
+void add_conform(CLI::App& app, Options& options) {
+  CLI::App* conform = add_command(
+      app, options, Command::kConform, "conform",
+      "Hold a model against measured records: a line per category, exit 1 on a failure.",
+      "conform vtd tests/conformance/data/vtd_vectors.json.gz", "conform vtd -v vectors.json");
+  conform->add_option("SUITE", options.what, "vtd: vectors of a VT-d remapping unit")->required();
+  conform->add_option("FILE", options.files, "records, JSON or gzip of it")->required();
+  conform->add_flag("-v,--verbose", options.verbose, "show every field that differs");
+}
+
 // Every command, in the order in which the program's help shows them.
 void add_commands(CLI::App& app, Options& options) {
   add_run(app, options);
   add_check(app, options);
   add_lists(app, options);
   add_authoring(app, options);
+  add_conform(app, options);
   add_shell(app, options);
 }
 

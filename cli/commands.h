@@ -25,6 +25,7 @@ int schema_command(const Options& options, Output output);
 int new_command(const Options& options, Output output);
 int completion_command(const Options& options, Output output);
 int man_command(Output output);
+int conform_command(const Options& options, Output output);
 
 // Runs the command that the options name.
 int run_program(const Options& options, Output output, const std::function<bool()>& interrupted);

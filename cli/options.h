@@ -18,6 +18,7 @@ enum class Command {
   kNew,
   kCompletion,
   kMan,
+  kConform,
 };
 
 struct Options {
@@ -27,7 +28,8 @@ struct Options {
   bool verbose = false;
   bool expand = false;
   std::vector<std::string> reports;  // kind=file
-  std::string what;                  // of list, explain, new, completion
+  std::string what;                  // of list, explain, new, completion, conform
+  std::vector<std::string> files;    // of conform
   std::string value;                 // the second word of explain
   std::string format;                // of check and schema
   std::string from = "quickstart";   // of new: the template

@@ -23,6 +23,8 @@ int run_program(const Options& options, Output output, const std::function<bool(
       return completion_command(options, output);
     case Command::kMan:
       return man_command(output);
+    case Command::kConform:
+      return conform_command(options, output);
     case Command::kNone:
       break;
   }
