@@ -39,6 +39,8 @@ void add_run(CLI::App& app, Options& options) {
   run->add_option("--report", options.reports, "KIND=FILE; kind: json; FILE - is stdout")
       ->type_name("KIND=FILE")
       ->allow_extra_args(false);
+  run->add_option("--trace", options.trace, "trace for ui.perfetto.dev; a folder if several run")
+      ->type_name("FILE");
   run->add_flag("-v,--verbose", options.verbose, "tell each run's story, with its log");
 }
 

@@ -28,6 +28,7 @@ struct Options {
   bool verbose = false;
   bool expand = false;
   std::vector<std::string> reports;  // kind=file
+  std::string trace;                 // file or folder
   std::string what;                  // of list, explain, new, completion, conform
   std::vector<std::string> files;    // of conform
   std::string value;                 // the second word of explain

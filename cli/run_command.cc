@@ -8,10 +8,12 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/trace_output.h"
 #include "harness/report/json_report.h"
 #include "harness/report/text_report.h"
 #include "harness/run/host_builder.h"
 #include "harness/run/run.h"
+#include "harness/trace/trace_observer.h"
 
 namespace baton::cli {
 namespace {
@@ -92,6 +94,11 @@ int run_command(const Options& options, Output output, const std::function<bool(
   }
   const auto scenarios = load_all(files, output.human);
   if (!scenarios) return kUsage;
+  std::optional<std::vector<std::string>> traces;
+  if (!options.trace.empty()) {
+    traces = trace_files(options.trace, files, output.human);
+    if (!traces) return kUsage;
+  }
 
   // One run is told as a story, several as a line each.
   const bool story = options.verbose || files.size() == 1;
@@ -101,6 +108,8 @@ int run_command(const Options& options, Output output, const std::function<bool(
     run_options.seed = options.seed;
     run_options.keep_log = options.verbose;
     run_options.interrupted = interrupted;
+    harness::TraceObserver trace;
+    if (traces) run_options.observers.push_back(&trace);
     results.push_back(harness::run_scenario(scenario, run_options));
     const harness::RunResult& result = results.back();
     output.human << (story ? harness::format_story(result, options.verbose)
@@ -108,6 +117,9 @@ int run_command(const Options& options, Output output, const std::function<bool(
     const std::string failures = harness::format_failures(result);
     if (!failures.empty()) output.human << "\n" << failures;
     output.human << std::flush;
+    if (traces && !write_trace((*traces)[results.size() - 1], trace.bytes(), output.human)) {
+      return kNotWritten;
+    }
     if (result.interrupted) break;
   }
   output.human << harness::format_summary(results);

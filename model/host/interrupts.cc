@@ -8,6 +8,7 @@ class Interrupts::Delivery final : public sim::Event {
       : Event(owner.actor_, "interrupt", sim::Phase::kInterrupt), owner_(owner) {}
 
   InterruptMessage message;
+  std::uint64_t id = 0;  // for observers only
 
  private:
   void fire() override { owner_.deliver(*this); }
@@ -23,6 +24,8 @@ Interrupts::Interrupts(sim::Simulation& simulation, unsigned cpus)
     : simulation_(simulation),
       cpus_(cpus),
       actor_(simulation.add_actor("cpu")),
+      sent_(simulation.topic<InterruptSent>()),
+      lost_(simulation.topic<InterruptLost>()),
       delivered_(simulation.topic<InterruptDelivered>()) {}
 
 Interrupts::~Interrupts() = default;
@@ -35,6 +38,13 @@ void Interrupts::send(const InterruptMessage& message, sim::Duration latency) {
   Delivery& delivery = *idle_.back();
   idle_.pop_back();
   delivery.message = message;
+  delivery.id = ++last_id_;
+  if (sent_.active()) {
+    sent_.publish({.id = delivery.id,
+                   .source = message.source,
+                   .vector = message.vector,
+                   .destination = message.destination});
+  }
   simulation_.schedule(delivery, latency);
 }
 
@@ -51,6 +61,7 @@ void Interrupts::clear() {
   for (const auto& delivery : deliveries_) {
     if (delivery->scheduled()) {
       simulation_.cancel(*delivery);
+      if (lost_.active()) lost_.publish({.id = delivery->id});
       idle_.push_back(delivery.get());
     }
   }
@@ -60,6 +71,7 @@ void Interrupts::deliver(Delivery& delivery) {
   constexpr std::uint8_t kFirstLegalVector = 16;
   constexpr std::uint8_t kLowestPriority = 1;
   const InterruptMessage message = delivery.message;
+  const std::uint64_t id = delivery.id;
   idle_.push_back(&delivery);
   const bool accepted = message.destination < cpus_ && message.delivery_mode <= kLowestPriority &&
                         message.vector.value() >= kFirstLegalVector;
@@ -68,7 +80,8 @@ void Interrupts::deliver(Delivery& delivery) {
     ++orphans_;
   }
   if (delivered_.active()) {
-    delivered_.publish({.source = message.source, .vector = message.vector, .taken = taken});
+    delivered_.publish(
+        {.id = id, .source = message.source, .vector = message.vector, .taken = taken});
   }
 }
 

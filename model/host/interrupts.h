@@ -54,6 +54,9 @@ class Interrupts {
   std::vector<std::unique_ptr<Delivery>> deliveries_;
   std::vector<Delivery*> idle_;
   std::uint64_t orphans_ = 0;
+  std::uint64_t last_id_ = 0;
+  sim::Topic<InterruptSent>& sent_;
+  sim::Topic<InterruptLost>& lost_;
   sim::Topic<InterruptDelivered>& delivered_;
 };
 

@@ -46,8 +46,22 @@ struct KernelHalted {
   std::string_view reason;
 };
 
+// An interrupt message left the root complex for a CPU, after remapping.
+struct InterruptSent {
+  std::uint64_t id;  // counts the messages of this machine
+  Bdf source;
+  Vector vector;
+  std::uint32_t destination;  // APIC id
+};
+
+// A message under way was lost in a platform reset.
+struct InterruptLost {
+  std::uint64_t id;
+};
+
 // An interrupt message reached a CPU; `taken` is false when no kernel had a handler.
 struct InterruptDelivered {
+  std::uint64_t id;
   Bdf source;
   Vector vector;
   bool taken;

@@ -110,6 +110,7 @@ void Invalidation::context_command() {
   } else if (granularity == kDevice) {
     invalidate_context(regs.get(Reg::kCcmd, ccmd::kSid), regs.get(Reg::kCcmd, ccmd::kFm));
   }
+  if (granularity != 0) observer_(InvalidationKind::kContextCache, nullptr);
   regs.set(Reg::kCcmd, ccmd::kCaig, granularity);
   regs.set(Reg::kCcmd, ccmd::kIcc, 0);
 }
@@ -137,6 +138,7 @@ void Invalidation::iotlb_command() {
       granularity = 0;  // nothing was invalidated
     }
   }
+  if (granularity != 0) observer_(InvalidationKind::kIotlb, nullptr);
   regs.set(Reg::kIotlb, iotlb::kIaig, granularity);
   regs.set(Reg::kIotlb, iotlb::kIvt, 0);
 }
@@ -175,6 +177,7 @@ std::optional<QueueError> Invalidation::step() {
   if (const auto error = execute(*descriptor, wide)) {
     return error;
   }
+  observe(*descriptor);
   regs.set(Reg::kIqh, head + bytes == size ? 0 : head + bytes);
   return std::nullopt;
 }
@@ -186,6 +189,22 @@ std::optional<Invalidation::Descriptor> Invalidation::fetch(PhysAddr at, bool wi
   const std::optional<Entry128> narrow = load<2>(core_.memory, at);
   return narrow ? std::optional(Descriptor{{narrow->words[0], narrow->words[1], 0, 0}})
                 : std::nullopt;
+}
+
+// A wait descriptor invalidates nothing.
+void Invalidation::observe(const Descriptor& descriptor) const {
+  constexpr std::array<std::optional<InvalidationKind>, 9> kKinds{
+      std::nullopt,
+      InvalidationKind::kContextCache,
+      InvalidationKind::kIotlb,
+      InvalidationKind::kDeviceTlb,
+      InvalidationKind::kInterruptEntries,
+      std::nullopt,
+      InvalidationKind::kPasidIotlb,
+      InvalidationKind::kPasidCache,
+      InvalidationKind::kDeviceTlb};
+  const std::uint64_t type = descriptor.get(kTypeHigh) << 4 | descriptor.get(kTypeLow);
+  if (type < kKinds.size() && kKinds[type]) observer_(*kKinds[type], &descriptor);
 }
 
 // AMBIGUOUS: one source has an error for descriptors of a mode that RTADDR does not select; they

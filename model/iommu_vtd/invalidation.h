@@ -11,11 +11,13 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "model/iommu_vtd/core.h"
 #include "model/iommu_vtd/event_message.h"
 #include "model/iommu_vtd/fault_log.h"
+#include "model/iommu_vtd/observations.h"
 
 namespace baton::iommu_vtd {
 
@@ -31,8 +33,10 @@ enum class QueueError : std::uint8_t {
 
 class Invalidation {
  public:
-  Invalidation(Core& core, FaultLog& log, EventMessage& completion)
-      : core_(core), log_(log), completion_(completion) {}
+  // Told of everything carried out, with the descriptor if the queue asked for it.
+  using Observer = std::function<void(InvalidationKind, const Entry256* descriptor)>;
+  Invalidation(Core& core, FaultLog& log, EventMessage& completion, Observer observer)
+      : core_(core), log_(log), completion_(completion), observer_(std::move(observer)) {}
 
   // Register commands; ignored while the queue is on, as their use is then undefined.
   void context_command();
@@ -48,6 +52,7 @@ class Invalidation {
   using Descriptor = Entry256;  // one of 128 bits has zeroes above
 
   std::optional<QueueError> step();
+  void observe(const Descriptor& descriptor) const;
   std::optional<QueueError> execute(const Descriptor& descriptor, bool wide);
   std::optional<Descriptor> fetch(PhysAddr at, bool wide);
   std::optional<QueueError> context_descriptor(const Descriptor& descriptor);
@@ -71,6 +76,7 @@ class Invalidation {
   Core& core_;
   FaultLog& log_;
   EventMessage& completion_;
+  Observer observer_;
 };
 
 }  // namespace baton::iommu_vtd

@@ -27,4 +27,23 @@ struct TranslationSwitched {
   PhysAddr root_table;
 };
 
+// What software asked a unit to forget.
+enum class InvalidationKind : std::uint8_t {
+  kContextCache,
+  kIotlb,
+  kDeviceTlb,
+  kInterruptEntries,
+  kPasidIotlb,
+  kPasidCache,
+};
+
+// A command or a descriptor of the queue was carried out. `descriptor` is its first two quadwords;
+// zero for a register command.
+struct Invalidated {
+  const RemappingUnit& unit;
+  InvalidationKind kind;
+  bool queued;
+  std::uint64_t descriptor[2];
+};
+
 }  // namespace baton::iommu_vtd

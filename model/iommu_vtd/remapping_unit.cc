@@ -25,7 +25,8 @@ class RemappingUnit::State {
         actor_(simulation.add_actor(name_)),
         send_(std::move(send_message)),
         faults_(simulation.topic<Fault>()),
-        switches_(simulation.topic<TranslationSwitched>()) {}
+        switches_(simulation.topic<TranslationSwitched>()),
+        invalidated_(simulation.topic<Invalidated>()) {}
 
   // The same unit after power-on.
   std::unique_ptr<State> fresh() const {
@@ -49,6 +50,7 @@ class RemappingUnit::State {
   void command_interrupts(std::uint64_t written);
   void set_status(const Field& bit, bool on) { core_.regs.set(Reg::kGsts, bit, on ? 1 : 0); }
   void publish_switch();
+  void publish_invalidation(InvalidationKind kind, const Entry256* descriptor);
 
   const RemappingUnit& unit_;
   sim::Simulation& simulation_;
@@ -56,12 +58,16 @@ class RemappingUnit::State {
   SendMessage send_;
   sim::Topic<Fault>& faults_;
   sim::Topic<TranslationSwitched>& switches_;
+  sim::Topic<Invalidated>& invalidated_;
   EventMessage fault_event_{core_.regs,   send_,        Reg::kFectl,
                             Reg::kFedata, Reg::kFeaddr, Reg::kFeuaddr};
   EventMessage completion_event_{core_.regs,   send_,        Reg::kIectl,
                                  Reg::kIedata, Reg::kIeaddr, Reg::kIeuaddr};
   FaultLog log_{core_, fault_event_};
-  Invalidation invalidation_{core_, log_, completion_event_};
+  Invalidation invalidation_{core_, log_, completion_event_,
+                             [this](InvalidationKind kind, const Entry256* descriptor) {
+                               publish_invalidation(kind, descriptor);
+                             }};
 
  public:
   DmaRemapping dma_{core_, log_};
@@ -82,6 +88,16 @@ void RemappingUnit::State::publish_switch() {
   if (switches_.active()) {
     switches_.publish({unit_, enabled, core_.root_table()});
   }
+}
+
+void RemappingUnit::State::publish_invalidation(InvalidationKind kind, const Entry256* descriptor) {
+  if (!invalidated_.active()) return;
+  Invalidated seen{unit_, kind, descriptor != nullptr, {}};
+  if (descriptor != nullptr) {
+    seen.descriptor[0] = descriptor->words[0];
+    seen.descriptor[1] = descriptor->words[1];
+  }
+  invalidated_.publish(seen);
 }
 
 void RemappingUnit::State::write(const RegisterFile::Hit& hit, std::uint64_t lanes,

@@ -99,6 +99,9 @@ TEST_CASE("With interrupt remapping off the unit passes compatibility messages")
 TEST_CASE("An interrupt message that no kernel handles is an orphan") {
   Bench bench;
   bench.enable(*bench.probe);
+  std::vector<InterruptSent> sent;
+  bench.simulation.topic<InterruptSent>().subscribe(
+      [&sent](const InterruptSent& message) { sent.push_back(message); });
   std::vector<InterruptDelivered> seen;
   bench.simulation.topic<InterruptDelivered>().subscribe(
       [&seen](const InterruptDelivered& delivered) { seen.push_back(delivered); });
@@ -109,6 +112,9 @@ TEST_CASE("An interrupt message that no kernel handles is an orphan") {
   CHECK(seen[0].source == Bdf(0x6A, 1, 0));
   CHECK(seen[0].vector == Vector(0x55));
   CHECK_FALSE(seen[0].taken);
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].id == seen[0].id);
+  CHECK(sent[0].vector == Vector(0x55));
 }
 
 }  // namespace baton::host::test

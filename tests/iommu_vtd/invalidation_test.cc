@@ -312,3 +312,29 @@ TEST_CASE("the head wraps at the end of the queue, and QIE off resets it") {
   CHECK(t.read64(Offset::kIqh) == 0);
   CHECK(t.read32(Offset::kGsts) == 0);
 }
+
+TEST_CASE("what was carried out is told, with its descriptor if the queue asked for it") {
+  Stale t;
+  std::vector<Invalidated> seen;
+  t.simulation.topic<Invalidated>().subscribe(
+      [&seen](const Invalidated& each) { seen.push_back(each); });
+  SECTION("a register command") {
+    command_iotlb(t, 1, 0);
+    REQUIRE(seen.size() == 1);
+    CHECK(seen[0].kind == InvalidationKind::kIotlb);
+    CHECK_FALSE(seen[0].queued);
+  }
+  SECTION("a command that invalidates nothing is not") {
+    command_iotlb(t, 0, 0);
+    CHECK(seen.empty());
+  }
+  SECTION("a descriptor; waiting is none") {
+    t.enable_queue();
+    t.submit(kContext | kGlobal);
+    t.submit(kWait);
+    REQUIRE(seen.size() == 1);
+    CHECK(seen[0].kind == InvalidationKind::kContextCache);
+    CHECK(seen[0].queued);
+    CHECK(seen[0].descriptor[0] == (kContext | kGlobal));
+  }
+}

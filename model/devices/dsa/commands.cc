@@ -111,6 +111,7 @@ void Device::stop_accepting(std::uint32_t wqs) {
 
 // What has not begun is dropped without a record; what has begun finishes.
 void Device::abandon(std::uint32_t wqs) {
+  if (descriptors_abandoned_.active()) descriptors_abandoned_.publish({*this, wqs});
   for (std::uint32_t wq = 0; wq < kWqCount; ++wq) {
     if ((wqs >> wq & 1) == 0) continue;
     queues_[wq].abandon();

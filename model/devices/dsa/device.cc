@@ -29,7 +29,9 @@ Device::Device(sim::Simulation& simulation, const DsaConfig& config)
       submitted_event_(*this, actor(), "dsa-submitted", sim::Phase::kDevice),
       descriptor_done_(simulation.topic<DescriptorDone>()),
       device_halted_(simulation.topic<DeviceHalted>()),
-      descriptor_submitted_(simulation.topic<DescriptorSubmitted>()) {
+      descriptor_submitted_(simulation.topic<DescriptorSubmitted>()),
+      descriptor_started_(simulation.topic<DescriptorStarted>()),
+      descriptors_abandoned_(simulation.topic<DescriptorsAbandoned>()) {
   BATON_CHECK(config.bytes_per_second > 0, "a DSA without bandwidth");
   for (std::uint32_t i = 0; i < kEngineCount; ++i) {
     engines_.emplace_back(static_cast<EngineHost&>(*this), simulation, actor(), i,
@@ -109,7 +111,9 @@ void Device::submit(std::uint64_t portal_offset, std::span<const std::byte> from
   const bool enabled = accepts(wq);
   const bool room = queues_[wq].occupancy() < registers_.wq(wqcfg::kSize, wq);
   if (descriptor_submitted_.active()) {
-    descriptor_submitted_.publish({*this, wq, work.descriptor.opcode_byte(), enabled && room});
+    const bool accepted = enabled && room;
+    descriptor_submitted_.publish(
+        {*this, wq, work.descriptor.opcode_byte(), accepted, accepted ? last_ticket_ + 1 : 0});
   }
   if (!enabled) return;
   if (!room) {
@@ -269,12 +273,22 @@ void Device::report_error(const Work& work, const Outcome& outcome,
   record_error(qword0, qword1);
 }
 
-void Device::ended(const Work& work, const Outcome& outcome, bool of_queue) {
+void Device::began(std::uint32_t engine, const Work& work,
+                   std::optional<std::uint32_t> batch_index) {
+  if (descriptor_started_.active()) {
+    descriptor_started_.publish({*this, work.wq, engine, work.descriptor.opcode_byte(), work.ticket,
+                                 batch_index.has_value(), batch_index.value_or(0)});
+  }
+}
+
+void Device::ended(const Work& work, const Outcome& outcome,
+                   std::optional<std::uint32_t> batch_index) {
   if (descriptor_done_.active()) {
     descriptor_done_.publish({*this, work.wq, work.descriptor.opcode_byte(), outcome.status,
-                              outcome.completed, !of_queue});
+                              outcome.completed, batch_index.has_value(), work.ticket,
+                              batch_index.value_or(0)});
   }
-  if (!of_queue) return;
+  if (batch_index) return;  // its batch is what the queue gave
   queues_[work.wq].retire();
   kick_group_of(work.wq);  // a drain may have waited for this
   try_finish_command();

@@ -106,7 +106,10 @@ class Device final : public pci::Function, private EngineHost {
   void raise(std::uint32_t interrupt_handle) override;
   void report_error(const Work& work, const Outcome& outcome,
                     std::optional<std::uint32_t> batch_index) override;
-  void ended(const Work& work, const Outcome& outcome, bool of_queue) override;
+  void began(std::uint32_t engine, const Work& work,
+             std::optional<std::uint32_t> batch_index) override;
+  void ended(const Work& work, const Outcome& outcome,
+             std::optional<std::uint32_t> batch_index) override;
 
   DsaConfig timing_;
   RegisterFile registers_;
@@ -125,6 +128,8 @@ class Device final : public pci::Function, private EngineHost {
   const sim::Topic<DescriptorDone>& descriptor_done_;
   const sim::Topic<DeviceHalted>& device_halted_;
   const sim::Topic<DescriptorSubmitted>& descriptor_submitted_;
+  const sim::Topic<DescriptorStarted>& descriptor_started_;
+  const sim::Topic<DescriptorsAbandoned>& descriptors_abandoned_;
 };
 
 }  // namespace baton::devices::dsa

@@ -32,6 +32,11 @@ bool must_run_backward(const Descriptor& d) {
 
 }  // namespace
 
+// What the host is told of a member's index.
+std::optional<std::uint32_t> Engine::member(std::uint32_t batch_index) {
+  return batch_index == kNone ? std::nullopt : std::optional(batch_index);
+}
+
 Engine::Operation::Operation(Engine& owner, sim::ActorId actor, std::uint32_t number)
     : engine(owner), done(*this, actor, "dsa-done", sim::Phase::kDevice), index(number) {}
 
@@ -137,6 +142,7 @@ void Engine::begin_batch(const Work& work) {
   batch_.in_progress = 0;
   batch_.completed = 0;
   batch_.failed = 0;
+  host_.began(index_, work, std::nullopt);
   fetch_list();
 }
 
@@ -204,7 +210,7 @@ void Engine::on_batch_done() {
   const bool silent = batch_.abandoned;
   batch_.active = false;
   if (!silent) write_record(work, outcome, kNone);
-  host_.ended(work, outcome, true);
+  host_.ended(work, outcome, std::nullopt);
   kick();
 }
 
@@ -221,6 +227,7 @@ void Engine::begin(const Work& work, std::uint32_t batch_index) {
   operation.differs_at = kNowhere;
   operation.verdict = check(work.descriptor, host_.rules(work, operation.in_batch()));
   busy_until_ = simulation_.now() + per_descriptor_;
+  host_.began(index_, work, member(batch_index));
   const Opcode opcode = work.descriptor.opcode();
   const bool has_pages =
       opcode == Opcode::kMemoryMove || opcode == Opcode::kFill || opcode == Opcode::kCompare;
@@ -375,7 +382,7 @@ void Engine::complete(Operation& operation) {
     if (outcome.status != Status::kSuccess) ++batch_.failed;
     finish_batch_if_done();
   }
-  host_.ended(work, outcome, batch_index == kNone);
+  host_.ended(work, outcome, member(batch_index));
   kick();
 }
 
@@ -398,8 +405,7 @@ void Engine::write_record(const Work& work, const Outcome& outcome, std::uint32_
     host_.dma_write(work.wq, d.record_address, std::as_bytes(std::span(&record, 1)));
   }
   if (!usable && !normal) {
-    const auto index = batch_index == kNone ? std::nullopt : std::optional(batch_index);
-    host_.report_error(work, outcome, index);
+    host_.report_error(work, outcome, member(batch_index));
   }
   if (d.has(flag::kRequestInterrupt) && outcome.status != Status::kInterruptHandle &&
       outcome.status != Status::kInvalidFlags) {

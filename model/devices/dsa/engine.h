@@ -54,8 +54,11 @@ class EngineHost {
   // An error that no completion record can tell.
   virtual void report_error(const Work& work, const Outcome& outcome,
                             std::optional<std::uint32_t> batch_index) = 0;
-  // A descriptor ended. A member of a batch is not `of_queue`: its batch is.
-  virtual void ended(const Work& work, const Outcome& outcome, bool of_queue) = 0;
+  // A descriptor of a queue, or with its index a member of a batch, began and ended.
+  virtual void began(std::uint32_t engine, const Work& work,
+                     std::optional<std::uint32_t> batch_index) = 0;
+  virtual void ended(const Work& work, const Outcome& outcome,
+                     std::optional<std::uint32_t> batch_index) = 0;
 
  protected:
   ~EngineHost() = default;
@@ -157,6 +160,7 @@ class Engine {
   void complete(Operation& operation);
   Outcome outcome_of(const Operation& operation) const;
   void read_back(const Operation& operation);
+  static std::optional<std::uint32_t> member(std::uint32_t batch_index);
   void write_record(const Work& work, const Outcome& outcome, std::uint32_t batch_index);
 
   EngineHost& host_;

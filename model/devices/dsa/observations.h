@@ -16,6 +16,25 @@ struct DescriptorDone {
   Status status;
   std::uint64_t bytes;  // completed; for a batch: descriptors
   bool in_batch;
+  std::uint64_t ticket;       // as submitted; members of a batch have their batch's
+  std::uint32_t batch_index;  // of a member
+};
+
+// An engine began a descriptor, or a batch, or a member of one.
+struct DescriptorStarted {
+  const pci::Function& function;
+  std::uint32_t wq;
+  std::uint32_t engine;
+  std::uint8_t opcode;
+  std::uint64_t ticket;
+  bool in_batch;
+  std::uint32_t batch_index;
+};
+
+// A command took what these queues still held; it will never be done.
+struct DescriptorsAbandoned {
+  const pci::Function& function;
+  std::uint32_t wqs;  // a bit per queue
 };
 
 // The device stopped for good, until it is reset; `code` is that of SWERROR.
@@ -30,6 +49,7 @@ struct DescriptorSubmitted {
   std::uint32_t wq;
   std::uint8_t opcode;
   bool accepted;
+  std::uint64_t ticket;  // counts what the device accepted; 0 if it did not
 };
 
 }  // namespace baton::devices::dsa

@@ -35,6 +35,13 @@ struct SystemCallFailed {
   Errno error;
 };
 
+// An interrupt entered this kernel; `handled` is false for a vector that nobody requested.
+struct InterruptEntered {
+  unsigned generation;
+  Vector vector;
+  bool handled;
+};
+
 // What the ledger is made of: an object with a life over generations.
 enum class LedgerEvent : std::uint8_t { kCreated, kPreserved, kUnpreserved, kRestored, kFinished };
 enum class LedgerKind : std::uint8_t { kPages, kTable, kDomain, kVector, kBar, kBusNumber, kFile };

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "model/linux/base/observations.h"
+
 namespace baton::linux::irq {
 
 namespace {
@@ -19,11 +21,15 @@ bool is_for_devices(unsigned vector) {
 
 class IrqCore::State {
  public:
-  explicit State(KernelServices& services) : services_(services) {}
+  explicit State(KernelServices& services)
+      : services_(services), entered_(services.port().simulation().topic<InterruptEntered>()) {}
 
   // common_interrupt(): a vector without descriptor is counted and acknowledged.
   void interrupt(Vector vector) {
     std::function<void()>& handler = handlers_[vector.value()];
+    if (entered_.active()) {
+      entered_.publish({services_.generation(), vector, static_cast<bool>(handler)});
+    }
     if (!handler) {
       ++spurious_;
       services_.print(sim::LogLevel::kWarning, "common_interrupt: No irq handler for vector {:#x}",
@@ -38,6 +44,7 @@ class IrqCore::State {
   }
 
   KernelServices& services_;
+  const sim::Topic<InterruptEntered>& entered_;
   std::array<std::function<void()>, 256> handlers_;
   std::uint64_t spurious_ = 0;
 };

@@ -77,6 +77,12 @@ class FlatMachine {
     config_write(0x04, 2, 0x6);
     simulation.topic<dsa::DescriptorDone>().subscribe(
         [this](const dsa::DescriptorDone& done) { ended.push_back(done); });
+    simulation.topic<dsa::DescriptorSubmitted>().subscribe(
+        [this](const dsa::DescriptorSubmitted& seen) { submitted.push_back(seen); });
+    simulation.topic<dsa::DescriptorStarted>().subscribe(
+        [this](const dsa::DescriptorStarted& seen) { started.push_back(seen); });
+    simulation.topic<dsa::DescriptorsAbandoned>().subscribe(
+        [this](const dsa::DescriptorsAbandoned& seen) { abandoned.push_back(seen.wqs); });
   }
 
   std::uint32_t config_read(std::uint16_t offset, unsigned width) {
@@ -160,6 +166,9 @@ class FlatMachine {
   pci::Fabric fabric{simulation, root, {sim::Duration::nanoseconds(100), {}}};
   pci::Function* device = nullptr;
   std::vector<dsa::DescriptorDone> ended;
+  std::vector<dsa::DescriptorSubmitted> submitted;
+  std::vector<dsa::DescriptorStarted> started;
+  std::vector<std::uint32_t> abandoned;  // queues, a bit each
 };
 
 // A descriptor that asks for its completion record.

@@ -3,6 +3,7 @@
 
 #include "model/host/machine.h"
 #include "model/host/observations.h"
+#include "model/linux/base/observations.h"
 
 namespace baton::linux::irq {
 namespace {
@@ -116,6 +117,21 @@ TEST_CASE("A panic in a handler halts the machine's kernel") {
   REQUIRE(irq.has_value());
   world.send(irq->message);
   CHECK(world.machine.halted());
+}
+
+TEST_CASE("an interrupt that enters the kernel is observed, with whether anybody asked for it") {
+  World world;
+  std::vector<InterruptEntered> seen;
+  world.simulation.topic<InterruptEntered>().subscribe(
+      [&seen](const InterruptEntered& each) { seen.push_back(each); });
+  const auto irq = world.software->irq.request([] {});
+  REQUIRE(irq.has_value());
+  world.send(irq->message);
+  world.send({.address = irq->message.address, .data = irq->message.data + 1});
+  REQUIRE(seen.size() == 2);
+  CHECK(seen[0].handled);
+  CHECK(seen[0].vector == irq->vector);
+  CHECK_FALSE(seen[1].handled);
 }
 
 }  // namespace baton::linux::irq
