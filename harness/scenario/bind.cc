@@ -124,7 +124,9 @@ class Binder {
                          fmt::format("two VMs are called \"{}\"", vm.name));
       }
       total += vm.memory;
-      if (total > scenario_.machine.memory || vm.memory % sim::kPageSize != 0) {
+      // A machine's memory that is wrong by itself has been reported.
+      const bool known = scenario_.machine.memory >= key_row("machine.memory")->minimum;
+      if ((known && total > scenario_.machine.memory) || vm.memory % sim::kPageSize != 0) {
         diagnostics_.add(Problem::kOutOfRange, item.key("memory").at(),
                          vm.memory % sim::kPageSize != 0
                              ? "memory: not a multiple of 4KiB"

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "harness/scenario/units.h"
-#include "sim/time.h"
 
 namespace baton::harness {
 namespace {
@@ -86,9 +85,9 @@ std::string range_text(const KeyRow& row) {
       case KeyType::kSize:
         return format_size(value);
       case KeyType::kRate:
-        return fmt::format("{}B/s", value);
+        return format_rate(value);
       case KeyType::kDuration:
-        return sim::to_string(sim::Duration::picoseconds(static_cast<std::int64_t>(value)));
+        return format_duration(value);
       default:
         return fmt::to_string(value);
     }

@@ -72,7 +72,11 @@ class Checker {
       const Node::Key& key = node.keys[i];
       const auto found = std::ranges::find(names, key.text);
       if (found != names.end()) {
-        check(node.items[i], *rows[static_cast<std::size_t>(found - names.begin())]);
+        const KeyRow& row = *rows[static_cast<std::size_t>(found - names.begin())];
+        // Of a key with nothing in it and a next one that is none, the next one is the mistake.
+        const bool torn = node.items[i].kind == Node::Kind::kNull && i + 1 < node.keys.size() &&
+                          std::ranges::count(names, node.keys[i + 1].text) == 0;
+        if (!torn) check(node.items[i], row);
         continue;
       }
       if (const std::string_view guess = closest(key.text, names); !guess.empty()) {
@@ -204,6 +208,16 @@ class Checker {
 
   void wrong_type(const Node& node, const KeyRow& row) {
     const bool nothing = node.kind == Node::Kind::kNull;
+    const std::string_view next = line_of(text_, node.at.line + 1);
+    const std::size_t hash = next.find_first_not_of(" \t");
+    if (nothing && hash != std::string_view::npos && next[hash] == '#') {
+      const Position comment{node.at.line + 1, static_cast<unsigned>(hash + 1),
+                             static_cast<unsigned>(next.size() - hash)};
+      diagnostics_.add(Problem::kWrongType, comment,
+                       fmt::format("{}: {} is expected, nothing but a comment stands here",
+                                   last_part(row.path), name_of(row.type)));
+      return;
+    }
     diagnostics_.add(Problem::kWrongType, node.at,
                      fmt::format("{}: {} is expected{}", last_part(row.path), name_of(row.type),
                                  nothing ? ", nothing stands here" : ""));

@@ -31,7 +31,11 @@ std::vector<Choice> interrupts() {
           {"remember", false},
           {"keep", false}};
 }
-std::vector<Choice> reinject() { return {{"spurious"}, {"none"}, {"pending-only", false}}; }
+std::vector<Choice> reinject() {
+  return {{"spurious", true, "one completion interrupt, so that the guest looks itself"},
+          {"none", true, "nothing: what the device signalled in the gap stays lost"},
+          {"pending-only", false}};
+}
 std::vector<Choice> workloads() { return {{"copy"}}; }
 std::vector<Choice> verifications() { return {{"full"}, {"sampled"}}; }
 std::vector<Choice> actions() {

@@ -120,4 +120,26 @@ std::string format_size(std::uint64_t bytes) {
   return fmt::format("{}B", bytes);
 }
 
+std::string format_duration(std::uint64_t picoseconds) {
+  if (picoseconds == 0) return "0s";
+  for (std::size_t i = kDurations.size(); i-- > 1;) {
+    if (picoseconds % kDurations[i].factor == 0) {
+      return fmt::format("{}{}", picoseconds / kDurations[i].factor, kDurations[i].name);
+    }
+  }
+  return fmt::format("{}ps", picoseconds);
+}
+
+std::string format_rate(std::uint64_t bytes_per_second) {
+  constexpr std::array kShown{"GB", "MB", "kB"};
+  std::uint64_t factor = 1'000'000'000;
+  for (const char* name : kShown) {
+    if (bytes_per_second != 0 && bytes_per_second % factor == 0) {
+      return fmt::format("{}{}/s", bytes_per_second / factor, name);
+    }
+    factor /= 1000;
+  }
+  return fmt::format("{}B/s", bytes_per_second);
+}
+
 }  // namespace baton::harness

@@ -21,5 +21,9 @@ ParsedValue parse_number(std::string_view text);
 
 // The shortest exact text: 65536 is "64KiB".
 std::string format_size(std::uint64_t bytes);
+// 1500000000 is "1500us".
+std::string format_duration(std::uint64_t picoseconds);
+// 100000000 is "100MB/s".
+std::string format_rate(std::uint64_t bytes_per_second);
 
 }  // namespace baton::harness

@@ -44,12 +44,17 @@ class Builder final : public YAML::EventHandler {
   }
 
   Node take() { return std::move(root_); }
+  int documents() const { return documents_; }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (++documents_ > 1) {
+    if (++documents_ > 1 && start_ == position(mark)) {
+      // yaml-cpp has read nothing, and would read nothing for ever: "," outside of brackets.
+      diagnostics_.add(Problem::kSyntax, position(mark), "not YAML: no value begins like this");
+    } else if (documents_ > 1) {
       diagnostics_.add(Problem::kYamlFeature, position(mark), "a second document",
                        "a scenario is one document");
     }
+    start_ = position(mark);
   }
   void OnDocumentEnd() override {}
 
@@ -78,6 +83,9 @@ class Builder final : public YAML::EventHandler {
     if (node.at.line <= lines_.size()) {
       node.at.length = written_length(lines_[node.at.line - 1], node.at.column, value);
     }
+    if (quote_is_open(node.at)) {
+      diagnostics_.add(Problem::kSyntax, node.at, "not YAML: this quote is never closed");
+    }
     node.text = value;
     add(std::move(node));
   }
@@ -94,6 +102,26 @@ class Builder final : public YAML::EventHandler {
   void OnMapEnd() override { close(); }
 
  private:
+  // yaml-cpp takes the end of the file for the end of a quoted text.
+  bool quote_is_open(const Position& at) const {
+    if (at.line > lines_.size() || at.column > lines_[at.line - 1].size()) return false;
+    const char mark = lines_[at.line - 1][at.column - 1];
+    if (mark != '"' && mark != '\'') return false;
+    std::size_t column = at.column;
+    for (std::size_t line = at.line - 1; line < lines_.size(); ++line, column = 0) {
+      for (const std::string_view text = lines_[line]; column < text.size(); ++column) {
+        if (mark == '"' && text[column] == '\\') {
+          ++column;
+        } else if (text[column] == mark) {
+          const bool doubled = mark == '\'' && text.substr(column + 1).starts_with(mark);
+          if (!doubled) return false;
+          ++column;
+        }
+      }
+    }
+    return true;
+  }
+
   void refuse_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
     if (anchor != 0) {
       diagnostics_.add(Problem::kYamlFeature, position(mark), "an anchor (&name)",
@@ -160,6 +188,7 @@ class Builder final : public YAML::EventHandler {
   std::vector<std::string_view> lines_;
   Diagnostics& diagnostics_;
   int documents_ = 0;
+  Position start_;  // of the last document
   Node root_;
   std::vector<Node> open_;
 };
@@ -178,7 +207,8 @@ Node read_yaml(std::string_view text, Diagnostics& diagnostics) {
   Builder builder(text, diagnostics);
   try {
     YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(builder)) {
+    // A second document is one too many already.
+    while (builder.documents() < 2 && parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& error) {
     diagnostics.add(Problem::kSyntax, position(error.mark), fmt::format("not YAML: {}", error.msg));

@@ -154,6 +154,24 @@ TEST_CASE("a second document, an alias and an empty file are refused") {
   CHECK(code(parse("- a\n").diagnostics.sorted().front()) == "E0106");
 }
 
+TEST_CASE("a quote that is never closed and a value that cannot begin are syntax errors") {
+  const Diagnostic open = first("title: t", "title: \"t");
+  CHECK(code(open) == "E0101");
+  CHECK(open.at == Position{2, 8, 2});
+  CHECK(parse(replace(kGood, "title: t", "title: 'it''s'")).good());
+  CHECK(parse(replace(kGood, "title: t", "title: \"a \\\" b\"")).good());
+  // The reader makes documents of nothing for ever.
+  CHECK(code(parse(", a\n").diagnostics.sorted().front()) == "E0101");
+}
+
+TEST_CASE("a key that is missing because it is a comment is shown there") {
+  const Diagnostic key = first("title: t", "#title: t");
+  CHECK(key.at == Position{2, 2, 5});
+  CHECK(key.caret_note == "it is commented out here");
+  const Diagnostic list = first("  - {holds: all}", "#  - {holds: all}");
+  CHECK(list.at.line == 11);
+}
+
 TEST_CASE("presets that are not built are refused by name") {
   for (const char* preset : {"v6.19", "v7.2", "next"}) {
     const Diagnostic diagnostic =

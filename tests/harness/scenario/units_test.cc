@@ -48,3 +48,12 @@ TEST_CASE("sizes are written in the largest unit that is exact") {
   CHECK(format_size(1) == "1B");
   CHECK(format_size(0) == "0B");
 }
+
+TEST_CASE("durations and rates are written in the largest unit that is exact") {
+  CHECK(format_duration(3'600'000'000'000'000) == "3600s");
+  CHECK(format_duration(1'500'000'000) == "1500us");
+  CHECK(format_duration(7) == "7ps");
+  CHECK(format_duration(0) == "0s");
+  CHECK(format_rate(100'000'000) == "100MB/s");
+  CHECK(format_rate(1) == "1B/s");
+}
