@@ -95,7 +95,7 @@ void add_authoring(CLI::App& app, Options& options) {
       add_command(app, options, Command::kSchema, "schema",
                   "Print the keys of a scenario: JSON Schema (draft-07), or Markdown.",
                   "schema > scenario.schema.json", "schema --format markdown");
-  schema->add_option("--format", options.format, "how")
+  schema->add_option("--format", options.format, "what to print")
       ->type_name("json|markdown")
       ->check(CLI::IsMember({"json", "markdown"}));
 }

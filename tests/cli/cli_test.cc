@@ -129,30 +129,18 @@ TEST_CASE("a JSON report goes to stdout or to a file, and status 6 says it could
   CHECK(run(options).code == kUsage);
 }
 
-TEST_CASE("lists are data, and an unknown list is a usage error") {
-  CHECK(run(make(Command::kList, {}, "invariants")).data.find("dma-continuity") !=
-        std::string::npos);
-  CHECK(run(make(Command::kList, {}, "defects")).data.find("memfd-skip-folio") !=
-        std::string::npos);
-  CHECK(run(make(Command::kList, {}, "policies")).data.find("disable-in-freeze") !=
-        std::string::npos);
-  CHECK(run(make(Command::kList, {}, "problems")).data.find("E0107") != std::string::npos);
-  CHECK(run(make(Command::kList, {}, "measures")).data.find("guest_pause") != std::string::npos);
-  Options scenarios = make(Command::kList, {}, "scenarios");
-  scenarios.folder = kSource + "/scenarios";
-  CHECK(run(scenarios).data.find("quickstart ") != std::string::npos);
-  const Ran wrong = run(make(Command::kList, {}, "invariant"));
-  CHECK(wrong.code == kUsage);
-  CHECK(wrong.human.find("did you mean \"invariants\"?") != std::string::npos);
-}
-
-TEST_CASE("policies that are not built are not listed") {
-  CHECK(run(make(Command::kList, {}, "policies")).data.find("irte-drop") == std::string::npos);
-}
-
-TEST_CASE("invariants, defects and problems are explained") {
-  CHECK(run(make(Command::kExplain, {}, "isolation")).code == kHeld);
-  CHECK(run(make(Command::kExplain, {}, "memfd-skip-folio")).code == kHeld);
-  CHECK(run(make(Command::kExplain, {}, "E0104")).code == kHeld);
-  CHECK(run(make(Command::kExplain, {}, "isolatoin")).code == kUsage);
+TEST_CASE("problems for machines are data, with the same exit status as for people") {
+  const TemporaryScenario bad(short_run("[{hold: all}]"));
+  for (const char* format : {"json", "sarif"}) {
+    Options options = make(Command::kCheck, {bad.file()});
+    options.format = format;
+    const Ran ran = run(options);
+    CHECK(ran.code == kUsage);
+    CHECK(ran.human.empty());
+    CHECK(boost::json::parse(ran.data).is_object());
+    CHECK(ran.data.find("E0103") != std::string::npos);
+  }
+  Options good = make(Command::kCheck, {kSource + "/scenarios/quickstart.yaml"});
+  good.format = "json";
+  CHECK(run(good).code == kHeld);
 }
