@@ -49,9 +49,11 @@ void add_check(CLI::App& app, Options& options) {
       app, options, Command::kCheck, "check", "Parse and validate scenarios without running them.",
       "check --expand scenarios/quickstart.yaml", "check scenarios/ --format sarif");
   check->add_option("SCENARIO", options.scenarios, "files, or folders of .yaml files")->required();
-  check->add_flag("--expand", options.expand, "print every default and where it comes from");
+  CLI::Option* expand =
+      check->add_flag("--expand", options.expand, "print every default and where it comes from");
   check->add_option("--format", options.format, "problems for machines, on stdout")
       ->type_name("human|json|sarif")
+      ->excludes(expand)
       ->check(CLI::IsMember({"human", "json", "sarif"}));
 }
 

@@ -13,6 +13,8 @@
 namespace baton::harness {
 namespace {
 
+constexpr std::size_t kGuessed = 200;
+
 std::string_view name_of(KeyType type) {
   switch (type) {
     case KeyType::kMap:
@@ -79,11 +81,13 @@ class Checker {
         if (!torn) check(node.items[i], row);
         continue;
       }
-      if (const std::string_view guess = closest(key.text, names); !guess.empty()) {
-        meant.push_back(guess);
-      }
+      // Among very many problems nobody asks what each was meant to be.
+      const std::string_view guess =
+          diagnostics_.size() < kGuessed ? closest(key.text, names) : std::string_view();
+      if (!guess.empty()) meant.push_back(guess);
       diagnostics_.add(Problem::kUnknownKey, key.at, fmt::format("unknown key \"{}\"", key.text),
-                       did_you_mean(key.text, names), fmt::format("keys here: {}", join(names)));
+                       guess.empty() ? "" : fmt::format("did you mean \"{}\"?", guess),
+                       fmt::format("keys here: {}", join(names)));
     }
     for (const KeyRow* row : rows) {
       const std::string_view name = last_part(row->path);
@@ -137,6 +141,14 @@ class Checker {
         if (!is_name(node.text)) {
           diagnostics_.add(Problem::kBadValue, node.at, fmt::format("\"{}\" is no name", node.text),
                            "letters, digits, '-' and '_'");
+        }
+        return;
+      case KeyType::kText:
+      case KeyType::kFile:
+        if (node.text.find_first_of("\n\r\t") != std::string::npos || first_bad_byte(node.text)) {
+          diagnostics_.add(Problem::kBadValue, node.at,
+                           fmt::format("{}: cannot read \"{}\"", last_part(row.path), node.text),
+                           "one line without control characters");
         }
         return;
       case KeyType::kSize:

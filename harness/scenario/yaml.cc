@@ -1,11 +1,13 @@
 #include "harness/scenario/yaml.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 
 namespace baton::harness {
@@ -145,11 +147,13 @@ class Builder final : public YAML::EventHandler {
     node.kind = kind;
     node.at = position(mark);
     open_.push_back(std::move(node));
+    keys_.emplace_back();
   }
 
   void close() {
     Node done = std::move(open_.back());
     open_.pop_back();
+    keys_.pop_back();
     if (done.kind == Node::Kind::kMap) {
       done.items.resize(done.keys.size());
     }
@@ -178,7 +182,7 @@ class Builder final : public YAML::EventHandler {
       diagnostics_.add(Problem::kWrongType, key.at, "a key must be a single word");
     } else if (key.text == "<<") {
       diagnostics_.add(Problem::kYamlFeature, key.at, "a merge key (<<)", "write the keys out");
-    } else if (parent.find(key.text) != nullptr) {
+    } else if (!keys_.back().insert(key.text).second) {
       diagnostics_.add(Problem::kDuplicateKey, key.at,
                        fmt::format("key \"{}\" stands twice", key.text));
     }
@@ -191,6 +195,7 @@ class Builder final : public YAML::EventHandler {
   Position start_;  // of the last document
   Node root_;
   std::vector<Node> open_;
+  std::vector<std::set<std::string>> keys_;  // of each open map
 };
 
 }  // namespace
@@ -210,6 +215,9 @@ Node read_yaml(std::string_view text, Diagnostics& diagnostics) {
     // A second document is one too many already.
     while (builder.documents() < 2 && parser.HandleNextDocument(builder)) {
     }
+  } catch (const YAML::DeepRecursion& error) {
+    diagnostics.add(Problem::kSyntax, position(error.mark), "not YAML: nested too deeply");
+    return {};
   } catch (const YAML::Exception& error) {
     diagnostics.add(Problem::kSyntax, position(error.mark), fmt::format("not YAML: {}", error.msg));
     return {};

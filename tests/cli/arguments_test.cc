@@ -98,6 +98,9 @@ TEST_CASE("what the parser does not know is status 2 with what was probably mean
   const Ran format = run_baton({"check", "x.yaml", "--format", "xml"});
   CHECK(format.code == kUsage);
   CHECK(format.human.find("xml") != std::string::npos);
+  const Ran both = run_baton({"check", "x.yaml", "--format", "json", "--expand"});
+  CHECK(both.code == kUsage);
+  CHECK(both.human.find("--expand") != std::string::npos);
   const Ran extra = run_baton({"man", "please"});
   CHECK(extra.code == kUsage);
   CHECK(extra.human.find("one argument too many: \"please\"") != std::string::npos);

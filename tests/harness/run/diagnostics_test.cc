@@ -1,5 +1,6 @@
 // Each kind of problem, triggered by a file, with the text that people are shown for it. The files
-// are in tests/harness/run/diagnostics: E0107.yaml is the cause, E0107.txt the text.
+// are in tests/harness/run/diagnostics: E0107.yaml is the cause, E0107.txt the text, written by
+// tools/generate-docs.
 
 #include <algorithm>
 #include <boost/json.hpp>

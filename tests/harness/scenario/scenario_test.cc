@@ -164,6 +164,20 @@ TEST_CASE("a quote that is never closed and a value that cannot begin are syntax
   CHECK(code(parse(", a\n").diagnostics.sorted().front()) == "E0101");
 }
 
+TEST_CASE("what would upset a terminal or a reader is refused") {
+  const Diagnostic escape = first("title: t", "title: \"\\e[2J\"");
+  CHECK(code(escape) == "E0108");
+  CHECK(parse(replace(kGood, "title: t", "title: \"\\e[2J\"")).errors().find('\x1b') ==
+        std::string::npos);
+  CHECK(code(first("title: t", "title: \"a\\nb\"")) == "E0108");
+  const Diagnostic deep = parse(std::string(100'000, '[')).diagnostics.sorted().front();
+  CHECK(code(deep) == "E0101");
+  CHECK(deep.message == "not YAML: nested too deeply");
+  std::string many;
+  for (int i = 0; i < 20'000; ++i) many += fmt::format("k{}: 1\n", i);
+  CHECK(parse(many).diagnostics.size() > 20'000);
+}
+
 TEST_CASE("a key that is missing because it is a comment is shown there") {
   const Diagnostic key = first("title: t", "#title: t");
   CHECK(key.at == Position{2, 2, 5});
