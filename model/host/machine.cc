@@ -235,6 +235,10 @@ std::uint64_t Machine::orphan_interrupts() const {
   return state_->platform_.interrupts().orphans();
 }
 
+void Machine::page_request(const pci::PageRequest& request) {
+  state_->platform_.page_request(request);
+}
+
 pci::Completion Machine::request(const pci::MemoryRequest& request, std::span<std::byte> data) {
   return state_->platform_.request(request, data);
 }

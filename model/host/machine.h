@@ -103,6 +103,7 @@ class Machine final : public pci::RootComplex {
 
   // pci::RootComplex
   pci::Completion request(const pci::MemoryRequest& request, std::span<std::byte> data) override;
+  void page_request(const pci::PageRequest& request) override;
 
  private:
   class State;

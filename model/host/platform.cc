@@ -73,6 +73,8 @@ void Platform::add_unit(std::uint16_t segment) {
       }));
   BATON_CHECK(units_.back()->register_space() <= kSpacing, "remapping units overlap");
   unit_segments_.push_back(segment);
+  device_tlbs_.push_back(std::make_unique<DeviceTlbMessages>(fabric_, segment));
+  units_.back()->connect(device_tlbs_.back().get());
 }
 
 void Platform::find_dram() {
@@ -147,10 +149,56 @@ pci::Completion Platform::request(const pci::MemoryRequest& request, std::span<s
     return host_access(request, PhysAddr(request.address), data, sim::Duration());
   }
   const iommu_vtd::Translation translation = unit->translate(request);
+  if (request.type == pci::AddressType::kTranslationRequest) {
+    return translation_completion(translation, data);
+  }
   if (!translation.allowed) {
     return refused(request, "iommu-fault", translation.latency);
   }
   return host_access(request, translation.address, data, translation.latency);
+}
+
+// "No translation" is an answer too: a completion without rights [PCIe 10.2.3].
+pci::Completion Platform::translation_completion(const iommu_vtd::Translation& translation,
+                                                 std::span<std::byte> data) {
+  pci::Completion completion{.status = pci::CompletionStatus::kSuccess,
+                             .destination = pci::Destination::kNowhere,
+                             .address = {},
+                             .latency = translation.latency,
+                             .stopped_at = {}};
+  if (!translation.allowed) {
+    completion.status = translation.status;
+    completion.stopped_at = "ats-refused";
+    return completion;
+  }
+  pci::AtsTranslation answer{.address = translation.address.value(),
+                             .bytes = translation.page_bytes,
+                             .readable = translation.readable,
+                             .writable = translation.writable};
+  const std::uint64_t bytes = pci::encode(answer);
+  std::memcpy(data.data(), &bytes, std::min(data.size(), sizeof(bytes)));
+  return completion;
+}
+
+void Platform::page_request(const pci::PageRequest& request) {
+  if (iommu_vtd::RemappingUnit* unit = unit_of(request.segment)) {
+    unit->page_request(request);
+  }
+}
+
+std::optional<sim::Duration> DeviceTlbMessages::distance(Bdf function) {
+  return fabric_.distance({segment_, function});
+}
+
+bool DeviceTlbMessages::invalidate(Bdf function, const pci::AtsInvalidation& invalidation) {
+  pci::Function* target = fabric_.find(Sbdf{segment_, function});
+  return target != nullptr && target->invalidate_translations(invalidation);
+}
+
+void DeviceTlbMessages::respond(Bdf function, const pci::PageResponse& response) {
+  if (pci::Function* target = fabric_.find(Sbdf{segment_, function})) {
+    target->on_page_response(response);
+  }
 }
 
 pci::Completion Platform::interrupt_request(const pci::MemoryRequest& request,

@@ -20,6 +20,21 @@
 
 namespace baton::host {
 
+// The way of a remapping unit to the functions of its segment.
+class DeviceTlbMessages final : public iommu_vtd::DeviceTlbPort {
+ public:
+  DeviceTlbMessages(pci::Fabric& fabric, std::uint16_t segment)
+      : fabric_(fabric), segment_(segment) {}
+
+  std::optional<sim::Duration> distance(Bdf function) override;
+  bool invalidate(Bdf function, const pci::AtsInvalidation& invalidation) override;
+  void respond(Bdf function, const pci::PageResponse& response) override;
+
+ private:
+  pci::Fabric& fabric_;
+  std::uint16_t segment_;
+};
+
 class Platform {
  public:
   Platform(sim::Simulation& simulation, pci::RootComplex& root_complex,
@@ -41,6 +56,7 @@ class Platform {
 
   // A request of a function at the root complex.
   pci::Completion request(const pci::MemoryRequest& request, std::span<std::byte> data);
+  void page_request(const pci::PageRequest& request);
   // Uncached CPU accesses.
   std::uint64_t cpu_read(PhysAddr address, unsigned width);
   void cpu_write(PhysAddr address, unsigned width, std::uint64_t value);
@@ -51,6 +67,8 @@ class Platform {
   bool is_dram(PhysAddr address) const;
   FirmwareInfo firmware_info() const;
 
+  pci::Completion translation_completion(const iommu_vtd::Translation& translation,
+                                         std::span<std::byte> data);
   pci::Completion interrupt_request(const pci::MemoryRequest& request,
                                     std::span<const std::byte> data);
   pci::Completion host_access(const pci::MemoryRequest& request, PhysAddr address,
@@ -64,6 +82,7 @@ class Platform {
   pci::Fabric fabric_;
   Interrupts interrupts_;
   MemoryMap map_;
+  std::vector<std::unique_ptr<DeviceTlbMessages>> device_tlbs_;
   std::vector<std::unique_ptr<iommu_vtd::RemappingUnit>> units_;
   std::vector<std::uint16_t> unit_segments_;
   std::vector<sim::PhysRange> dram_;

@@ -7,37 +7,15 @@
 
 #include <cstdint>
 
-#include "model/iommu_vtd/cache.h"
+#include "model/iommu_vtd/iotlb.h"
 #include "model/iommu_vtd/paging_cache.h"
 #include "model/iommu_vtd/profile.h"
 #include "model/iommu_vtd/registers.h"
 #include "model/iommu_vtd/tables.h"
 #include "sim/memory.h"
+#include "sim/translation_cache.h"
 
 namespace baton::iommu_vtd {
-
-struct IotlbEntry {
-  Range covers;
-  Mapping mapping;
-};
-
-class Iotlb {
- public:
-  explicit Iotlb(std::size_t capacity) : cache_(capacity) {}
-
-  const IotlbEntry* find(std::uint64_t tag, std::uint64_t iova);
-  void insert(std::uint64_t tag, std::uint64_t iova, const Mapping& mapping);
-
-  void clear() { cache_.clear(); }
-  // Every entry with such a tag that intersects the range.
-  void invalidate(TagMask tags, Range range = {});
-
-  std::size_t size() const { return cache_.size(); }
-
- private:
-  static CacheKey key(std::uint64_t tag, std::uint64_t iova, unsigned level);
-  Cache<IotlbEntry, CacheKey> cache_;
-};
 
 // A PASID-table entry, with FPD of the directory entry it was found through.
 struct PasidCacheEntry {
@@ -50,34 +28,51 @@ struct Core {
       : memory(ram),
         profile(p),
         regs(profile),
-        contexts(p.context_cache_entries),
-        scalable_contexts(p.context_cache_entries),
-        pasids(p.pasid_cache_entries),
-        iotlb(p.iotlb_entries),
-        first_stage(p.paging_cache_entries),
-        second_stage(p.paging_cache_entries),
-        remap_entries(p.interrupt_cache_entries) {}
+        contexts(p.capacity(p.context_cache_entries), changes),
+        scalable_contexts(p.capacity(p.context_cache_entries), changes),
+        pasids(p.capacity(p.pasid_cache_entries), changes),
+        iotlb(p.capacity(p.iotlb_entries), changes),
+        first_stage(p.capacity(p.paging_cache_entries), changes),
+        second_stage(p.capacity(p.paging_cache_entries), changes),
+        remap_entries(p.capacity(p.interrupt_cache_entries), changes) {}
 
   sim::PhysicalMemory& memory;
   const Profile profile;
+  const SecondStageRules second_stage_rules{profile};
   RegisterFile regs;
 
-  Cache<Entry128> contexts;           // by requester id
-  Cache<Entry256> scalable_contexts;  // by requester id
-  Cache<PasidCacheEntry> pasids;      // by requester id and PASID: pasid_key()
+  // Counts what may make an earlier answer wrong: register writes, cache entries gone or replaced.
+  std::uint64_t changes = 1;
+
+  // Places without a tag: requester ids, requester ids with PASIDs (pasid_key()), indices.
+  sim::TranslationCache<Entry128> contexts;
+  sim::TranslationCache<Entry256> scalable_contexts;
+  sim::TranslationCache<PasidCacheEntry> pasids;
   Iotlb iotlb;
   PagingCache first_stage;
   PagingCache second_stage;
-  Cache<Entry128> remap_entries;  // by index
+  sim::TranslationCache<Entry128> remap_entries;
 
   std::uint64_t root = 0;         // RTADDR as latched
   std::uint64_t remap_table = 0;  // IRTA as latched
 
-  static std::uint64_t pasid_key(Bdf requester, Pasid pasid) {
-    return std::uint64_t{requester.value()} << 20 | pasid.value();
+  static sim::CacheKey pasid_key(Bdf requester, Pasid pasid) {
+    return {0, std::uint64_t{requester.value()} << 20 | pasid.value()};
+  }
+
+  WalkContext second_stage_walk(std::uint64_t tag) {
+    return {.memory = memory,
+            .profile = profile,
+            .rules = second_stage_rules,
+            .cache = second_stage.enabled() ? &second_stage : nullptr,
+            .tag = tag};
   }
 
   PhysAddr root_table() const { return PhysAddr(root & rtaddr::kRta.mask()); }
+  // The domain id as a tag of cached translations.
+  DomainId tag_domain(DomainId domain) const {
+    return profile.has(Erratum::kIotlbIgnoresDomain) ? DomainId(0) : domain;
+  }
   bool status(const Field& command) const { return regs.test(Reg::kGsts, command); }
 };
 

@@ -1,7 +1,5 @@
 // Descriptors of the invalidation queue [VT-d 6.5.2]. In a queue of 256-bit descriptors the two
 // words that follow these rows are reserved.
-//
-// Not modelled: page group responses (type 9; ECAP.PRS=0).
 #pragma once
 
 #include <array>
@@ -17,7 +15,7 @@ inline constexpr Field kReserved8{"", 8, 8, Access::kReserved};
 inline constexpr Field kReserved15to12{"", 15, 12, Access::kReserved};
 inline constexpr Field kSecondWordReserved{"", 127, 64, Access::kReserved};
 
-namespace context_cache {
+namespace context_cache_descriptor {
 inline constexpr Field kG{"G", 5, 4};
 inline constexpr Field kDid{"DID", 31, 16};
 inline constexpr Field kSid{"SID", 47, 32};
@@ -26,9 +24,14 @@ inline constexpr std::array kFields{
     kTypeLow, kG,  Field{"", 8, 6, Access::kReserved},   kTypeHigh,          kReserved15to12, kDid,
     kSid,     kFm, Field{"", 63, 50, Access::kReserved}, kSecondWordReserved};
 static_assert(covers(kFields, 128));
-}  // namespace context_cache
 
-namespace iotlb_pages {
+// G; 0 is reserved.
+inline constexpr std::uint64_t kGlobal = 1;
+inline constexpr std::uint64_t kDomain = 2;
+inline constexpr std::uint64_t kDevice = 3;
+}  // namespace context_cache_descriptor
+
+namespace iotlb_descriptor {
 inline constexpr Field kG{"G", 5, 4};
 inline constexpr Field kDid{"DID", 31, 16};
 inline constexpr Field kAm{"AM", 69, 64};
@@ -48,25 +51,34 @@ inline constexpr std::array kFields{kTypeLow,
                                     Field{"", 75, 71, Access::kReserved},
                                     kAddress};
 static_assert(covers(kFields, 128));
-}  // namespace iotlb_pages
 
-namespace device_tlb {
+// G; 0 is reserved.
+inline constexpr std::uint64_t kGlobal = 1;
+inline constexpr std::uint64_t kDomain = 2;
+inline constexpr std::uint64_t kPages = 3;
+}  // namespace iotlb_descriptor
+
+namespace device_tlb_descriptor {
+inline constexpr Field kMip{"MIP", 20, 16};
+inline constexpr Field kSid{"SID", 47, 32};
+inline constexpr Field kS{"S", 64, 64};
+inline constexpr Field kAddress{"ADDR", 127, 76};
 inline constexpr std::array kFields{kTypeLow,
                                     Field{"", 8, 4, Access::kReserved},
                                     kTypeHigh,
                                     Field{"PFSID[3:0]", 15, 12},
-                                    Field{"MIP", 20, 16},
+                                    kMip,
                                     Field{"", 31, 21, Access::kReserved},
-                                    Field{"SID", 47, 32},
+                                    kSid,
                                     Field{"", 51, 48, Access::kReserved},
                                     Field{"PFSID[15:4]", 63, 52},
-                                    Field{"S", 64, 64},
+                                    kS,
                                     Field{"", 75, 65, Access::kReserved},
-                                    Field{"ADDR", 127, 76}};
+                                    kAddress};
 static_assert(covers(kFields, 128));
-}  // namespace device_tlb
+}  // namespace device_tlb_descriptor
 
-namespace interrupt_entry {
+namespace interrupt_entry_descriptor {
 inline constexpr Field kG{"G", 4, 4};
 inline constexpr Field kIm{"IM", 31, 27};
 inline constexpr Field kIndex{"IIDX", 47, 32};
@@ -80,28 +92,24 @@ inline constexpr std::array kFields{kTypeLow,
                                     Field{"", 63, 48, Access::kReserved},
                                     kSecondWordReserved};
 static_assert(covers(kFields, 128));
-}  // namespace interrupt_entry
+}  // namespace interrupt_entry_descriptor
 
-namespace wait {
+namespace wait_descriptor {
+inline constexpr Field kPd{"PD", 7, 7};  // reserved if ECAP.PDS=0
 inline constexpr Field kIf{"IF", 4, 4};
 inline constexpr Field kSw{"SW", 5, 5};
 inline constexpr Field kStatus{"status data", 63, 32};
 inline constexpr Field kAddress{"status address", 127, 66};
-inline constexpr std::array kFields{kTypeLow,
-                                    kIf,
-                                    kSw,
-                                    Field{"FN", 6, 6},
-                                    Field{"PD", 7, 7, Access::kReserved},  // ECAP.PDS=0
-                                    kReserved8,
-                                    kTypeHigh,
-                                    Field{"", 31, 12, Access::kReserved},
-                                    kStatus,
-                                    Field{"", 65, 64, Access::kReserved},
+inline constexpr std::array kFields{kTypeLow,  kIf,
+                                    kSw,       Field{"FN", 6, 6},
+                                    kPd,       kReserved8,
+                                    kTypeHigh, Field{"", 31, 12, Access::kReserved},
+                                    kStatus,   Field{"", 65, 64, Access::kReserved},
                                     kAddress};
 static_assert(covers(kFields, 128));
-}  // namespace wait
+}  // namespace wait_descriptor
 
-namespace pasid_iotlb {
+namespace pasid_iotlb_descriptor {
 inline constexpr Field kG{"G", 5, 4};
 inline constexpr Field kDid{"DID", 31, 16};
 inline constexpr Field kPasid{"PASID", 51, 32};
@@ -121,9 +129,13 @@ inline constexpr std::array kFields{kTypeLow,
                                     Field{"", 75, 71, Access::kReserved},
                                     kAddress};
 static_assert(covers(kFields, 128));
-}  // namespace pasid_iotlb
 
-namespace pasid_cache {
+// G; the others are reserved.
+inline constexpr std::uint64_t kAllPages = 2;
+inline constexpr std::uint64_t kPages = 3;
+}  // namespace pasid_iotlb_descriptor
+
+namespace pasid_cache_descriptor {
 inline constexpr Field kG{"G", 5, 4};
 inline constexpr Field kDid{"DID", 31, 16};
 inline constexpr Field kPasid{"PASID", 51, 32};
@@ -131,21 +143,53 @@ inline constexpr std::array kFields{
     kTypeLow, kG,     Field{"", 8, 6, Access::kReserved},   kTypeHigh,          kReserved15to12,
     kDid,     kPasid, Field{"", 63, 52, Access::kReserved}, kSecondWordReserved};
 static_assert(covers(kFields, 128));
-}  // namespace pasid_cache
 
-namespace pasid_device_tlb {
+// G; 2 is reserved.
+inline constexpr std::uint64_t kAllOfDomain = 0;
+inline constexpr std::uint64_t kOnePasid = 1;
+inline constexpr std::uint64_t kEverything = 3;
+}  // namespace pasid_cache_descriptor
+
+namespace pasid_device_tlb_descriptor {
+inline constexpr Field kMip{"MIP", 8, 4};
+inline constexpr Field kSid{"SID", 31, 16};
+inline constexpr Field kPasid{"PASID", 51, 32};
+inline constexpr Field kG{"G", 64, 64};
+inline constexpr Field kS{"S", 75, 75};
+inline constexpr Field kAddress{"ADDR", 127, 76};
 inline constexpr std::array kFields{kTypeLow,
-                                    Field{"MIP", 8, 4},
+                                    kMip,
                                     kTypeHigh,
                                     Field{"PFSID[3:0]", 15, 12},
-                                    Field{"SID", 31, 16},
-                                    Field{"PASID", 51, 32},
+                                    kSid,
+                                    kPasid,
                                     Field{"PFSID[15:4]", 63, 52},
-                                    Field{"G", 64, 64},
+                                    kG,
                                     Field{"", 74, 65, Access::kReserved},
-                                    Field{"S", 75, 75},
-                                    Field{"ADDR", 127, 76}};
+                                    kS,
+                                    kAddress};
 static_assert(covers(kFields, 128));
-}  // namespace pasid_device_tlb
+}  // namespace pasid_device_tlb_descriptor
+
+namespace page_response_descriptor {
+inline constexpr Field kPasidPresent{"PP", 4, 4};
+inline constexpr Field kCode{"response code", 15, 12};
+inline constexpr Field kRid{"RID", 31, 16};
+inline constexpr Field kPasid{"PASID", 51, 32};
+inline constexpr Field kGroup{"PRGI", 75, 67};
+inline constexpr std::array kFields{kTypeLow,
+                                    kPasidPresent,
+                                    Field{"", 8, 5, Access::kReserved},
+                                    kTypeHigh,
+                                    kCode,
+                                    kRid,
+                                    kPasid,
+                                    Field{"", 63, 52, Access::kReserved},
+                                    Field{"", 65, 64, Access::kReserved},
+                                    Field{"LPIG", 66, 66},
+                                    kGroup,
+                                    Field{"", 127, 76, Access::kReserved}};
+static_assert(covers(kFields, 128));
+}  // namespace page_response_descriptor
 
 }  // namespace baton::iommu_vtd

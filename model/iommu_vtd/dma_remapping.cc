@@ -36,6 +36,40 @@ DmaRemapping::Outcome DmaRemapping::process(const pci::MemoryRequest& request) {
   return {result, log_.record(fault)};
 }
 
+// A unit without page requests, or with translation off, does not know the message.
+DmaRemapping::Admission DmaRemapping::admit(const pci::PageRequest& page_request) {
+  if (!core_.profile.page_requests() || !core_.status(gcmd::kTe)) {
+    return {};
+  }
+  pci::MemoryRequest request{.segment = page_request.segment,
+                             .requester = page_request.requester,
+                             .pasid = page_request.pasid,
+                             .address = page_request.address};
+  Progress progress{.request = request, .core = core_, .result = {}};
+  const std::uint64_t mode = get(rtaddr::kTtm, core_.root);
+  std::optional<Reason> reason;
+  if (mode == kLegacy) {
+    reason = Reason::kPageRequestInLegacyMode;
+  } else if (mode == kScalable && core_.profile.scalable_mode()) {
+    reason = scalable_.admit_page_request(progress);
+  } else {
+    reason =
+        core_.profile.abort_mode() && mode == kAbort ? Reason::kUnrecorded : Reason::kBadTableMode;
+  }
+  if (!reason) {
+    return {.allowed = true};
+  }
+  if (!is_recorded(progress, *reason)) {
+    return {.reason = *reason};
+  }
+  const FaultRecord fault{.source = request.requester,
+                          .info = request.address,
+                          .reason = *reason,
+                          .page_request = true,
+                          .pasid = request.pasid};
+  return {.reason = *reason, .recorded = log_.record(fault)};
+}
+
 bool DmaRemapping::is_recorded(const Progress& progress, Reason reason) const {
   if (reason == Reason::kUnrecorded) {
     return false;
@@ -90,7 +124,7 @@ std::optional<Reason> DmaRemapping::translate_legacy(Progress& progress) {
 // From the context cache, or through root and context table. Only good entries are cached.
 std::expected<Entry128, Reason> DmaRemapping::find_context(Progress& progress) {
   const Bdf requester = progress.request.requester;
-  if (const Entry128* cached = core_.contexts.find(requester.value())) {
+  if (const Entry128* cached = core_.contexts.find({0, requester.value()})) {
     progress.spend(core_.profile.timing.context_hit);
     progress.fault_processing_disabled = cached->test(context_entry::kFpd);
     return *cached;
@@ -112,7 +146,7 @@ std::expected<Entry128, Reason> DmaRemapping::find_context(Progress& progress) {
   if (const auto reason = check_context_entry(core_.profile, *context)) {
     return std::unexpected(*reason);
   }
-  core_.contexts.insert(requester.value(), *context);
+  core_.contexts.insert({0, requester.value()}, *context);
   return context;
 }
 
@@ -136,15 +170,12 @@ std::optional<Reason> DmaRemapping::check_address(const Progress& progress,
 std::expected<Mapping, Reason> DmaRemapping::find_mapping(Progress& progress,
                                                           const Entry128& context) {
   const std::uint64_t iova = progress.request.address;
-  const std::uint64_t tag = make_tag(progress.result.domain);
+  const std::uint64_t tag = make_tag(core_.tag_domain(progress.result.domain));
   const Rights wanted = progress.rights();
-  if (const IotlbEntry* hit = core_.iotlb.find(tag, iova);
-      hit != nullptr && hit->mapping.allows(wanted)) {
-    progress.spend(core_.profile.timing.iotlb_hit);
-    return hit->mapping;
+  if (const Mapping* hit = find_cached(progress, tag, wanted)) {
+    return *hit;
   }
-  WalkContext walk{
-      .memory = core_.memory, .profile = core_.profile, .cache = &core_.second_stage, .tag = tag};
+  WalkContext walk = core_.second_stage_walk(tag);
   const std::expected<Mapping, Reason> mapping =
       walk_second_stage(walk, second_stage_of(context), iova, wanted, progress.request.write);
   progress.count_reads(walk.reads);

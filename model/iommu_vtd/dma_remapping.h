@@ -2,12 +2,13 @@
 // tables, legacy mode, and the record of a refusal. scalable_remapping.h has the other mode.
 //
 // Translation requests and translated requests of device-TLBs are served where TT or DTE allows
-// them. Not modelled: page requests.
+// them, page requests where PRE does.
 #pragma once
 
 #include "model/iommu_vtd/fault_log.h"
 #include "model/iommu_vtd/request_progress.h"
 #include "model/iommu_vtd/scalable_remapping.h"
+#include "model/pci/ats.h"
 
 namespace baton::iommu_vtd {
 
@@ -20,6 +21,14 @@ class DmaRemapping {
     bool recorded = false;  // of a refusal
   };
   Outcome process(const pci::MemoryRequest& request);
+
+  // Do mode and tables allow this page request? A refusal is recorded.
+  struct Admission {
+    bool allowed = false;
+    Reason reason = Reason::kUnrecorded;  // of a refusal
+    bool recorded = false;
+  };
+  Admission admit(const pci::PageRequest& request);
 
  private:
   std::optional<Reason> translate(Progress& progress);

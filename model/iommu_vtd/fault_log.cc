@@ -48,7 +48,9 @@ bool FaultLog::record(const FaultRecord& fault) {
   std::uint64_t high = frcd::kF.mask();
   high = with(frcd::kSid, high, fault.source.value());
   high = with(frcd::kFr, high, static_cast<std::uint8_t>(fault.reason));
-  high = with(frcd::kT1, high, fault.write ? 0 : 1);
+  // {T1, T2}: 00 write, 01 page request, 10 read.
+  high = with(frcd::kT1, high, fault.write || fault.page_request ? 0 : 1);
+  high = with(frcd::kT2, high, fault.page_request ? 1 : 0);
   high = with(frcd::kAt, high, static_cast<std::uint8_t>(fault.type));
   if (fault.pasid) {
     high = with(frcd::kPp, high, 1);
@@ -67,6 +69,16 @@ bool FaultLog::record(const FaultRecord& fault) {
 void FaultLog::queue_error(unsigned info) {
   core_.regs.set(Reg::kIqercd, queue::kErrorInfo, info);
   set_status(fsts::kIqe);
+}
+
+void FaultLog::invalidation_timed_out(Bdf function) {
+  core_.regs.set(Reg::kIqercd, queue::kTimedOutSource, function.value());
+  set_status(fsts::kIte);
+}
+
+void FaultLog::invalidation_completion_error(Bdf function) {
+  core_.regs.set(Reg::kIqercd, queue::kCompletionSource, function.value());
+  set_status(fsts::kIce);
 }
 
 void FaultLog::refresh() {

@@ -17,6 +17,7 @@ struct FaultRecord {
   std::uint64_t info = 0;  // page address, or interrupt index << 48
   Reason reason{};
   bool write = false;
+  bool page_request = false;
   std::optional<Pasid> pasid{};
   pci::AddressType type = pci::AddressType::kUntranslated;
 };
@@ -27,8 +28,10 @@ class FaultLog {
 
   // False: the log had no room for it, or holds one of this requester already.
   bool record(const FaultRecord& fault);
-  // FSTS.IQE with its reason.
+  // FSTS.IQE with its reason; FSTS.ITE and FSTS.ICE with the requester id.
   void queue_error(unsigned info);
+  void invalidation_timed_out(Bdf function);
+  void invalidation_completion_error(Bdf function);
 
   // After software cleared F bits or status bits.
   void refresh();

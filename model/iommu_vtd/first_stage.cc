@@ -161,7 +161,7 @@ std::expected<Mapping, Reason> Walker::run(std::uint64_t iova) {
   if (!started) {
     return std::unexpected(started.error());
   }
-  for (PagingStep step = *started;; --step.level) {
+  for (PagingStep step = *started;;) {
     const unsigned level = step.level;
     const bool top = level == tables_.levels - 1;
     const PhysAddr at = step.table + (iova >> (12 + 9 * level) & 0x1FF) * 8;
@@ -195,6 +195,7 @@ std::expected<Mapping, Reason> Walker::run(std::uint64_t iova) {
       return std::unexpected(table.error());
     }
     step.table = *table;
+    --step.level;
     if (cached()) {
       walk_.cache->insert(walk_.tag, iova, step);
     }

@@ -63,7 +63,7 @@ struct TableWalk {
     table(page, "page table");
     for (std::uint64_t index = 0; index < 512; ++index) {
       const auto entry = core.memory.load<std::uint64_t>(page + index * 8);
-      if (check_paging_entry(core.profile, entry, level, {}, false)) {
+      if (check_paging_entry(core.second_stage_rules, entry, level, {}, false)) {
         continue;
       }
       const std::uint64_t from = iova + (index << (12 + 9 * level));
@@ -133,7 +133,10 @@ RemappingUnit::Walk inspect_scalable(const Core& core, Bdf requester, Iova addre
     return walk;
   }
   walk.domain = domain_of(core.profile, *entry);
-  WalkContext second{.memory = core.memory, .profile = core.profile, .update = false};
+  WalkContext second{.memory = core.memory,
+                     .profile = core.profile,
+                     .rules = core.second_stage_rules,
+                     .update = false};
   const std::uint64_t iova = address.value();
   switch (entry->get(pasid_entry::kPgtt)) {
     case pasid_entry::kPassThrough:
@@ -178,7 +181,10 @@ RemappingUnit::Walk inspect(const Core& core, Bdf requester, Iova address) {
   if (address.value() >> input_bits(core.profile, tables.width) != 0) {
     return walk;
   }
-  WalkContext second{.memory = core.memory, .profile = core.profile, .update = false};
+  WalkContext second{.memory = core.memory,
+                     .profile = core.profile,
+                     .rules = core.second_stage_rules,
+                     .update = false};
   fill(walk, walk_second_stage(second, tables, address.value(), {}, false), address.value());
   return walk;
 }

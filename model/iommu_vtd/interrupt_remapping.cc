@@ -121,7 +121,7 @@ std::optional<Reason> InterruptRemapping::check_message(const Progress& progress
 
 // From the interrupt-entry cache, or from the table. Only good entries are cached.
 std::expected<Entry128, Reason> InterruptRemapping::find_entry(Progress& progress) {
-  if (const Entry128* cached = core_.remap_entries.find(progress.index)) {
+  if (const Entry128* cached = core_.remap_entries.find({0, progress.index})) {
     progress.result.latency += core_.profile.timing.interrupt_entry_hit;
     progress.fault_processing_disabled = cached->test(remap_entry::kFpd);
     return *cached;
@@ -141,7 +141,7 @@ std::expected<Entry128, Reason> InterruptRemapping::find_entry(Progress& progres
   if ((entry->words[0] & kReservedLow) != 0 || (entry->words[1] & kReservedHigh) != 0) {
     return std::unexpected(Reason::kRemapEntryReserved);
   }
-  core_.remap_entries.insert(progress.index, *entry);
+  core_.remap_entries.insert({0, progress.index}, *entry);
   return *entry;
 }
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "model/iommu_vtd/cache.h"
+#include "model/iommu_vtd/level_cache.h"
 #include "model/iommu_vtd/tags.h"
 #include "sim/address.h"
 
@@ -23,29 +23,38 @@ struct PagingStep {
 
 class PagingCache {
  public:
-  explicit PagingCache(std::size_t capacity) : cache_(capacity) {}
+  PagingCache(std::size_t capacity, std::uint64_t& changes)
+      : enabled_(capacity != 0), cache_(capacity, changes) {}
+
+  // False: it never holds anything.
+  bool enabled() const { return enabled_; }
 
   // The lowest cached table on the way to `iova` whose rights allow the request, else `top`: with
   // less than the rights wanted the tables decide.
   PagingStep start(std::uint64_t tag, std::uint64_t iova, const PagingStep& top, bool read,
-                   bool write, bool user = false, bool execute = false);
+                   bool write, bool user = false, bool execute = false) {
+    const PagingStep* step = cache_.find(tag, iova);
+    const bool allowed = step != nullptr && step->level < top.level && (!read || step->readable) &&
+                         (!write || step->writable) && (!user || step->user) &&
+                         (!execute || step->executable);
+    return allowed ? *step : top;
+  }
 
-  // The walk to `iova` arrived here.
-  void insert(std::uint64_t tag, std::uint64_t iova, const PagingStep& step);
+  // The walk to `iova` arrived at `step.table`, whose entries are of `step.level`: the table is
+  // named by the entry of the level above that points at it.
+  void insert(std::uint64_t tag, std::uint64_t iova, const PagingStep& step) {
+    cache_.insert(tag, iova, step.level, step);
+  }
 
   void clear() { cache_.clear(); }
   // Entries with such a tag that lie on the way to an address of the range.
-  void invalidate(TagMask tags, Range range);
+  void invalidate(TagMask tags, Range range = {}) { cache_.invalidate(tags, range, 7); }
 
   std::size_t size() const { return cache_.size(); }
 
  private:
-  struct Node {
-    Range covers;
-    PagingStep step;
-  };
-  static CacheKey key(std::uint64_t tag, std::uint64_t iova, unsigned level);
-  Cache<Node, CacheKey> cache_;
+  bool enabled_;
+  LevelCache<PagingStep, 21> cache_;
 };
 
 }  // namespace baton::iommu_vtd

@@ -23,6 +23,51 @@ struct UnitTiming {
   sim::Duration context_hit = sim::Duration::nanoseconds(5);
   sim::Duration interrupt_entry_hit = sim::Duration::nanoseconds(5);
   sim::Duration table_read = sim::Duration::nanoseconds(100);  // one structure from DRAM
+  // A function on the way between an invalidation and its answer.
+  sim::Duration device_tlb_drain = sim::Duration::nanoseconds(300);
+  // After this no answer is expected any more [PCIe 10.3.1: 60 s, with a tolerance of 50 %].
+  sim::Duration device_tlb_timeout = sim::Duration::seconds(90);
+};
+
+// What leaves a cache of the unit. Exact: what was invalidated, and nothing else ever, so that a
+// missing invalidation always shows. Hardware: also the least recently used entry when there is no
+// room, with the sizes of the profile [VT-d 6.2: hardware may drop anything].
+enum class Caches : std::uint8_t { kExact, kHardware };
+
+// One way in which a unit breaks the specification. No part of ours does any of it: a test that
+// claims to compare units with the specification is run against each of these and has to fail.
+enum class Erratum : std::uint8_t {
+  kNone,
+  // An invalidation that leaves what it should drop.
+  kContextsOfDomainStay,
+  kContextOfDeviceStays,
+  kContextFunctionMaskIgnored,
+  kPasidsOfDomainStay,
+  kPasidEntryStays,
+  kGlobalKeepsTranslations,
+  kGlobalKeepsFirstStagePaging,
+  kGlobalKeepsSecondStagePaging,
+  kDomainKeepsTranslations,
+  kDomainKeepsNested,
+  kDomainKeepsPaging,
+  kPagesKeepTranslations,
+  kPagesKeepSuperpages,
+  kPagesKeepNested,
+  kPagesKeepPaging,
+  kPasidKeepsFirstStage,
+  kPasidKeepsNested,
+  kPasidKeepsPaging,
+  kPasidPagesKeepTranslations,
+  kPasidPagesKeepPaging,
+  kRemapEntryStays,
+  kRemapEntriesStay,
+  kDeviceTlbPagesStay,
+  kDeviceTlbPasidStays,
+  // A look-up that takes what it must not.
+  kIotlbIgnoresDomain,
+  kIotlbIgnoresPasid,
+  kIotlbIgnoresRights,
+  kCount,
 };
 
 struct Profile {
@@ -39,7 +84,9 @@ struct Profile {
   // Physical address bits, as the DMAR table tells software. Assumed: 52.
   unsigned host_address_width = 52;
 
-  // Entries; least recently used leaves first. 0: nothing is cached. [VT-d 6.2: implementation
+  // Whether caches lose entries by capacity.
+  Caches caches = Caches::kExact;
+  // Entries with Caches::kHardware. 0: nothing is cached, of either kind. [VT-d 6.2: implementation
   // defined; assumed]
   std::size_t context_cache_entries = 256;
   std::size_t iotlb_entries = 2048;
@@ -59,6 +106,14 @@ struct Profile {
   bool rid_pasid_without_rps = false;
 
   UnitTiming timing;
+
+  Erratum erratum = Erratum::kNone;
+  bool has(Erratum what) const { return erratum == what; }
+
+  std::size_t capacity(std::size_t entries) const {
+    return entries != 0 && caches == Caches::kExact ? kUnbounded : entries;
+  }
+  static constexpr std::size_t kUnbounded = ~std::size_t{0};
 
   // CAP
   unsigned domain_id_bits() const { return 4 + 2 * bits(cap, 2, 0); }
@@ -95,6 +150,7 @@ struct Profile {
   bool page_requests() const { return bit(ecap, 29); }
   bool supervisor_requests() const { return bit(ecap, 31); }
   bool pasid() const { return bit(ecap, 40); }
+  bool page_request_drain() const { return bit(ecap, 42); }
   bool scalable_mode() const { return bit(ecap, 43); }
   bool second_stage_accessed_dirty() const { return bit(ecap, 45); }
   bool second_stage() const { return bit(ecap, 46); }  // in scalable mode

@@ -15,6 +15,7 @@ bool is_qualified(Reason reason) {
     case Reason::kNotAnInterrupt:
     case Reason::kBadTableMode:
     case Reason::kPasidInLegacyMode:
+    case Reason::kPageRequestInLegacyMode:
     case Reason::kScalableRootUnreadable:
     case Reason::kScalableRootNotPresent:
     case Reason::kScalableRootReserved:

@@ -34,6 +34,7 @@ enum class Reason : std::uint8_t {
   kNotAnInterrupt = 0x29,
   kBadTableMode = 0x30,
   kPasidInLegacyMode = 0x31,
+  kPageRequestInLegacyMode = 0x32,
   // Scalable mode: root, context, PASID directory, PASID table.
   kScalableRootUnreadable = 0x38,
   kScalableRootNotPresent = 0x39,
@@ -44,6 +45,7 @@ enum class Reason : std::uint8_t {
   kDeviceTlbDisabled = 0x44,
   kPasidDisabled = 0x45,
   kPasidTooLarge = 0x46,
+  kPageRequestDisabled = 0x47,
   kRidPasidTooLarge = 0x48,
   kDirectoryUnreadable = 0x50,
   kDirectoryNotPresent = 0x51,

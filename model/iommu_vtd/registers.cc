@@ -53,11 +53,18 @@ constexpr std::array kIqtFields{Field{"", 63, 19, kReserved}, queue::kTail,
 constexpr std::array kIqaFields{queue::kBase, queue::kWidth, Field{"", 10, 3, kReserved},
                                 queue::kSize};
 constexpr std::array kIcsFields{Field{"", 31, 1, kReserved}, queue::kIwc};
-constexpr std::array kIqercdFields{Field{"ICESID", 63, 48, kReadOnly, true},
-                                   Field{"ITESID", 47, 32, kReadOnly, true},
+constexpr std::array kIqercdFields{queue::kCompletionSource, queue::kTimedOutSource,
                                    Field{"", 31, 4, kReserved}, queue::kErrorInfo};
 constexpr std::array kIrtaFields{irta::kBase, irta::kEime, Field{"", 10, 4, kReserved},
                                  irta::kSize};
+constexpr std::array kPqhFields{Field{"", 63, 19, kReserved}, page_request::kHead,
+                                Field{"", 4, 0, kReserved}};
+constexpr std::array kPqtFields{Field{"", 63, 19, kReserved}, page_request::kTail,
+                                Field{"", 4, 0, kReserved}};
+constexpr std::array kPqaFields{page_request::kBase, Field{"", 11, 3, kReserved},
+                                page_request::kSize};
+constexpr std::array kPrsFields{Field{"", 31, 2, kReserved}, page_request::kPro,
+                                page_request::kPpr};
 constexpr std::array kIvaFields{iotlb::kIvaAddress, Field{"", 11, 7, kReserved}, iotlb::kIvaHint,
                                 iotlb::kIvaMask};
 constexpr std::array kIotlbFields{
@@ -112,6 +119,18 @@ constexpr std::array kRows{
     Register{Reg::kIeuaddr, "IEUADDR", 0x0AC, 4, 0, kEventUpperFields, Base::kBlock, Needs::kEim},
     Register{Reg::kIqercd, "IQERCD", 0x0B0, 8, 0, kIqercdFields},
     Register{Reg::kIrta, "IRTA", 0x0B8, 8, 0, kIrtaFields, Base::kBlock, Needs::kIr},
+    Register{Reg::kPqh, "PQH", 0x0C0, 8, 0, kPqhFields, Base::kBlock, Needs::kPageRequests},
+    Register{Reg::kPqt, "PQT", 0x0C8, 8, 0, kPqtFields, Base::kBlock, Needs::kPageRequests},
+    Register{Reg::kPqa, "PQA", 0x0D0, 8, 0, kPqaFields, Base::kBlock, Needs::kPageRequests},
+    Register{Reg::kPrs, "PRS", 0x0DC, 4, 0, kPrsFields, Base::kBlock, Needs::kPageRequests},
+    Register{Reg::kPectl, "PECTL", 0x0E0, 4, kMasked, kEventControlFields, Base::kBlock,
+             Needs::kPageRequests},
+    Register{Reg::kPedata, "PEDATA", 0x0E4, 4, 0, kIedataFields, Base::kBlock,
+             Needs::kPageRequests},
+    Register{Reg::kPeaddr, "PEADDR", 0x0E8, 4, 0, kEventAddressFields, Base::kBlock,
+             Needs::kPageRequests},
+    Register{Reg::kPeuaddr, "PEUADDR", 0x0EC, 4, 0, kEventUpperFields, Base::kBlock,
+             Needs::kPageRequests},
     Register{Reg::kIva, "IVA", 0, 8, 0, kIvaFields, Base::kIotlbRegisters},
     Register{Reg::kIotlb, "IOTLB", 8, 8, 0, kIotlbFields, Base::kIotlbRegisters},
     Register{Reg::kFrcdLow, "FRCD", 0, 8, 0, kFrcdLowFields, Base::kFaultRecords},
@@ -136,6 +155,8 @@ bool present(const Profile& profile, Needs needs) {
       return false;
     case Needs::kProtectedLow:
       return profile.protected_low();
+    case Needs::kPageRequests:
+      return profile.page_requests();
     case Needs::kProtectedHigh:
       return profile.protected_high();
     case Needs::kProtected:

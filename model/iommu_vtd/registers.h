@@ -1,9 +1,8 @@
 // The registers of a remapping unit, in the order of the register map [VT-d 11.4], and the file
 // that holds their values.
 //
-// Not modelled and read as zero because their capability bits are 0: page request queue registers
-// (ECAP.PRS), MTRRs (ECAP.MTS), performance monitoring (ECAP.PMS), enhanced and virtual commands
-// (CAP.ECMDS, ECAP.VCS).
+// Not modelled and read as zero because their capability bits are 0: MTRRs (ECAP.MTS), performance
+// monitoring (ECAP.PMS), enhanced and virtual commands (CAP.ECMDS, ECAP.VCS).
 #pragma once
 
 #include <cstddef>
@@ -48,6 +47,14 @@ enum class Reg : std::uint8_t {
   kIeuaddr,
   kIqercd,
   kIrta,
+  kPqh,
+  kPqt,
+  kPqa,
+  kPrs,
+  kPectl,
+  kPedata,
+  kPeaddr,
+  kPeuaddr,
   kIva,      // at ECAP.IRO * 16
   kIotlb,    // 8 bytes further
   kFrcdLow,  // at CAP.FRO * 16, one pair for each fault record
@@ -66,7 +73,8 @@ enum class Needs : std::uint8_t {
   kProtectedHigh,
   kProtected,
   kEim,
-  kIr
+  kIr,
+  kPageRequests
 };
 
 struct Register {
@@ -135,7 +143,18 @@ inline constexpr Field kWidth{"DW", 11, 11};
 inline constexpr Field kSize{"QS", 2, 0};
 inline constexpr Field kIwc{"IWC", 0, 0, Access::kWriteOneClear};
 inline constexpr Field kErrorInfo{"IQEI", 3, 0, Access::kReadOnly, true};
+inline constexpr Field kTimedOutSource{"ITESID", 47, 32, Access::kReadOnly, true};
+inline constexpr Field kCompletionSource{"ICESID", 63, 48, Access::kReadOnly, true};
 }  // namespace queue
+
+namespace page_request {
+inline constexpr Field kHead{"PQH", 18, 5};
+inline constexpr Field kTail{"PQT", 18, 5};
+inline constexpr Field kBase{"PQA", 63, 12};
+inline constexpr Field kSize{"PQS", 2, 0};
+inline constexpr Field kPpr{"PPR", 0, 0, Access::kWriteOneClear};
+inline constexpr Field kPro{"PRO", 1, 1, Access::kWriteOneClear};
+}  // namespace page_request
 
 namespace irta {
 inline constexpr Field kBase{"IRTA", 63, 12};

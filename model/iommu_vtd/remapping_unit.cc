@@ -8,7 +8,10 @@
 #include "model/iommu_vtd/inspect.h"
 #include "model/iommu_vtd/interrupt_remapping.h"
 #include "model/iommu_vtd/invalidation.h"
+#include "model/iommu_vtd/invalidation_queue.h"
 #include "model/iommu_vtd/observations.h"
+#include "model/iommu_vtd/page_requests.h"
+#include "model/iommu_vtd/recent_translations.h"
 #include "sim/check.h"
 
 namespace baton::iommu_vtd {
@@ -30,8 +33,16 @@ class RemappingUnit::State {
 
   // The same unit after power-on.
   std::unique_ptr<State> fresh() const {
-    return std::make_unique<State>(unit_, simulation_, core_.memory, name_, base_, core_.profile,
-                                   send_);
+    auto state = std::make_unique<State>(unit_, simulation_, core_.memory, name_, base_,
+                                         core_.profile, send_);
+    state->connect(port_);
+    return state;
+  }
+
+  void connect(DeviceTlbPort* port) {
+    port_ = port;
+    device_tlbs_.connect(port);
+    page_requests_.connect(port);
   }
 
   void write(const RegisterFile::Hit& hit, std::uint64_t lanes, std::uint64_t value);
@@ -64,12 +75,19 @@ class RemappingUnit::State {
   EventMessage completion_event_{core_.regs,   send_,        Reg::kIectl,
                                  Reg::kIedata, Reg::kIeaddr, Reg::kIeuaddr};
   FaultLog log_{core_, fault_event_};
-  Invalidation invalidation_{core_, log_, completion_event_,
-                             [this](InvalidationKind kind, const Entry256* descriptor) {
+  EventMessage page_request_event_{core_.regs,   send_,        Reg::kPectl,
+                                   Reg::kPedata, Reg::kPeaddr, Reg::kPeuaddr};
+  DeviceTlbPort* port_ = nullptr;
+  Invalidation invalidation_{core_, [this](InvalidationKind kind, const Entry256* descriptor) {
                                publish_invalidation(kind, descriptor);
                              }};
 
  public:
+  DeviceTlbInvalidation device_tlbs_{core_, log_, simulation_, actor_};
+  PageRequests page_requests_{core_, page_request_event_};
+  InvalidationQueue queue_{core_,         log_,         completion_event_,
+                           invalidation_, device_tlbs_, page_requests_};
+  RecentTranslations recent_;
   DmaRemapping dma_{core_, log_};
   InterruptRemapping interrupts_{core_, log_};
 };
@@ -91,7 +109,9 @@ void RemappingUnit::State::publish_switch() {
 }
 
 void RemappingUnit::State::publish_invalidation(InvalidationKind kind, const Entry256* descriptor) {
-  if (!invalidated_.active()) return;
+  if (!invalidated_.active()) {
+    return;
+  }
   Invalidated seen{unit_, kind, descriptor != nullptr, {}};
   if (descriptor != nullptr) {
     seen.descriptor[0] = descriptor->words[0];
@@ -102,6 +122,7 @@ void RemappingUnit::State::publish_invalidation(InvalidationKind kind, const Ent
 
 void RemappingUnit::State::write(const RegisterFile::Hit& hit, std::uint64_t lanes,
                                  std::uint64_t value) {
+  ++core_.changes;
   const std::uint64_t written = core_.regs.write(hit, lanes, value);
   switch (hit.reg) {
     case Reg::kGcmd:
@@ -119,7 +140,7 @@ void RemappingUnit::State::write(const RegisterFile::Hit& hit, std::uint64_t lan
       break;
     case Reg::kFsts:
       log_.refresh();
-      invalidation_.run_queue();  // an error that stopped it may be gone
+      queue_.run();  // an error that stopped it may be gone
       break;
     case Reg::kFrcdHigh:
       log_.refresh();
@@ -136,7 +157,13 @@ void RemappingUnit::State::write(const RegisterFile::Hit& hit, std::uint64_t lan
       }
       break;
     case Reg::kIqt:
-      invalidation_.run_queue();
+      queue_.run();
+      break;
+    case Reg::kPectl:
+      page_request_event_.control_written();
+      break;
+    case Reg::kPrs:
+      page_requests_.status_written();
       break;
     case Reg::kPmen:
       core_.regs.set(Reg::kPmen, pmen::kPrs, core_.regs.get(Reg::kPmen, pmen::kEpm));
@@ -170,7 +197,7 @@ void RemappingUnit::State::latch_root() {
   core_.root = core_.regs.get(Reg::kRtaddr);
   set_status(gcmd::kSrtp, true);
   if (core_.profile.srtp_flushes()) {
-    invalidation_.flush_all();
+    invalidation_.everything();
   }
   publish_switch();
 }
@@ -181,7 +208,8 @@ void RemappingUnit::State::switch_queue(bool on) {
   }
   set_status(gcmd::kQie, on);
   core_.regs.set(Reg::kIqh, 0);
-  invalidation_.run_queue();
+  queue_.stop();
+  queue_.run();
 }
 
 void RemappingUnit::State::command_interrupts(std::uint64_t written) {
@@ -189,7 +217,7 @@ void RemappingUnit::State::command_interrupts(std::uint64_t written) {
     core_.remap_table = core_.regs.get(Reg::kIrta);
     set_status(gcmd::kSirtp, true);
     if (core_.profile.sirtp_flushes()) {
-      invalidation_.flush_remap_entries();
+      invalidation_.remap_entries();
     }
   }
   set_status(gcmd::kIre, iommu_vtd::get(gcmd::kIre, written) != 0);
@@ -240,12 +268,35 @@ void RemappingUnit::mmio_write(std::uint64_t offset, unsigned width, std::uint64
 }
 
 Translation RemappingUnit::translate(const pci::MemoryRequest& request) {
+  if (const Translation* recent = state_->recent_.find(state_->core_, request)) {
+    Translation translation = *recent;
+    translation.address = translation.address + (request.address & (sim::kPageSize - 1));
+    return translation;
+  }
   const DmaRemapping::Outcome outcome = state_->dma_.process(request);
+  state_->recent_.remember(state_->core_, request, outcome.translation);
   if (!outcome.translation.allowed) {
     state_->publish_fault(request.requester, request.address & ~std::uint64_t{0xFFF},
                           outcome.translation.fault_reason, request.write, outcome.recorded);
   }
   return outcome.translation;
+}
+
+void RemappingUnit::connect(DeviceTlbPort* port) { state_->connect(port); }
+
+void RemappingUnit::invalidation_completed(Bdf function, std::uint32_t tags) {
+  state_->device_tlbs_.completed(function, tags);
+}
+
+void RemappingUnit::page_request(const pci::PageRequest& request) {
+  const DmaRemapping::Admission admission = state_->dma_.admit(request);
+  if (admission.allowed) {
+    state_->page_requests_.receive(request);
+    return;
+  }
+  state_->publish_fault(request.requester, request.address & ~std::uint64_t{0xFFF},
+                        static_cast<std::uint8_t>(admission.reason), false, admission.recorded);
+  state_->page_requests_.refuse(request);
 }
 
 RemappedInterrupt RemappingUnit::remap(Bdf requester, std::uint64_t address, std::uint32_t data) {

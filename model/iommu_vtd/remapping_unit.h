@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "model/iommu_vtd/device_tlb_port.h"
 #include "model/iommu_vtd/profile.h"
 #include "model/pci/request.h"
 #include "sim/memory.h"
@@ -72,6 +73,14 @@ class RemappingUnit {
 
   // A memory request of a device below this unit. Faults are recorded.
   Translation translate(const pci::MemoryRequest& request);
+
+  // The functions below this unit that have device-TLBs; without, an invalidation of device-TLBs is
+  // complete at once. Outlives the unit.
+  void connect(DeviceTlbPort* port);
+
+  // Messages of functions: the completion of device-TLB invalidations, by tag, and a page request.
+  void invalidation_completed(Bdf function, std::uint32_t tags);
+  void page_request(const pci::PageRequest& request);
 
   // A DWORD write to FEEx_xxxx by `requester`.
   RemappedInterrupt remap(Bdf requester, std::uint64_t address, std::uint32_t data);

@@ -52,6 +52,20 @@ std::optional<Reason> Progress::pass_through(Reason interrupt_range) {
   return arrive({.frame = page, .level = 0, .readable = true, .writable = true}, interrupt_range);
 }
 
+const Mapping* find_cached(Progress& progress, std::uint64_t tag, Rights wanted) {
+  Core& core = progress.core;
+  const Mapping* hit = core.iotlb.find(tag, progress.request.address);
+  if (hit == nullptr) {
+    return nullptr;
+  }
+  if (!hit->allows(wanted) && !core.profile.has(Erratum::kIotlbIgnoresRights)) {
+    ++core.changes;  // what the walk finds may differ from what the entry told others
+    return nullptr;
+  }
+  progress.spend(core.profile.timing.iotlb_hit);
+  return hit;
+}
+
 bool is_protected(const Core& core, const pci::MemoryRequest& request) {
   const RegisterFile& regs = core.regs;
   if (!regs.test(Reg::kPmen, pmen::kPrs)) {

@@ -35,6 +35,10 @@ struct Progress {
   std::optional<Reason> pass_through(Reason interrupt_range);
 };
 
+// The IOTLB entry that serves the request. One that does not allow it is not final: the tables
+// decide [VT-d 6.2.4].
+const Mapping* find_cached(Progress& progress, std::uint64_t tag, Rights wanted);
+
 // Lies the request in memory that PMEN protects?
 bool is_protected(const Core& core, const pci::MemoryRequest& request);
 

@@ -47,10 +47,40 @@ std::optional<Reason> ScalableRemapping::translate(Progress& progress) {
                  : std::optional(mapping.error());
 }
 
+std::optional<Reason> ScalableRemapping::admit_page_request(Progress& progress) {
+  const std::expected<Entry256, Reason> context = find_context(progress);
+  if (!context) {
+    return context.error();
+  }
+  if (const auto reason = check_pasid_enabled(progress, *context)) {
+    return reason;
+  }
+  const std::expected<Pasid, Reason> pasid = select_pasid(progress, *context);
+  if (!pasid) {
+    return pasid.error();
+  }
+  if (!context->test(scalable_context::kPre)) {
+    return Reason::kPageRequestDisabled;
+  }
+  const std::expected<Entry512, Reason> entry = find_pasid_entry(progress, *context, *pasid);
+  if (!entry) {
+    return entry.error();
+  }
+  const DomainId domain = domain_of(core_.profile, *entry);
+  const std::uint64_t page = progress.request.address & ~(sim::kPageSize - 1);
+  const Range range{page, page + (sim::kPageSize - 1)};
+  const Stage stage = stage_of(entry->get(pasid_entry::kPgtt));
+  const TagMask tags =
+      stage == Stage::kSecond ? tags_of(domain, stage) : tags_of(domain, stage, *pasid);
+  core_.iotlb.invalidate(tags, range);
+  (stage == Stage::kSecond ? core_.second_stage : core_.first_stage).invalidate(tags, range);
+  return std::nullopt;
+}
+
 // Steps 38h to 42h. Only good entries are cached.
 std::expected<Entry256, Reason> ScalableRemapping::find_context(Progress& progress) {
   const Bdf requester = progress.request.requester;
-  if (const Entry256* cached = core_.scalable_contexts.find(requester.value())) {
+  if (const Entry256* cached = core_.scalable_contexts.find({0, requester.value()})) {
     progress.spend(core_.profile.timing.context_hit);
     progress.fault_processing_disabled = cached->test(scalable_context::kFpd);
     return *cached;
@@ -69,7 +99,7 @@ std::expected<Entry256, Reason> ScalableRemapping::find_context(Progress& progre
   if (const auto reason = check_scalable_context(core_.profile, *context)) {
     return std::unexpected(*reason);
   }
-  core_.scalable_contexts.insert(requester.value(), *context);
+  core_.scalable_contexts.insert({0, requester.value()}, *context);
   return context;
 }
 
@@ -80,11 +110,13 @@ std::optional<Reason> ScalableRemapping::check_request(const Progress& progress,
   if (uses_device_tlb && !(core_.profile.device_tlb() && context.test(scalable_context::kDte))) {
     return Reason::kDeviceTlbDisabled;
   }
-  if (progress.request.pasid &&
-      !(core_.profile.pasid() && context.test(scalable_context::kPaside))) {
-    return Reason::kPasidDisabled;
-  }
-  return std::nullopt;
+  return check_pasid_enabled(progress, context);
+}
+
+std::optional<Reason> ScalableRemapping::check_pasid_enabled(const Progress& progress,
+                                                             const Entry256& context) const {
+  const bool enabled = core_.profile.pasid() && context.test(scalable_context::kPaside);
+  return progress.request.pasid && !enabled ? std::optional(Reason::kPasidDisabled) : std::nullopt;
 }
 
 // Steps 46h and 48h.
@@ -104,7 +136,7 @@ std::expected<Entry512, Reason> ScalableRemapping::find_pasid_entry(Progress& pr
                                                                     Pasid pasid) {
   bool& disabled = progress.fault_processing_disabled;
   const bool by_context = disabled;
-  const std::uint64_t key = Core::pasid_key(progress.request.requester, pasid);
+  const sim::CacheKey key = Core::pasid_key(progress.request.requester, pasid);
   if (const PasidCacheEntry* cached = core_.pasids.find(key)) {
     progress.spend(core_.profile.timing.context_hit);
     disabled = by_context || cached->fault_processing_disabled;
@@ -157,16 +189,17 @@ std::expected<Mapping, Reason> ScalableRemapping::find_mapping(Progress& progres
                                                                const Entry512& entry, Pasid pasid,
                                                                bool privileged) {
   const Stage stage = stage_of(entry.get(pasid_entry::kPgtt));
-  const std::uint64_t tag = stage == Stage::kSecond
-                                ? make_tag(progress.result.domain)
-                                : make_tag(progress.result.domain, stage, pasid, privileged);
+  std::uint64_t tag = stage == Stage::kSecond ? make_tag(core_.tag_domain(progress.result.domain))
+                                              : make_tag(core_.tag_domain(progress.result.domain),
+                                                         stage, pasid, privileged);
+  if (core_.profile.has(Erratum::kIotlbIgnoresPasid)) {
+    tag = with(tag::kPasid, tag, 0);
+  }
   Rights wanted = progress.rights();
   wanted.privileged = privileged;
   const std::uint64_t iova = progress.request.address;
-  if (const IotlbEntry* hit = core_.iotlb.find(tag, iova);
-      hit != nullptr && hit->mapping.allows(wanted)) {
-    progress.spend(core_.profile.timing.iotlb_hit);
-    return hit->mapping;
+  if (const Mapping* hit = find_cached(progress, tag, wanted)) {
+    return *hit;
   }
   const std::expected<Mapping, Reason> mapping = walk(progress, entry, tag, wanted);
   if (mapping) {
@@ -177,10 +210,7 @@ std::expected<Mapping, Reason> ScalableRemapping::find_mapping(Progress& progres
 
 std::expected<Mapping, Reason> ScalableRemapping::walk(Progress& progress, const Entry512& entry,
                                                        std::uint64_t tag, Rights wanted) {
-  WalkContext second{.memory = core_.memory,
-                     .profile = core_.profile,
-                     .cache = &core_.second_stage,
-                     .tag = make_tag(progress.result.domain)};
+  WalkContext second = core_.second_stage_walk(make_tag(progress.result.domain));
   const std::uint64_t iova = progress.request.address;
   if (entry.get(pasid_entry::kPgtt) == pasid_entry::kSecondStage) {
     const SecondStage tables = second_stage_of(entry);
@@ -191,8 +221,9 @@ std::expected<Mapping, Reason> ScalableRemapping::walk(Progress& progress, const
     progress.count_reads(second.reads);
     return mapping ? mapping : std::unexpected(scalable(mapping.error()));
   }
-  WalkContext first{
-      .memory = core_.memory, .profile = core_.profile, .cache = &core_.first_stage, .tag = tag};
+  WalkContext first = second;
+  first.cache = core_.first_stage.enabled() ? &core_.first_stage : nullptr;
+  first.tag = tag;
   const auto mapping = walk_first_stage(first, second, first_stage_of(entry), iova, wanted);
   progress.count_reads(first.reads + second.reads);
   return mapping;

@@ -19,10 +19,15 @@ class ScalableRemapping {
 
   // nullopt: arrived.
   std::optional<Reason> translate(Progress& progress);
+  // A page request; nullopt: the tables allow it. Drops what caches know of its page, which
+  // software is about to map.
+  std::optional<Reason> admit_page_request(Progress& progress);
 
  private:
   std::expected<Entry256, Reason> find_context(Progress& progress);
   std::optional<Reason> check_request(const Progress& progress, const Entry256& context) const;
+  std::optional<Reason> check_pasid_enabled(const Progress& progress,
+                                            const Entry256& context) const;
   std::expected<Pasid, Reason> select_pasid(const Progress& progress,
                                             const Entry256& context) const;
   std::expected<Entry512, Reason> find_pasid_entry(Progress& progress, const Entry256& context,

@@ -79,7 +79,24 @@ bool is_leaf(std::uint64_t entry, unsigned level) {
   return level == 0 || get(paging_entry::kPs, entry) != 0;
 }
 
-std::optional<Reason> check_paging_entry(const Profile& profile, std::uint64_t entry,
+SecondStageRules::SecondStageRules(const Profile& profile) {
+  const std::uint64_t too_high = above_host_width(profile) & paging_entry::kAddress.mask();
+  const bool tm_allowed = profile.transient_mapping_bit && profile.device_tlb();
+  // Units with scalable mode ignore SNP in a leaf when they cannot force snooping.
+  const bool snp_allowed = profile.snoop_control() || profile.scalable_mode();
+  for (unsigned level = 0; level < kLevels; ++level) {
+    table[level] = too_high | paging_entry::kTm.mask() | paging_entry::kSnp.mask();
+    leaf[level] = too_high | (tm_allowed ? 0 : paging_entry::kTm.mask()) |
+                  (snp_allowed ? 0 : paging_entry::kSnp.mask());
+    if (level > 0) {
+      // The frame is aligned to its size. Of a size that the unit lacks, PS itself is reserved.
+      leaf[level] |= paging_entry::kAddress.mask() & ((sim::kPageSize << (9 * level)) - 1);
+      leaf[level] |= profile.superpage(level) ? 0 : paging_entry::kPs.mask();
+    }
+  }
+}
+
+std::optional<Reason> check_paging_entry(const SecondStageRules& rules, std::uint64_t entry,
                                          unsigned level, Rights wanted, bool write) {
   const bool readable = get(paging_entry::kR, entry) != 0;
   const bool writable = get(paging_entry::kW, entry) != 0;
@@ -89,22 +106,7 @@ std::optional<Reason> check_paging_entry(const Profile& profile, std::uint64_t e
   if ((wanted.read && !readable) || (!readable && !writable)) {
     return Reason::kNoReadPermission;
   }
-  const bool leaf = is_leaf(entry, level);
-  std::uint64_t reserved = above_host_width(profile) & paging_entry::kAddress.mask();
-  if (!leaf || !profile.transient_mapping_bit || !profile.device_tlb()) {
-    reserved |= paging_entry::kTm.mask();
-  }
-  // Units with scalable mode ignore SNP in a leaf when they cannot force snooping.
-  if (!leaf || (!profile.snoop_control() && !profile.scalable_mode())) {
-    reserved |= paging_entry::kSnp.mask();
-  }
-  if (leaf && level > 0) {
-    if (!profile.superpage(level)) {
-      return Reason::kPagingEntryReserved;
-    }
-    // The frame is aligned to its size.
-    reserved |= paging_entry::kAddress.mask() & ((sim::kPageSize << (9 * level)) - 1);
-  }
+  const std::uint64_t reserved = is_leaf(entry, level) ? rules.leaf[level] : rules.table[level];
   return (entry & reserved) != 0 ? std::optional(Reason::kPagingEntryReserved) : std::nullopt;
 }
 
@@ -131,7 +133,7 @@ std::expected<Mapping, Reason> walk_second_stage(WalkContext& walk, const Second
   if (walk.cache != nullptr) {
     step = walk.cache->start(walk.tag, iova, step, wanted.read, wanted.write);
   }
-  for (;; --step.level) {
+  for (;;) {
     const unsigned level = step.level;
     const PhysAddr at = step.table + (iova >> (12 + 9 * level) & 0x1FF) * 8;
     if (!walk.memory.contains(at, 8)) {
@@ -140,7 +142,7 @@ std::expected<Mapping, Reason> walk_second_stage(WalkContext& walk, const Second
     }
     auto entry = walk.memory.load<std::uint64_t>(at);
     ++walk.reads;
-    if (const auto reason = check_paging_entry(walk.profile, entry, level, wanted, write)) {
+    if (const auto reason = check_paging_entry(walk.rules, entry, level, wanted, write)) {
       return std::unexpected(*reason);
     }
     step.readable = step.readable && get(paging_entry::kR, entry) != 0;
@@ -153,6 +155,7 @@ std::expected<Mapping, Reason> walk_second_stage(WalkContext& walk, const Second
       return Mapping{target, level, step.readable, step.writable, dirty};
     }
     step.table = target;
+    --step.level;
     if (walk.cache != nullptr) {
       walk.cache->insert(walk.tag, iova, step);
     }

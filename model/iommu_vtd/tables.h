@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "model/iommu_vtd/fields.h"
+#include "model/iommu_vtd/mapping.h"
 #include "model/iommu_vtd/paging_cache.h"
 #include "model/iommu_vtd/profile.h"
 #include "model/iommu_vtd/reasons.h"
@@ -162,29 +163,6 @@ std::optional<Reason> check_context_entry(const Profile& profile, const Entry128
 
 DomainId domain_of(const Profile& profile, const Entry128& context);
 
-// What a request asks for. Neither read nor write: any permission is enough.
-struct Rights {
-  bool read = false;
-  bool write = false;
-  bool execute = false;
-  bool privileged = false;
-};
-
-// A mapping found by a walk: the page that holds the address.
-struct Mapping {
-  PhysAddr frame;
-  unsigned level = 0;  // 0: 4 KiB, 1: 2 MiB, 2: 1 GiB
-  bool readable = false;
-  bool writable = false;
-  bool dirty = true;  // a write needs no further update of the tables
-
-  std::uint64_t bytes() const { return sim::kPageSize << (9 * level); }
-  PhysAddr translate(std::uint64_t iova) const { return frame + (iova & (bytes() - 1)); }
-  bool allows(Rights wanted) const {
-    return (!wanted.read || readable) && (!wanted.write || (writable && dirty));
-  }
-};
-
 // Which second-stage tables, and how they are used.
 struct SecondStage {
   PhysAddr table;
@@ -198,9 +176,19 @@ SecondStage second_stage_of(const Entry128& context);
 // Bits of input address that tables of this width translate.
 unsigned input_bits(const Profile& profile, unsigned width);
 
+// The bits that must be 0 in a second-stage entry of each level, once it points at a table, once at
+// a page: what the capabilities of the unit leave reserved.
+struct SecondStageRules {
+  explicit SecondStageRules(const Profile& profile);
+
+  static constexpr unsigned kLevels = 5;
+  std::array<std::uint64_t, kLevels> table{};
+  std::array<std::uint64_t, kLevels> leaf{};
+};
+
 // One level of the walk: checks `entry` found at `level` [VT-d 9.8; permission before reserved
 // bits]. nullopt: good.
-std::optional<Reason> check_paging_entry(const Profile& profile, std::uint64_t entry,
+std::optional<Reason> check_paging_entry(const SecondStageRules& rules, std::uint64_t entry,
                                          unsigned level, Rights wanted, bool write);
 bool is_leaf(std::uint64_t entry, unsigned level);
 
@@ -208,6 +196,7 @@ bool is_leaf(std::uint64_t entry, unsigned level);
 struct WalkContext {
   sim::PhysicalMemory& memory;
   const Profile& profile;
+  const SecondStageRules& rules;
   bool update = true;            // may set A and D bits; an observer may not
   PagingCache* cache = nullptr;  // of second-stage entries
   std::uint64_t tag = 0;

@@ -18,6 +18,7 @@ inline constexpr Field kDomain{"DID", 15, 0};
 inline constexpr Field kPasid{"PASID", 35, 16};  // first stage and nested
 inline constexpr Field kStage{"stage", 37, 36};
 inline constexpr Field kPrivileged{"PRIV", 38, 38};
+inline constexpr std::uint64_t kEveryBit = ~std::uint64_t{0};
 }  // namespace tag
 
 constexpr std::uint64_t make_tag(DomainId domain, Stage stage = Stage::kSecond, Pasid pasid = {},
@@ -35,7 +36,11 @@ struct TagMask {
   constexpr bool matches(std::uint64_t other) const { return (other & mask) == value; }
 };
 
+// Entries of the second stage carry no PASID: they have one tag for each domain.
 constexpr TagMask tags_of(DomainId domain, Stage stage) {
+  if (stage == Stage::kSecond) {
+    return {tag::kEveryBit, make_tag(domain)};
+  }
   return {tag::kDomain.mask() | tag::kStage.mask(), make_tag(domain, stage)};
 }
 constexpr TagMask tags_of(DomainId domain, Stage stage, Pasid pasid) {
@@ -50,13 +55,6 @@ struct Range {
   constexpr bool intersects(const Range& other) const {
     return first <= other.last && other.first <= last;
   }
-};
-
-// Key of a cache: an address space and a place in it.
-struct CacheKey {
-  std::uint64_t tag = 0;
-  std::uint64_t place = 0;
-  friend constexpr bool operator==(const CacheKey&, const CacheKey&) = default;
 };
 
 }  // namespace baton::iommu_vtd

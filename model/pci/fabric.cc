@@ -240,6 +240,10 @@ Completion Fabric::climb(Function& from, MemoryRequest& request, std::span<std::
     if (const auto alias = alias_of(*bridge)) request.requester = *alias;
     const std::uint16_t acs = port ? bridge->acs_control() : std::uint16_t{0};
     const bool translated = request.type == AddressType::kTranslated;
+    if (request.type == AddressType::kTranslationRequest) {
+      bus = bridge->bus();
+      continue;  // for the root complex alone
+    }
     if (bridge->claims_memory(request.address)) {
       if (!bridge->port_type()) {
         // On a conventional bus the target takes the request before the bridge sees it.
@@ -264,7 +268,8 @@ Completion Fabric::climb(Function& from, MemoryRequest& request, std::span<std::
 Completion Fabric::request(Function& from, MemoryRequest request, std::span<std::byte> data) {
   const Bdf sender = request.requester;
   Completion completion = climb(from, request, data);
-  if (request.write) {
+  // A translation request that asks for write is answered like any other.
+  if (request.write && request.type != AddressType::kTranslationRequest) {
     completion.status = CompletionStatus::kSuccess;  // posted: nobody tells the sender
     return completion;
   }
@@ -282,6 +287,25 @@ Completion Fabric::request(Function& from, MemoryRequest request, std::span<std:
     completion.stopped_at = "completion-lost";
   }
   return completion;
+}
+
+bool Fabric::request_page(Function& from, const PageRequest& request) {
+  for (Bus* bus = from.bus(); bus->bridge() != nullptr; bus = bus->bridge()->bus()) {
+    if (bus->bridge()->secondary_down()) return false;
+  }
+  root_complex_.page_request(request);
+  return true;
+}
+
+std::optional<sim::Duration> Fabric::distance(Sbdf target) const {
+  const Function* function = find(target);
+  if (function == nullptr) return std::nullopt;
+  sim::Duration way = timing_.link;
+  for (const Bus* bus = function->bus(); bus->bridge() != nullptr; bus = bus->bridge()->bus()) {
+    if (bus->bridge()->secondary_down()) return std::nullopt;
+    way += timing_.per_bridge;
+  }
+  return way;
 }
 
 }  // namespace baton::pci

@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "model/pci/ats.h"
 #include "model/pci/bridge.h"
 #include "model/pci/bus.h"
 #include "model/pci/function.h"
@@ -26,7 +27,10 @@ class RootComplex {
   virtual ~RootComplex() = default;
   // A memory request that has climbed to the root bus `from` sits on. `data` is filled by reads and
   // taken from by writes. The latency of the fabric below is added by the caller.
+  // That of a translation request is its completion, 8 bytes (ats.h).
   virtual Completion request(const MemoryRequest& request, std::span<std::byte> data) = 0;
+  // A Page Request message. Without a remapping unit nobody knows it.
+  virtual void page_request(const PageRequest&) {}
 };
 
 // Latency of one hop, by the machine's timing table.
@@ -76,6 +80,12 @@ class Fabric {
   // A request from a function: upstream through every bridge above it, or peer to peer where a
   // bridge's windows claim it, or to the root complex.
   Completion request(Function& from, MemoryRequest request, std::span<std::byte> data);
+  // A Page Request message of a function. False: a link above is down.
+  bool request_page(Function& from, const PageRequest& request);
+
+  // Messages from the root complex to the function that an id routes to now. The way there;
+  // nullopt: nobody, or a link on the way is down.
+  std::optional<sim::Duration> distance(Sbdf target) const;
 
  private:
   Bus* root_of(Sbdf address) const;

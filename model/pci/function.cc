@@ -51,6 +51,9 @@ Function::Function(sim::Simulation& simulation, std::string name, ConfigSpace co
   const std::uint16_t msix = config_.find(CapabilityId::kMsix);
   if (msix != 0 && msix + 12 <= config_.size()) msix_ = std::make_unique<Msix>(config_, msix);
   if (pm_ + 8 > config_.size()) pm_ = 0;
+  ats_ = config_.find(ExtendedCapabilityId::kAts);
+  pri_ = config_.find(ExtendedCapabilityId::kPri);
+  if (ats_ != 0 && ats_ + 8 <= config_.size()) device_tlb_ = std::make_unique<DeviceTlb>();
 }
 
 Function::~Function() = default;
@@ -71,6 +74,7 @@ void Function::config_write(std::uint16_t offset, unsigned width, std::uint32_t 
   if (offset + width > config_.size()) return;
   const std::uint32_t old_value = config_.get(offset, width);
   const bool flr = starts_reset(offset, width, value);
+  const bool had_services = translation_services_enabled();
   const unsigned old_state = power_state();
   config_.write(offset, width, allowed_power_state(offset, width, old_value, value));
   const std::uint32_t new_value = config_.get(offset, width);
@@ -78,6 +82,8 @@ void Function::config_write(std::uint16_t offset, unsigned width, std::uint32_t 
     const Sbdf address{bus_ == nullptr ? std::uint16_t{0} : bus_->segment(), addressed_as};
     config_written_.publish({*this, address, offset, width, old_value, value, new_value});
   }
+  // Enabling starts with an empty device-TLB [PCIe 10.5.1.3].
+  if (translation_services_enabled() != had_services) device_tlb_->clear();
   on_config_write(offset, width, old_value, new_value);
   // Leaving D3hot without No_Soft_Reset is a reset of the function [PCI PM 5.4.1].
   const bool woken =
@@ -156,6 +162,7 @@ void Function::on_reset(ResetKind) {}
 void Function::reset(ResetKind kind) {
   config_.reset(kind);
   if (msix_ != nullptr) msix_->reset();
+  if (device_tlb_ != nullptr) device_tlb_->clear();
   if (kind != ResetKind::kFunctionLevel) {
     captured_bus_ = 0;
     captured_device_ = 0;
@@ -168,7 +175,7 @@ bool Function::signal_msix(unsigned index) {
   if (msix_ == nullptr || !msix_->enabled(config_)) return false;
   if (const auto message = msix_->signal(config_, index)) {
     const auto data = std::bit_cast<std::array<std::byte, 4>>(message->data);
-    write(message->address, data);
+    write(message->address, data, {}, Services::kNone);
   }
   return true;
 }
@@ -177,31 +184,32 @@ void Function::send_unmasked_msix() {
   if (msix_ == nullptr) return;
   while (const auto message = msix_->take_unmasked(config_)) {
     const auto data = std::bit_cast<std::array<std::byte, 4>>(message->data);
-    write(message->address, data);
+    write(message->address, data, {}, Services::kNone);
   }
 }
 
 Completion Function::read(std::uint64_t address, std::span<std::byte> data,
-                          std::optional<Pasid> pasid) {
+                          std::optional<Pasid> pasid, Services services) {
   MemoryRequest request;
   request.pasid = pasid;
   request.address = address;
   request.length = static_cast<std::uint32_t>(data.size());
-  return send(request, data);
+  return send(request, data, services);
 }
 
 Completion Function::write(std::uint64_t address, std::span<const std::byte> data,
-                           std::optional<Pasid> pasid) {
+                           std::optional<Pasid> pasid, Services services) {
   MemoryRequest request;
   request.pasid = pasid;
   request.address = address;
   request.length = static_cast<std::uint32_t>(data.size());
   request.write = true;
   // One signature carries both directions; nobody writes into the data of a write.
-  return send(request, {const_cast<std::byte*>(data.data()), data.size()});
+  return send(request, {const_cast<std::byte*>(data.data()), data.size()}, services);
 }
 
-Completion Function::send(const MemoryRequest& request, std::span<std::byte> data) {
+Completion Function::send(const MemoryRequest& request, std::span<std::byte> data,
+                          Services services) {
   BATON_CHECK(fabric_ != nullptr && bus_ != nullptr, "a request of a function on no bus");
   BATON_CHECK(!data.empty() && (request.address & 0xFFF) + data.size() <= 4096,
               "a request crosses a page");
@@ -210,13 +218,87 @@ Completion Function::send(const MemoryRequest& request, std::span<std::byte> dat
   complete.requester = requester_id();
   Completion completion;
   if (bus_master()) {
-    completion = fabric_->request(*this, complete, data);
+    completion = services == Services::kUse && translation_services_enabled()
+                     ? send_translated(complete, data)
+                     : fabric_->request(*this, complete, data);
   } else {
     completion.status = CompletionStatus::kUnsupportedRequest;
     completion.stopped_at = "bus-master-off";
   }
   if (request_done_.active()) request_done_.publish({*this, complete, completion, data});
   return completion;
+}
+
+// Address translation services.
+
+bool Function::translation_services_enabled() const {
+  constexpr std::uint32_t kEnable = 1U << 15;
+  return device_tlb_ != nullptr && (config_.get(plus(ats_, 6), 2) & kEnable) != 0;
+}
+
+// Through the device-TLB, or after a translation request [PCIe 10.2.2, 10.2.3]. What the host does
+// not translate is not sent: unlike a posted write that a host drops, the device knows.
+Completion Function::send_translated(const MemoryRequest& request, std::span<std::byte> data) {
+  sim::Duration asked;
+  const auto allows = [&](const AtsTranslation& t) {
+    return request.write ? t.writable : t.readable;
+  };
+  AtsTranslation translation;
+  const AtsTranslation* known = device_tlb_->find(request.pasid, request.address);
+  if (known != nullptr && allows(*known)) {
+    translation = *known;
+  } else {
+    Completion answer = ask_for_translation(request, translation);
+    if (!answer.arrived()) return answer;
+    asked = answer.latency;
+    if (translation.readable || translation.writable) {
+      device_tlb_->insert(request.pasid, request.address, translation);
+    }
+    if (!allows(translation)) {
+      answer.status = CompletionStatus::kUnsupportedRequest;
+      answer.stopped_at = "ats-no-translation";
+      return answer;
+    }
+  }
+  MemoryRequest translated = request;
+  translated.type = AddressType::kTranslated;
+  translated.pasid.reset();
+  translated.address = translation.address + (request.address & (translation.bytes - 1));
+  Completion completion = fabric_->request(*this, translated, data);
+  completion.latency += asked;
+  return completion;
+}
+
+// Asks for what this access needs: write permission only for writes (the NW flag).
+Completion Function::ask_for_translation(const MemoryRequest& request,
+                                         AtsTranslation& translation) {
+  std::uint64_t answer = 0;
+  MemoryRequest ask = request;
+  ask.type = AddressType::kTranslationRequest;
+  ask.address = request.address & ~std::uint64_t{0xFFF};
+  ask.length = sizeof(answer);
+  Completion completion =
+      fabric_->request(*this, ask, std::as_writable_bytes(std::span(&answer, 1)));
+  translation = decode_ats_translation(answer);
+  return completion;
+}
+
+bool Function::invalidate_translations(const AtsInvalidation& invalidation) {
+  if (!translation_services_enabled()) return false;
+  device_tlb_->invalidate(invalidation);
+  return true;
+}
+
+void Function::on_page_response(const PageResponse&) {}
+
+bool Function::request_page(const PageRequest& request) {
+  constexpr std::uint32_t kEnable = 1;
+  BATON_CHECK(fabric_ != nullptr && bus_ != nullptr, "a request of a function on no bus");
+  if (pri_ == 0 || (config_.get(plus(pri_, 4), 2) & kEnable) == 0) return false;
+  PageRequest complete = request;
+  complete.segment = bus_->segment();
+  complete.requester = requester_id();
+  return fabric_->request_page(*this, complete);
 }
 
 }  // namespace baton::pci

@@ -8,6 +8,11 @@
 // A function that declares MSI-X gets its vector table and pending bits from here: accesses to
 // those ranges of its BAR never reach memory_read() and memory_write().
 //
+// A function that declares address translation services and has them enabled asks the host for the
+// translation of each page it uses, keeps it in its device-TLB until it is invalidated, and sends
+// translated requests; its interrupt messages stay untranslated [PCIe 10.2]. A device that declares
+// page requests may send them.
+//
 // Not modelled: INTx and MSI messages (no device of baton sends them), I/O BARs as targets, the
 // time that a reset takes (a function is ready at once).
 #pragma once
@@ -19,6 +24,7 @@
 #include <string>
 
 #include "model/pci/config_space.h"
+#include "model/pci/device_tlb.h"
 #include "model/pci/msix.h"
 #include "model/pci/request.h"
 #include "sim/simulation.h"
@@ -81,6 +87,14 @@ class Function {
   virtual void memory_read(BarHit hit, std::span<std::byte> to);
   virtual void memory_write(BarHit hit, std::span<const std::byte> from);
 
+  // An Invalidate Request reached it. False: it has no translations enabled, so it does not answer.
+  bool invalidate_translations(const AtsInvalidation& invalidation);
+  // The response to a group of page requests reached it. Default: nothing.
+  virtual void on_page_response(const PageResponse& response);
+  // Null without address translation services.
+  const DeviceTlb* device_tlb() const { return device_tlb_.get(); }
+  bool translation_services_enabled() const;  // ATS Control.E
+
   // Puts it into the state that this reset leaves, then calls on_reset().
   virtual void reset(ResetKind kind);
 
@@ -93,10 +107,15 @@ class Function {
  protected:
   // Sends a memory request upstream; `length` is data.size(), within one 4 KiB page. Bus master
   // off: nothing leaves, the completion is Unsupported Request, stopped_at "bus-master-off".
-  Completion read(std::uint64_t address, std::span<std::byte> data,
-                  std::optional<Pasid> pasid = {});
+  // `services`: through the device-TLB, when it is enabled.
+  enum class Services : std::uint8_t { kUse, kNone };
+  Completion read(std::uint64_t address, std::span<std::byte> data, std::optional<Pasid> pasid = {},
+                  Services services = Services::kUse);
   Completion write(std::uint64_t address, std::span<const std::byte> data,
-                   std::optional<Pasid> pasid = {});
+                   std::optional<Pasid> pasid = {}, Services services = Services::kUse);
+  // Asks the host to make a page accessible; the answer comes to on_page_response(). False: page
+  // requests are off.
+  bool request_page(const PageRequest& request);
 
   // Called after a configuration write changed `offset..offset+width`.
   virtual void on_config_write(std::uint16_t offset, unsigned width, std::uint32_t old_value,
@@ -109,7 +128,9 @@ class Function {
   friend class Bus;
   friend class Fabric;
 
-  Completion send(const MemoryRequest& request, std::span<std::byte> data);
+  Completion send(const MemoryRequest& request, std::span<std::byte> data, Services services);
+  Completion send_translated(const MemoryRequest& request, std::span<std::byte> data);
+  Completion ask_for_translation(const MemoryRequest& request, AtsTranslation& translation);
   bool starts_reset(std::uint16_t offset, unsigned width, std::uint32_t value) const;
   std::uint32_t allowed_power_state(std::uint16_t offset, unsigned width, std::uint32_t old_value,
                                     std::uint32_t value) const;
@@ -119,10 +140,13 @@ class Function {
   sim::ActorId actor_;
   ConfigSpace config_;
   std::unique_ptr<Msix> msix_;
+  std::unique_ptr<DeviceTlb> device_tlb_;
   const sim::Topic<ConfigWritten>& config_written_;
   const sim::Topic<RequestDone>& request_done_;
   const sim::Topic<FunctionReset>& function_reset_;
   std::uint16_t pm_ = 0;
+  std::uint16_t ats_ = 0;
+  std::uint16_t pri_ = 0;
   Fabric* fabric_ = nullptr;
   Bus* bus_ = nullptr;
   unsigned device_ = 0;

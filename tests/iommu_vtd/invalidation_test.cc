@@ -140,6 +140,7 @@ TEST_CASE("SRTP keeps the caches, unless the unit says otherwise") {
 
 TEST_CASE("caches hold what their capacity allows, the least recently used leaves first") {
   Profile profile;
+  profile.caches = Caches::kHardware;
   profile.iotlb_entries = 2;
   UnitFixture t(profile);
   for (unsigned page = 1; page <= 3; ++page) {

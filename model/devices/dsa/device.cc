@@ -203,14 +203,18 @@ std::optional<Pasid> Device::pasid_of(std::uint32_t wq) const {
   return Pasid(static_cast<std::uint32_t>(registers_.wq(wqcfg::kPasid, wq)));
 }
 
+pci::Function::Services Device::services_of(std::uint32_t wq) const {
+  return registers_.wq(wqcfg::kAtsDisable, wq) != 0 ? Services::kNone : Services::kUse;
+}
+
 pci::Completion Device::dma_read(std::uint32_t wq, std::uint64_t address,
                                  std::span<std::byte> data) {
-  return read(address, data, pasid_of(wq));
+  return read(address, data, pasid_of(wq), services_of(wq));
 }
 
 pci::Completion Device::dma_write(std::uint32_t wq, std::uint64_t address,
                                   std::span<const std::byte> data) {
-  return write(address, data, pasid_of(wq));
+  return write(address, data, pasid_of(wq), services_of(wq));
 }
 
 bool Device::interrupt_allowed(std::uint32_t wq, std::uint32_t handle) const {

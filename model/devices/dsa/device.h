@@ -1,8 +1,11 @@
 // The DSA function: ties registers, commands, portals, queues and engines together. Private to this
 // layer; others use make_dsa().
 //
-// Not modelled: address translation services (an enabled ATS bit changes nothing: requests stay
-// untranslated), page requests, deferrable memory writes (nothing in the fabric sends them, so a
+// With ATS enabled requests are translated by the function's device-TLB, but for work queues that
+// disable it.
+//
+// Not modelled: page requests (what is not translated fails, whatever Block on Fault says),
+// deferrable memory writes (nothing in the fabric sends them, so a
 // shared queue, once enabled, never receives work), clearing of MSI-X pending bits by Reset Device.
 #pragma once
 
@@ -77,6 +80,7 @@ class Device final : public pci::Function, private EngineHost {
   std::optional<std::uint32_t> arbitrate(Group& group);
   bool ready(std::uint32_t wq) const;
   std::optional<Pasid> pasid_of(std::uint32_t wq) const;
+  Services services_of(std::uint32_t wq) const;
   bool interrupt_allowed(std::uint32_t wq, std::uint32_t handle) const;
   void on_submitted();
 

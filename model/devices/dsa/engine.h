@@ -9,8 +9,7 @@
 // The engine has one batch in progress at a time, whose members it starts in order, and takes no
 // other work meanwhile. Members, like descriptors of a queue, end in any order.
 //
-// Not modelled: address translation by the device (every request is untranslated), read buffer
-// limits of groups, traffic classes (all data travels in order).
+// Not modelled: read buffer limits of groups, traffic classes (all data travels in order).
 #pragma once
 
 #include <array>
