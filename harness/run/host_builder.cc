@@ -118,6 +118,9 @@ Loaded check(Loaded loaded) {
 BuiltHost build_host(sim::Simulation& simulation, Loaded& loaded) {
   host::MachineConfig config;
   config.memory = loaded.scenario.machine.memory;
+  if (loaded.scenario.machine.hardware_caches) {
+    config.iommu_profile.caches = iommu_vtd::Caches::kHardware;
+  }
   BuiltHost built;
   built.machine = std::make_unique<host::Machine>(simulation, config);
   const auto imported = import_dump(simulation, built.machine->fabric(), loaded);

@@ -57,6 +57,7 @@ class Binder {
       diagnostics_.add(Problem::kOutOfRange, machine.key("memory").at(),
                        "memory: not a multiple of 2MiB");
     }
+    spec.hardware_caches = machine.key("iommu").key("caches").text() == "hardware";
     const View dump = machine.key("topology").key("lspci");
     spec.lspci_path = (std::filesystem::path(folder_) / dump.text()).string();
     spec.lspci_at = dump.at();

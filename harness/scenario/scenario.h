@@ -24,7 +24,8 @@ struct AddedDevice {
 
 struct MachineSpec {
   std::uint64_t memory = 0;
-  std::string lspci_path;  // as the program opens it
+  bool hardware_caches = false;  // of the remapping units: entries leave when there is no room
+  std::string lspci_path;        // as the program opens it
   Position lspci_at;
   std::vector<AddedDevice> add;
 };

@@ -20,6 +20,8 @@ std::vector<Choice> presets() {
   return {{"vision"}, {"v6.19", false}, {"v7.2", false}, {"next", false}};
 }
 std::vector<Choice> iommu_modes() { return {{"legacy"}, {"scalable", false}}; }
+std::vector<Choice> iommu_kinds() { return {{"vtd"}, {"amd-vi", false}, {"smmuv3", false}}; }
+std::vector<Choice> iommu_caches() { return {{"exact"}, {"hardware"}}; }
 std::vector<Choice> added_kinds() {
   return {{"dsa"}, {"nvme", false}, {"nic", false}, {"virtio-net", false}, {"watchdog", false}};
 }
@@ -115,7 +117,10 @@ constexpr std::array kRows{
     number("machine.topology.add[].function", KeyType::kNumber, kMay, "0", 0, 7, "function number",
            "0"),
     map("machine.iommu", kMay, "the remapping units"),
+    choice("machine.iommu.kind", kMay, "vtd", iommu_kinds, "whose remapping units they are"),
     choice("machine.iommu.mode", kMay, "legacy", iommu_modes, "translation mode"),
+    choice("machine.iommu.caches", kMay, "exact", iommu_caches,
+           "what leaves their caches: only what was invalidated, or also what has no room"),
 
     list("kernels", kMay,
          "generation 0 first; a shorter list than there are kernels repeats its last entry"),

@@ -13,7 +13,11 @@ constexpr std::uint64_t kAbort = 3;
 
 DmaRemapping::Outcome DmaRemapping::process(const pci::MemoryRequest& request) {
   Progress progress{.request = request, .core = core_, .result = {}};
-  const std::optional<Reason> reason = translate(progress);
+  std::optional<Reason> reason = translate(progress);
+  if (reason && progress.asks_for_translation() && request.write && is_recoverable(*reason)) {
+    progress.without_write = true;
+    reason = translate(progress);
+  }
   Translation& result = progress.result;
   result.allowed = !reason.has_value();
   if (!reason) {

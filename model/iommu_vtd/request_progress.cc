@@ -24,7 +24,7 @@ bool Progress::beyond_host_width() const {
 
 Rights Progress::rights() const {
   if (asks_for_translation()) {
-    return {};
+    return {.read = false, .write = request.write && !without_write};
   }
   if (request.write) {
     return {.read = false, .write = true};
@@ -39,7 +39,8 @@ std::optional<Reason> Progress::arrive(const Mapping& mapping, Reason interrupt_
   }
   result.address = address;
   result.readable = mapping.readable;
-  result.writable = mapping.writable;
+  // A page that is not marked dirty yet is not given out for writing.
+  result.writable = mapping.writable && (mapping.dirty || !asks_for_translation());
   result.page_bytes = mapping.bytes();
   return std::nullopt;
 }

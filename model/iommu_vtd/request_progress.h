@@ -15,6 +15,7 @@ struct Progress {
   Core& core;
   Translation result;
   bool fault_processing_disabled = false;
+  bool without_write = false;  // of a translation request: a second try, for what else is permitted
 
   void count_reads(unsigned reads = 1);
   void spend(sim::Duration time) { result.latency += time; }
@@ -25,8 +26,9 @@ struct Progress {
   bool is_translated() const { return request.type == pci::AddressType::kTranslated; }
   bool beyond_host_width() const;
 
-  // What the tables must permit. A translation request takes what they do permit; one that asks for
-  // write is marked as a write. A zero-length read may hit a write-only page [VT-d 3.6.1.1, ZLR].
+  // What the tables must permit. A translation request that asks for write tries that first, so
+  // that the page is marked dirty; else it takes what they do permit [VT-d 3.6.2; PCIe 10.2.2, NW].
+  // A zero-length read may hit a write-only page [VT-d 3.6.1.1, ZLR].
   Rights rights() const;
 
   // The end of a translated request, unless `mapping` leads to interrupts. nullopt: arrived.

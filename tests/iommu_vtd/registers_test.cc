@@ -27,7 +27,9 @@ TEST_CASE("fields print by name in hexadecimal, reserved ones not at all") {
 }
 
 TEST_CASE("after reset every register has its reset value") {
-  UnitFixture t;
+  Profile profile;
+  profile.ecap |= std::uint64_t{1} << 29;  // PRS
+  UnitFixture t(profile);
   for (const Register& row : register_rows()) {
     if (row.base != Base::kBlock || row.offset <= 0x10) {
       continue;
@@ -39,6 +41,17 @@ TEST_CASE("after reset every register has its reset value") {
   CHECK(t.read64(0x08) == t.unit.profile().cap);
   CHECK(t.read64(0x10) == t.unit.profile().ecap);
   CHECK(t.unit.register_space() == 0x1000);
+}
+
+TEST_CASE("without page requests their registers read zero") {
+  UnitFixture t;
+  for (const Register& row : register_rows()) {
+    if (row.needs == Needs::kPageRequests) {
+      INFO(row.name);
+      t.unit.mmio_write(row.offset, row.bytes, 0xFFFF'FFFF);
+      CHECK(t.unit.mmio_read(row.offset, row.bytes) == 0);
+    }
+  }
 }
 
 TEST_CASE("software changes only writable bits") {

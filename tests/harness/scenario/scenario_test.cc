@@ -195,6 +195,26 @@ TEST_CASE("presets that are not built are refused by name") {
   }
 }
 
+TEST_CASE("caches of the remapping units are exact unless the scenario says otherwise") {
+  CHECK_FALSE(parse(kGood).scenario.machine.hardware_caches);
+  const auto with = [](const std::string& iommu) {
+    return replace(kGood, "  memory: 64GiB\n", "  memory: 64GiB\n  iommu: {" + iommu + "}\n");
+  };
+  CHECK_FALSE(parse(with("caches: exact")).scenario.machine.hardware_caches);
+  const Loaded hardware = parse(with("kind: vtd, caches: hardware"));
+  REQUIRE(hardware.good());
+  CHECK(hardware.scenario.machine.hardware_caches);
+}
+
+TEST_CASE("remapping units of other kinds are refused by name") {
+  for (const std::string kind : {"amd-vi", "smmuv3"}) {
+    const Diagnostic diagnostic =
+        first("  memory: 64GiB\n", "  memory: 64GiB\n  iommu: {kind: " + kind + "}\n");
+    CHECK(code(diagnostic) == "E0112");
+    CHECK(diagnostic.message.find(kind) != std::string::npos);
+  }
+}
+
 TEST_CASE("a diagnostic shows the line, a caret and what was probably meant") {
   const Loaded loaded = parse(replace(kGood, "do: live-update", "do: live-updte"));
   CHECK(loaded.errors() ==
@@ -225,7 +245,7 @@ TEST_CASE("a scenario file that cannot be read is a diagnostic") {
 TEST_CASE("an expanded scenario shows every default with its origin and reads back the same") {
   const Loaded loaded = parse(kGood);
   const std::string text = expand(loaded);
-  CHECK(text.find("  iommu:\n    mode: legacy ") != std::string::npos);
+  CHECK(text.find("  iommu:\n    kind: vtd ") != std::string::npos);
   CHECK(text.find("# preset vision") != std::string::npos);
   CHECK(text.find("# line 4") != std::string::npos);
   const Loaded again = parse(text);
