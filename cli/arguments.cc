@@ -12,6 +12,7 @@
 #include "cli/help.h"
 #include "cli/options.h"
 #include "harness/scenario/diagnostic.h"
+#include "harness/show/show.h"
 
 namespace baton::cli {
 namespace {
@@ -41,6 +42,10 @@ void add_run(CLI::App& app, Options& options) {
       ->allow_extra_args(false);
   run->add_option("--trace", options.trace, "trace for ui.perfetto.dev; a folder if several run")
       ->type_name("FILE");
+  run->add_option("--log", options.logs,
+                  "KIND=FILE; kind: config (every configuration access, as JSON lines)")
+      ->type_name("KIND=FILE")
+      ->allow_extra_args(false);
   run->add_flag("-v,--verbose", options.verbose, "tell each run's story, with its log");
 }
 
@@ -55,6 +60,35 @@ void add_check(CLI::App& app, Options& options) {
       ->type_name("human|json|sarif")
       ->excludes(expand)
       ->check(CLI::IsMember({"human", "json", "sarif"}));
+}
+
+void add_show(CLI::App& app, Options& options) {
+  CLI::App* show =
+      add_command(app, options, Command::kShow, "show",
+                  "Look inside a run at one instant: a view of hardware, memory or records.",
+                  "show topology scenarios/quickstart.yaml --at kexec",
+                  "show lspci scenarios/quickstart.yaml --at boot2 --out host.lspci");
+  std::vector<std::string_view> views;
+  for (const harness::ShowRow& row : harness::show_rows()) views.push_back(row.what);
+  show->add_option("WHAT", options.what,
+                   fmt::format("{}; `baton list views` says more", fmt::join(views, ", ")))
+      ->type_name(fmt::format("{}", fmt::join(views, "|")))
+      ->required();
+  show->add_option("SCENARIO", options.scenarios,
+                   "a .yaml file; for lspci and topology also the output of lspci -xxxx")
+      ->required()
+      ->expected(1);
+  show->add_option("--at", options.at,
+                   "a time since power-on (1.2s), or boot, run, preserve, freeze, kexec, boot2, "
+                   "retrieve, finish, end; run#1 is run of kernel 1, 0 is the first [end]")
+      ->type_name("WHEN");
+  show->add_option("--out", options.out, "write to this file instead of stdout")->type_name("FILE");
+  show->add_option("--format", options.format, "one of the view's formats [its first]")
+      ->type_name("text|json|dot|raw")
+      ->check(CLI::IsMember({"text", "json", "dot", "raw"}));
+  show->add_option("--seed", options.seed, "seed of every random stream")
+      ->type_name("N")
+      ->capture_default_str();
 }
 
 void add_lists(CLI::App& app, Options& options) {
@@ -129,6 +163,7 @@ void add_conform(CLI::App& app, Options& options) {
 void add_commands(CLI::App& app, Options& options) {
   add_run(app, options);
   add_check(app, options);
+  add_show(app, options);
   add_lists(app, options);
   add_authoring(app, options);
   add_conform(app, options);

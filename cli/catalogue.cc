@@ -14,6 +14,7 @@
 #include "harness/scenario/invariant_rows.h"
 #include "harness/scenario/key_text.h"
 #include "harness/scenario/schema.h"
+#include "harness/show/show.h"
 #include "model/linux/base/config.h"
 
 namespace baton::cli {
@@ -34,6 +35,7 @@ constexpr std::array kKinds{
     KindRow{Kind::kSources, "sources", "source"},
     KindRow{Kind::kMeasures, "measures", "measure"},
     KindRow{Kind::kProblems, "problems", "problem"},
+    KindRow{Kind::kViews, "views", "view"},
 };
 
 std::string paragraph(std::string_view text) {
@@ -246,6 +248,18 @@ std::vector<Item> problems() {
   return items;
 }
 
+std::vector<Item> views() {
+  std::vector<Item> items;
+  for (const harness::ShowRow& one : harness::show_rows()) {
+    std::string page = paragraph(one.sentence) + "\n";
+    page += row("formats", fmt::format("{}", fmt::join(one.formats, ", ")));
+    page += row("look at it", fmt::format("baton show {} scenarios/quickstart.yaml --at kexec{}",
+                                          one.what, one.binary ? " --out FILE" : ""));
+    items.push_back({Kind::kViews, std::string(one.what), std::string(one.sentence), page});
+  }
+  return items;
+}
+
 }  // namespace
 
 std::span<const KindRow> kind_rows() { return kKinds; }
@@ -273,6 +287,8 @@ std::vector<Item> items_of(Kind kind, const std::string& folder) {
       return measures();
     case Kind::kProblems:
       return problems();
+    case Kind::kViews:
+      return views();
   }
   return {};
 }

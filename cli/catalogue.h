@@ -21,6 +21,7 @@ enum class Kind {
   kSources,
   kMeasures,
   kProblems,
+  kViews,
 };
 
 struct KindRow {

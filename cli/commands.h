@@ -26,6 +26,7 @@ int new_command(const Options& options, Output output);
 int completion_command(const Options& options, Output output);
 int man_command(Output output);
 int conform_command(const Options& options, Output output);
+int show_command(const Options& options, Output output, const std::function<bool()>& interrupted);
 
 // Runs the command that the options name.
 int run_program(const Options& options, Output output, const std::function<bool()>& interrupted);

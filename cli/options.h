@@ -19,6 +19,7 @@ enum class Command {
   kCompletion,
   kMan,
   kConform,
+  kShow,
 };
 
 struct Options {
@@ -32,8 +33,11 @@ struct Options {
   std::string what;                  // of list, explain, new, completion, conform
   std::vector<std::string> files;    // of conform
   std::string value;                 // the second word of explain
-  std::string format;                // of check and schema
+  std::string format;                // of check, schema and show
   std::string from = "quickstart";   // of new: the template
+  std::string at;                    // of show: WHEN; empty: end
+  std::string out;                   // of show: a file; empty or "-" is stdout
+  std::vector<std::string> logs;     // of run: kind=file
   std::string folder;                // where scenarios are looked for; empty: the library
 };
 

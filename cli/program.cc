@@ -25,6 +25,8 @@ int run_program(const Options& options, Output output, const std::function<bool(
       return man_command(output);
     case Command::kConform:
       return conform_command(options, output);
+    case Command::kShow:
+      return show_command(options, output, interrupted);
     case Command::kNone:
       break;
   }

@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/run_logs.h"
 #include "cli/trace_output.h"
 #include "harness/report/json_report.h"
 #include "harness/report/text_report.h"
@@ -99,6 +100,8 @@ int run_command(const Options& options, Output output, const std::function<bool(
     traces = trace_files(options.trace, files, output.human);
     if (!traces) return kUsage;
   }
+  RunLogs logs;
+  if (const auto wrong = logs.open(options.logs, output)) return *wrong;
 
   // One run is told as a story, several as a line each.
   const bool story = options.verbose || files.size() == 1;
@@ -110,6 +113,7 @@ int run_command(const Options& options, Output output, const std::function<bool(
     run_options.interrupted = interrupted;
     harness::TraceObserver trace;
     if (traces) run_options.observers.push_back(&trace);
+    for (harness::RunObserver* log : logs.observers()) run_options.observers.push_back(log);
     results.push_back(harness::run_scenario(scenario, run_options));
     const harness::RunResult& result = results.back();
     output.human << (story ? harness::format_story(result, options.verbose)
@@ -123,6 +127,7 @@ int run_command(const Options& options, Output output, const std::function<bool(
     if (result.interrupted) break;
   }
   output.human << harness::format_summary(results);
+  if (!logs.close(output)) return kNotWritten;
   for (const ReportRequest& request : *requests) {
     if (!write_report(request, harness::format_json(results), output)) return kNotWritten;
   }

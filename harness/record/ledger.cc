@@ -12,6 +12,11 @@ namespace {
 using linux::LedgerEvent;
 using linux::LedgerKind;
 
+// What the next kernel reads and never frees [linux v7.2 kernel/liveupdate/kexec_handover.c,
+// luo_flb.c].
+constexpr std::array<std::string_view, 3> kNeverGivenBack{"kho root fdt", "kexec-metadata",
+                                                          "luo flb page"};
+
 Deed deed_of(LedgerEvent event) {
   switch (event) {
     case LedgerEvent::kCreated:
@@ -77,9 +82,9 @@ void mark_reached(Watch& watch, std::vector<LedgerRow>& rows) {
 }  // namespace
 
 std::string_view name(Fate fate) {
-  constexpr std::array<std::string_view, 10> kNames{
-      "in use",      "preserved", "waiting", "restored", "finished",
-      "unpreserved", "freed",     "LEAKED",  "REUSED",   "lost"};
+  constexpr std::array<std::string_view, 11> kNames{
+      "in use", "preserved", "waiting", "restored", "finished", "unpreserved",
+      "freed",  "LEAKED",    "kept",    "REUSED",   "ended"};
   return kNames.at(static_cast<std::size_t>(fate));
 }
 
@@ -166,29 +171,37 @@ void Ledger::step(Key key, sim::PhysRange pages, Deed deed, unsigned generation)
   object.steps.push_back({deed, generation, watch_->now(), watch_->now()});
 }
 
-Fate Ledger::fate_of(const std::vector<LedgerStep>& steps) const {
+Fate Ledger::fate_of(std::string_view what, const std::vector<LedgerStep>& steps) const {
   const LedgerStep& last = steps.back();
   const bool earlier = last.generation < generation_;
+  const Fate never_restored = std::ranges::find(kNeverGivenBack, what) != kNeverGivenBack.end()
+                                  ? Fate::kKept
+                                  : Fate::kLeaked;
   switch (last.deed) {
     case Deed::kCreated:
-      return earlier ? Fate::kLost : Fate::kInUse;
+      return earlier ? Fate::kEnded : Fate::kInUse;
     case Deed::kPreserved:
       if (!earlier) return Fate::kPreserved;
-      return watch_->handover() ? Fate::kWaiting : Fate::kLeaked;
+      return watch_->handover() && last.generation + 1 == generation_ ? Fate::kWaiting
+                                                                      : never_restored;
     case Deed::kUnpreserved:
-      return earlier ? Fate::kLost : Fate::kUnpreserved;
+      return earlier ? Fate::kEnded : Fate::kUnpreserved;
     case Deed::kRestored:
-      return earlier ? Fate::kLost : Fate::kRestored;
+      return earlier ? Fate::kEnded : Fate::kRestored;
     case Deed::kFinished:
       return Fate::kFinished;
     case Deed::kFreed:
       return Fate::kFreed;
     case Deed::kGivenAway:
       return Fate::kReused;
-    case Deed::kLost:
-      return Fate::kLost;
+    case Deed::kOverwritten:
+      break;
   }
-  return Fate::kInUse;
+  // Preserved for a kernel that did not restore it, not lost together with its own kernel.
+  const LedgerStep* before = steps.size() > 1 ? &steps[steps.size() - 2] : nullptr;
+  const bool was_preserved =
+      before != nullptr && before->deed == Deed::kPreserved && before->generation < last.generation;
+  return was_preserved ? never_restored : Fate::kEnded;
 }
 
 void Ledger::add_pages(std::vector<LedgerRow>& rows) const {
@@ -199,7 +212,7 @@ void Ledger::add_pages(std::vector<LedgerRow>& rows) const {
     if (const std::uint64_t id = pages_.id(run.node); id != 0) row.id = fmt::format("inode {}", id);
     row.pages = run.pages;
     row.steps = pages_.steps(run.node);
-    row.fate = fate_of(row.steps);
+    row.fate = fate_of(row.what, row.steps);
     rows.push_back(std::move(row));
   }
 }
@@ -214,7 +227,7 @@ std::vector<LedgerRow> Ledger::rows() const {
     row.id = key.id;
     row.pages = object.pages;
     row.steps = object.steps;
-    row.fate = fate_of(row.steps);
+    row.fate = fate_of(row.what, row.steps);
     rows.push_back(std::move(row));
   }
   add_pages(rows);

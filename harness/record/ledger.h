@@ -28,8 +28,9 @@ enum class Fate : std::uint8_t {
   kUnpreserved,  // the preservation was taken back
   kFreed,        // restored and freed, or unpreserved and freed
   kLeaked,       // preserved, over the jump, never restored, and the handover is over
-  kReused,       // given away while it was preserved: reported by memory-not-reused
-  kLost,         // not preserved; gone with its kernel
+  kKept,         // the same, but Linux never gives it back: pages of KHO and LUO themselves
+  kReused,       // given away while it was preserved, which memory-not-reused reports
+  kEnded,        // not preserved (again); ended with its kernel
 };
 std::string_view name(Fate fate);  // "in use", "leaked", ...
 
@@ -70,7 +71,7 @@ class Ledger final : public RunObserver {
   void on_session(const linux::SessionChanged& seen);
   void on_file(const linux::SessionFileChanged& seen);
   void step(Key key, sim::PhysRange pages, Deed deed, unsigned generation);
-  Fate fate_of(const std::vector<LedgerStep>& steps) const;
+  Fate fate_of(std::string_view what, const std::vector<LedgerStep>& steps) const;
   void add_pages(std::vector<LedgerRow>& rows) const;
 
   Watch* watch_ = nullptr;

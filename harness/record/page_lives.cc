@@ -14,8 +14,9 @@ std::uint64_t end_page(sim::PhysRange range) {
 }  // namespace
 
 std::string_view name(Deed deed) {
-  constexpr std::array<std::string_view, 8> kNames{
-      "created", "preserved", "unpreserved", "restored", "finished", "freed", "given away", "lost"};
+  constexpr std::array<std::string_view, 8> kNames{"created",    "preserved",  "unpreserved",
+                                                   "restored",   "finished",   "freed",
+                                                   "given away", "overwritten"};
   return kNames.at(static_cast<std::size_t>(deed));
 }
 
@@ -121,7 +122,14 @@ void PageLives::create(sim::PhysRange range, const std::string& what, std::uint6
                        unsigned generation, sim::Time now) {
   const std::size_t fresh = root(what, id);
   update(range, [&](std::uint64_t first, std::uint64_t end, int old) {
-    if (old != kNone && nodes_[index(old)].ever_preserved) close(first, end, old);
+    if (old != kNone) {
+      const Node& node = nodes_[index(old)];
+      // Some memory is preserved as it is allocated, and then named.
+      const bool named = node.step.deed == Deed::kPreserved && node.step.generation == generation &&
+                         roots_[node.root].what == what;
+      if (named) return old;
+      if (node.ever_preserved) close(first, end, old);
+    }
     return child(kNone, fresh, Deed::kCreated, generation, now);
   });
 }
@@ -145,10 +153,13 @@ void PageLives::freed(sim::PhysRange range, unsigned generation, sim::Time now) 
 
 int PageLives::after_given(int node, unsigned generation, sim::Time now) {
   const LedgerStep& last = nodes_[index(node)].step;
-  if (last.generation >= generation || last.deed == Deed::kGivenAway || last.deed == Deed::kLost) {
+  if (last.generation >= generation || last.deed == Deed::kGivenAway ||
+      last.deed == Deed::kOverwritten) {
     return node;
   }
-  const Deed deed = last.deed == Deed::kPreserved ? Deed::kGivenAway : Deed::kLost;
+  // What it was preserved for is the next kernel; a later one owes it nothing.
+  const bool promised = last.deed == Deed::kPreserved && last.generation + 1 == generation;
+  const Deed deed = promised ? Deed::kGivenAway : Deed::kOverwritten;
   return follow(node, deed, generation, now);
 }
 
@@ -161,7 +172,7 @@ void PageLives::given(sim::PhysRange range, unsigned generation, sim::Time now) 
 void PageLives::reset(unsigned generation, sim::Time now) {
   for (const auto& [first, span] : spans_) {
     if (!nodes_[index(span.node)].ever_preserved) continue;
-    close(first, span.end, follow(span.node, Deed::kLost, generation, now));
+    close(first, span.end, follow(span.node, Deed::kOverwritten, generation, now));
   }
   spans_.clear();
 }

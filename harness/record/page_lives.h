@@ -25,8 +25,8 @@ enum class Deed : std::uint8_t {
   kRestored,
   kFinished,
   kFreed,
-  kGivenAway,  // to the page allocator, or handed out, while it was preserved
-  kLost,       // not preserved when its kernel ended, and overwritten
+  kGivenAway,    // to the page allocator, or handed out, by the kernel it was preserved for
+  kOverwritten,  // not preserved when its kernel ended; or later than that
 };
 std::string_view name(Deed deed);  // "created", "given away", ...
 

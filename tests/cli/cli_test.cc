@@ -144,3 +144,90 @@ TEST_CASE("problems for machines are data, with the same exit status as for peop
   good.format = "json";
   CHECK(run(good).code == kHeld);
 }
+
+TEST_CASE("show writes a view to stdout or to a file, and says what it does not know") {
+  const std::string quickstart = kSource + "/scenarios/quickstart.yaml";
+  Options options = make(Command::kShow, {quickstart}, "topology");
+  options.at = "kexec";
+  const Ran shown = run(options);
+  CHECK(shown.code == kHeld);
+  CHECK(shown.data.starts_with("0000:[00-69]\n"));
+  CHECK(shown.human.empty());
+
+  const std::string file =
+      (std::filesystem::temp_directory_path() / ("baton-show-" + std::to_string(::getpid())))
+          .string();
+  options.out = file;
+  CHECK(run(options).data.empty());
+  std::ostringstream written;
+  written << std::ifstream(file).rdbuf();
+  CHECK(written.str() == shown.data);
+  // What cannot be shown leaves the file as it is.
+  options.at = "kexec#7";
+  const Ran never = run(options);
+  CHECK(never.code == kUsage);
+  CHECK(never.human.find("kexec#7 never happens") != std::string::npos);
+  written.str("");
+  written << std::ifstream(file).rdbuf();
+  CHECK(written.str() == shown.data);
+  std::filesystem::remove(file);
+
+  options = make(Command::kShow, {quickstart}, "topolgy");
+  CHECK(run(options).human.find("did you mean \"topology\"?") != std::string::npos);
+  options = make(Command::kShow, {quickstart}, "lspci");
+  options.format = "dot";
+  CHECK(run(options).human.find("formats: text") != std::string::npos);
+  options.format = "";
+  options.at = "never";
+  CHECK(run(options).code == kUsage);
+  options.at = "kexec";
+  options.out = "/nonexistent/x";
+  CHECK(run(options).code == kNotWritten);
+  options = make(Command::kShow, {quickstart}, "luo");
+  options.at = "boot";
+  CHECK(run(options).code == kNothing);
+}
+
+TEST_CASE("a host that cannot run can be imported and exported") {
+  const std::string host = kSource + "/tests/pci/data/ppc-2domains.D.lspci";
+  const Ran lspci = run(make(Command::kShow, {host}, "lspci"));
+  CHECK(lspci.code == kHeld);
+  CHECK(lspci.data.starts_with("0000:00:02.0 00ff: 1234:11e8 (rev 10)\n"));
+  CHECK(run(make(Command::kShow, {host}, "topology")).data.find("0001:[00-ff]") !=
+        std::string::npos);
+  CHECK(run(make(Command::kShow, {host}, "ledger")).code == kUsage);
+  Options at = make(Command::kShow, {host}, "lspci");
+  at.at = "run";
+  CHECK(run(at).code == kUsage);
+  CHECK(run(make(Command::kShow, {kSource + "/README.md"}, "lspci")).human.find("README.md:") !=
+        std::string::npos);
+  CHECK(run(make(Command::kShow, {"/nonexistent.lspci"}, "lspci")).code == kUsage);
+}
+
+TEST_CASE("a log of configuration accesses is JSON lines, with reads and the kernel function") {
+  Options options = make(Command::kRun, {kSource + "/scenarios/quickstart.yaml"});
+  options.logs = {"config=-"};
+  const Ran ran = run(options);
+  CHECK(ran.code == kHeld);
+  std::istringstream lines(ran.data);
+  std::string line;
+  std::getline(lines, line);
+  CHECK(boost::json::parse(line).as_object().contains("scenario"));
+  std::size_t reads = 0;
+  std::size_t writes = 0;
+  while (std::getline(lines, line)) {
+    const boost::json::value value = boost::json::parse(line);
+    const auto& access = value.as_object();
+    CHECK_FALSE(access.at("by").as_string().empty());
+    const bool write = access.at("access").as_string() == "write";
+    CHECK(access.contains("old") == write);
+    ++(write ? writes : reads);
+  }
+  CHECK(reads > 1000);
+  CHECK(writes > 100);
+  CHECK(run(options).data == ran.data);
+  options.logs = {"mmio=x"};
+  CHECK(run(options).code == kUsage);
+  options.logs = {"config=/nonexistent/x"};
+  CHECK(run(options).code == kNotWritten);
+}

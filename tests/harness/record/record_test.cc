@@ -111,16 +111,16 @@ TEST_CASE("the ledger tells preserved, waiting, restored, leaked and reused page
     }
     return result;
   };
-  CHECK(fates() == std::vector{Fate::kWaiting, Fate::kLost});
+  CHECK(fates() == std::vector{Fate::kWaiting, Fate::kEnded});
   // The second page is forgotten when memory is released, the fourth was never preserved.
   const std::vector<sim::PhysRange> kept{folios(0, 1), folios(2, 1)};
   bench.publish(linux::MemoryReleased{1, kept});
   bench.pages(LedgerEvent::kRestored, folios(0, 1), 1, "restored");
-  CHECK(fates() == std::vector{Fate::kRestored, Fate::kReused, Fate::kWaiting, Fate::kLost});
+  CHECK(fates() == std::vector{Fate::kRestored, Fate::kReused, Fate::kWaiting, Fate::kEnded});
   CHECK(bench.only("memfd-v2").fate == Fate::kWaiting);
   bench.publish(linux::SessionFileChanged{1, "vm0", 1, "memfd-v2", "finished"});
   bench.publish(linux::SessionChanged{1, "vm0", "finished"});
-  CHECK(fates() == std::vector{Fate::kRestored, Fate::kReused, Fate::kLeaked, Fate::kLost});
+  CHECK(fates() == std::vector{Fate::kRestored, Fate::kReused, Fate::kLeaked, Fate::kEnded});
   CHECK(bench.only("memfd-v2").fate == Fate::kFinished);
   CHECK(bench.only("memfd-v2").id == "session vm0 token 1");
 }
@@ -138,15 +138,48 @@ TEST_CASE("pages handed out while they wait to be restored are reused, freed one
   CHECK(fates == std::vector{Fate::kFreed, Fate::kReused});
 }
 
+TEST_CASE("what no kernel restored stays leaked when a later kernel overwrites it") {
+  Bench bench;
+  bench.pages(LedgerEvent::kPreserved, folios(0, 1), 0, "luo header");
+  bench.pages(LedgerEvent::kPreserved, folios(1, 1), 0, "kho root fdt");
+  bench.jump(0);
+  const std::vector<sim::PhysRange> kept{folios(0, 2)};
+  bench.publish(linux::MemoryReleased{1, kept});
+  CHECK(bench.only("luo header").fate == Fate::kLeaked);
+  CHECK(bench.only("kho root fdt").fate == Fate::kKept);
+  bench.jump(1);
+  bench.publish(linux::MemoryReleased{2, {}});
+  CHECK(bench.only("luo header").fate == Fate::kLeaked);
+  CHECK(bench.only("luo header").steps.back().deed == Deed::kOverwritten);
+  CHECK(bench.only("kho root fdt").fate == Fate::kKept);
+}
+
+TEST_CASE("fates and deeds have names") {
+  CHECK(name(Fate::kInUse) == "in use");
+  CHECK(name(Fate::kKept) == "kept");
+  CHECK(name(Fate::kReused) == "REUSED");
+  CHECK(name(Fate::kEnded) == "ended");
+  CHECK(name(Deed::kCreated) == "created");
+  CHECK(name(Deed::kOverwritten) == "overwritten");
+}
+
+TEST_CASE("memory that is preserved as it is allocated and then named is one row") {
+  Bench bench;
+  bench.pages(LedgerEvent::kPreserved, folios(0, 1), 0, "memfd record");
+  bench.pages(LedgerEvent::kCreated, folios(0, 1), 0, "memfd record");
+  CHECK(bench.only("memfd record").steps.size() == 1);
+  CHECK(bench.only("memfd record").fate == Fate::kPreserved);
+}
+
 TEST_CASE("a platform reset ends every row, and the rows outlive the run") {
   Bench bench;
   bench.pages(LedgerEvent::kCreated, folios(0, 2));
   bench.pages(LedgerEvent::kPreserved, folios(0, 2));
   bench.publish(host::ColdRebooted{0, 1});
-  CHECK(bench.only("memfd folio").fate == Fate::kLost);
+  CHECK(bench.only("memfd folio").fate == Fate::kEnded);
   bench.ledger_.finish();
   bench.watch_.reset();
-  CHECK(bench.only("memfd folio").steps.back().deed == Deed::kLost);
+  CHECK(bench.only("memfd folio").steps.back().deed == Deed::kOverwritten);
 }
 
 TEST_CASE("BARs, bus numbers and domains have rows by their ids") {
