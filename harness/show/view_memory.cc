@@ -1,5 +1,5 @@
-// memory: RAM as an ELF core file, for readelf, gdb, crash and drgn-like tools [System V ABI,
-// object files; x86-64 psABI].
+// memory: RAM as an ELF core file, for readelf, gdb and the like. The format is that of the System
+// V ABI, chapters 4 and 5.
 //
 // One PT_LOAD segment for each run of pages that holds bytes of its own; physical address and
 // virtual address are the same. A page that is not in the file has never been written since the
