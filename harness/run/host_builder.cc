@@ -37,6 +37,16 @@ void add_dump_error(Loaded& loaded, Problem problem, std::string_view text,
                                  {error.line, std::max(1U, error.column), 1}, error.message, help);
 }
 
+// Every PC has its host bridge at 00:00.0. A host without one has another architecture: no VT-d, no
+// E820 map, no kexec as baton's kernels do it.
+bool is_pc(const pci::LspciDump& dump) {
+  constexpr std::byte kHostBridge{0x06};
+  return std::ranges::any_of(dump.functions, [](const pci::DumpedFunction& function) {
+    return function.address == Sbdf{} && function.bytes[0x0B] == kHostBridge &&
+           function.bytes[0x0A] == std::byte{0};
+  });
+}
+
 // Imports the dump; the number of its functions, or nothing after a diagnostic.
 std::optional<std::size_t> import_dump(sim::Simulation& simulation, pci::Fabric& fabric,
                                        Loaded& loaded) {
@@ -55,6 +65,14 @@ std::optional<std::size_t> import_dump(sim::Simulation& simulation, pci::Fabric&
   }
   if (const auto imported = pci::import_topology(simulation, fabric, *dump); !imported) {
     add_dump_error(loaded, Problem::kTopology, *text, imported.error());
+    return std::nullopt;
+  }
+  if (!is_pc(*dump)) {
+    const std::string name = std::filesystem::path(spec.lspci_path).filename().string();
+    loaded.diagnostics.add(Problem::kFile, spec.lspci_at,
+                           fmt::format("{} is no PC: it has no host bridge at 00:00.0", name),
+                           "baton runs PCs alone",
+                           fmt::format("`baton show lspci {}` imports and exports any host", name));
     return std::nullopt;
   }
   return dump->functions.size();
