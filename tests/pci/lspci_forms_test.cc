@@ -49,7 +49,7 @@ std::string joined(const std::vector<std::string>& lines, const char* end = "\n"
   return text;
 }
 
-// As -xxx prints it: 256 bytes of every function.
+// As lspci prints it with three x: 256 bytes of every function.
 std::string standard_part(const std::string& text) {
   std::vector<std::string> lines = lines_of(text);
   std::erase_if(lines, [](const std::string& line) { return line.find(": ") == 3; });
@@ -114,7 +114,7 @@ TEST_CASE("every form of one host's dump imports to the same host") {
   CHECK(imported_and_exported(file_text("ppc-2domains.D.lspci")) == domains);
 }
 
-TEST_CASE("the 256 bytes that -xxx prints are a host without extended capabilities") {
+TEST_CASE("the 256 bytes that lspci prints with three x are a host without extended capabilities") {
   for (const char* name : kDumps) {
     INFO(name);
     const std::string text = standard_part(file_text(name));

@@ -296,3 +296,25 @@ TEST_CASE("vectors follow a message from the table entry to its handler") {
   }));
   CHECK(view("vectors", "boot").text == "no MSI-X table entry is set up\n");
 }
+
+TEST_CASE("config-writes groups by function, phase and kernel function, equal values apart") {
+  const std::string text = view("config-writes", "kexec").text;
+  CHECK(text.find("0000:00:03.0\n  kernel 0, boot\n    pci_intx_mask_broken\n") !=
+        std::string::npos);
+  CHECK(text.find("Command [004]") != std::string::npos);
+  CHECK(text.find("value-equal\n") != std::string::npos);
+  CHECK(text.find(" writes, ") != std::string::npos);
+  const boost::json::value rows = json_of(view("config-writes", "end", "json"));
+  std::uint64_t during = 0;
+  for (const auto& value : rows.as_array()) {
+    const auto& row = value.as_object();
+    const bool equal = row.at("written") == row.at("old") && row.at("new") == row.at("old");
+    CHECK(row.at("value_equal").as_bool() == equal);
+    // The next kernel writes nothing to what is handed over until its owner asks for interrupts.
+    const auto phase = row.at("phase").as_string();
+    const bool handover =
+        row.at("kernel").to_number<int>() == 1 && phase != "retrieve" && phase != "finish";
+    during += handover && row.at("function").as_string() == "dsa0" ? 1U : 0U;
+  }
+  CHECK(during == 0);
+}
