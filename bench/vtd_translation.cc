@@ -114,8 +114,8 @@ class Unit {
     const auto get = [this](Word at) { return memory_.load<Word>(PhysAddr(at)); };
     const auto put = [this](Word at, Word value) { memory_.store(PhysAddr(at), value); };
     put(kRoot, kContexts | 1);
-    put(kContexts + 16 * 8, kTop | 1);
-    put(kContexts + 16 * 8 + 8, 2 | 7 << 8);
+    put(kContexts + 16 * 16, kTop | 1);
+    put(kContexts + 16 * 16 + 8, 2 | 7 << 8);
     map_pages(pages, get, put);
     unit_.mmio_write(0x20, 8, kRoot);
     unit_.mmio_write(0x18, 4, 1U << 30);

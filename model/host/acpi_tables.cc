@@ -1,5 +1,5 @@
 // The bytes of the ACPI tables [ACPI 6.5: 5.2.5 RSDP, 5.2.6 header, 5.2.8 XSDT; VT-d 8.1 DMAR, 8.3
-// DRHD; PCI Firmware 3.3, table 4-2 MCFG].
+// DRHD, 8.4 RMRR; PCI Firmware 3.3, table 4-2 MCFG].
 #include <cstddef>
 #include <string_view>
 
@@ -61,16 +61,39 @@ void close(Bytes& bytes) {
   bytes.checksum(9, bytes.size());
 }
 
+// Each starts on the function's own bus [VT-d 8.3.1].
+constexpr std::size_t kScopeBytes = 8;
+void add_scopes(Bytes& bytes, const std::vector<DeviceScopeInfo>& scopes) {
+  constexpr unsigned kEndpoint = 1;
+  constexpr unsigned kBridge = 2;
+  for (const DeviceScopeInfo& scope : scopes) {
+    bytes.number(scope.bridge ? kBridge : kEndpoint, 1).number(kScopeBytes, 1).number(0, 3);
+    bytes.number(scope.function.bus(), 1).number(scope.function.device(), 1);
+    bytes.number(scope.function.function(), 1);
+  }
+}
+
 Bytes dmar(const FirmwareInfo& info) {
   constexpr unsigned kFlagInterruptRemapping = 1;
   constexpr unsigned kDrhd = 0;
+  constexpr unsigned kRmrr = 1;
   constexpr unsigned kIncludePciAll = 1;
   Bytes bytes = table("DMAR", 1);
   bytes.number(info.host_address_width - 1, 1);
   bytes.number(info.interrupt_remapping ? kFlagInterruptRemapping : 0, 1).number(0, 8).number(0, 2);
   for (const RemappingUnitInfo& unit : info.units) {
-    bytes.number(kDrhd, 2).number(16, 2).number(kIncludePciAll, 1).number(0, 1);
+    const std::vector<DeviceScopeInfo> scopes =
+        unit.scopes.value_or(std::vector<DeviceScopeInfo>{});
+    bytes.number(kDrhd, 2).number(16 + kScopeBytes * scopes.size(), 2);
+    bytes.number(unit.scopes ? 0 : kIncludePciAll, 1).number(0, 1);
     bytes.number(unit.segment, 2).number(unit.base.value(), 8);
+    add_scopes(bytes, scopes);
+  }
+  for (const ReservedRegionInfo& region : info.reserved_regions) {
+    bytes.number(kRmrr, 2).number(24 + kScopeBytes * region.scopes.size(), 2).number(0, 2);
+    bytes.number(region.segment, 2).number(region.range.start.value(), 8);
+    bytes.number(region.range.end().value() - 1, 8);
+    add_scopes(bytes, region.scopes);
   }
   close(bytes);
   return bytes;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,7 @@ struct MemoryMapEntry {
 
 struct MemoryMap {
   std::vector<MemoryMapEntry> entries;  // sorted
+  sim::PhysRange firmware_ram;          // RAM that firmware keeps, an entry of type kReserved
   PhysAddr rsdp;                        // physical address of the ACPI root pointer
   PhysAddr ecam_base;                   // of segment 0
 
@@ -47,15 +49,28 @@ struct MemoryMap {
 
 // Lays `ram_bytes` of RAM around the fixed holes and around `device_ranges`, which are what the
 // BARs and windows of the host claim. Ends below `capacity`; an error says which device range is in
-// the way.
+// the way. Firmware keeps `firmware_bytes`, whole pages, for itself.
 std::expected<MemoryMap, std::string> lay_out_memory(std::uint64_t ram_bytes,
                                                      std::uint64_t capacity,
-                                                     std::span<const sim::PhysRange> device_ranges);
+                                                     std::span<const sim::PhysRange> device_ranges,
+                                                     std::uint64_t firmware_bytes = 0);
 
 // What the tables describe.
+struct DeviceScopeInfo {
+  Bdf function;
+  bool bridge = false;  // with everything below
+};
 struct RemappingUnitInfo {
   std::uint16_t segment = 0;
   PhysAddr base;
+  // Of a unit that is not for its whole segment.
+  std::optional<std::vector<DeviceScopeInfo>> scopes{};
+};
+// Memory that devices use on behalf of firmware, whatever system runs: RMRR.
+struct ReservedRegionInfo {
+  std::uint16_t segment = 0;
+  sim::PhysRange range;
+  std::vector<DeviceScopeInfo> scopes;
 };
 struct HostBridgeInfo {
   std::uint16_t segment = 0;
@@ -66,7 +81,9 @@ struct HostBridgeInfo {
 struct FirmwareInfo {
   unsigned host_address_width = 46;
   bool interrupt_remapping = false;
-  std::vector<RemappingUnitInfo> units;  // each INCLUDE_PCI_ALL of its segment
+  // Units with scopes first; the others take all that is left of their segment (INCLUDE_PCI_ALL).
+  std::vector<RemappingUnitInfo> units;
+  std::vector<ReservedRegionInfo> reserved_regions{};
   std::vector<HostBridgeInfo> host_bridges;
 };
 

@@ -190,6 +190,9 @@ sim::Simulation& Machine::simulation() { return state_->simulation_; }
 sim::PhysicalMemory& Machine::memory() { return state_->platform_.memory(); }
 pci::Fabric& Machine::fabric() { return state_->platform_.fabric(); }
 const MemoryMap& Machine::memory_map() const { return state_->platform_.memory_map(); }
+std::vector<ReservedRegionInfo> Machine::reserved_regions() const {
+  return state_->platform_.reserved_regions();
+}
 const Timing& Machine::timing() const { return state_->platform_.config().timing; }
 
 std::span<const std::unique_ptr<iommu_vtd::RemappingUnit>> Machine::iommus() const {
@@ -197,7 +200,8 @@ std::span<const std::unique_ptr<iommu_vtd::RemappingUnit>> Machine::iommus() con
 }
 
 iommu_vtd::RemappingUnit* Machine::iommu_of(const pci::Function& function) {
-  return state_->platform_.unit_of(function.location().segment);
+  const Sbdf location = function.location();
+  return state_->platform_.unit_of(location.segment, location.bdf);
 }
 
 std::expected<void, std::string> Machine::finish_firmware() {

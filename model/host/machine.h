@@ -45,12 +45,29 @@ class Software {
 using SoftwareFactory = std::function<std::unique_ptr<Software>(
     KernelPort& port, const BootHandoff& handoff, std::size_t kernel)>;
 
+// A remapping unit for the functions of one root bus, beside the one that takes what is left of the
+// segment.
+struct UnitConfig {
+  std::uint16_t segment = 0;
+  std::uint8_t root_bus = 0;
+};
+
+// Memory that firmware reserves for DMA of some functions (RMRR); whole pages, at an address that
+// firmware chooses.
+struct ReservedRegionConfig {
+  std::uint64_t bytes = 0;
+  std::uint16_t segment = 0;
+  std::vector<Bdf> functions;
+};
+
 struct MachineConfig {
   std::uint64_t memory = 0;  // bytes of RAM, a multiple of 2 MiB, at least 16 MiB
   Timing timing{};
   bool iommu = true;
   bool interrupt_remapping = false;  // as the DMAR table tells software
   iommu_vtd::Profile iommu_profile{};
+  std::vector<UnitConfig> own_units{};
+  std::vector<ReservedRegionConfig> reserved_regions{};
   unsigned cpus = 1;
 };
 
@@ -63,6 +80,7 @@ class Machine final : public pci::RootComplex {
   sim::PhysicalMemory& memory();
   pci::Fabric& fabric();
   const MemoryMap& memory_map() const;  // E820
+  std::vector<ReservedRegionInfo> reserved_regions() const;
   const Timing& timing() const;
   std::span<const std::unique_ptr<iommu_vtd::RemappingUnit>> iommus() const;
   // The unit that translates this function's requests; null without IOMMU.

@@ -88,9 +88,10 @@ bool MemoryMap::is_ram(PhysAddr address) const {
   return false;
 }
 
-std::expected<MemoryMap, std::string> lay_out_memory(
-    std::uint64_t ram_bytes, std::uint64_t capacity,
-    std::span<const sim::PhysRange> device_ranges) {
+std::expected<MemoryMap, std::string> lay_out_memory(std::uint64_t ram_bytes,
+                                                     std::uint64_t capacity,
+                                                     std::span<const sim::PhysRange> device_ranges,
+                                                     std::uint64_t firmware_bytes) {
   MemoryMap map;
   const auto ecam = place_ecam(device_ranges);
   if (!ecam) {
@@ -99,7 +100,7 @@ std::expected<MemoryMap, std::string> lay_out_memory(
   map.ecam_base = *ecam;
   const PhysAddr top = top_of_low_ram(device_ranges);
   const PhysAddr low_end(std::min(ram_bytes, top.value()));
-  if (low_end.value() < 16 * kMiB) {
+  if (low_end.value() < 16 * kMiB + firmware_bytes) {
     return std::unexpected(
         fmt::format("no room for RAM: {} bytes of it, and devices claim addresses from {:#x} up",
                     ram_bytes, top.value()));
@@ -111,7 +112,12 @@ std::expected<MemoryMap, std::string> lay_out_memory(
   };
   add(PhysAddr(0), kLegacyHole, MemoryType::kRam);
   add(PhysAddr(0xF'0000), kLegacyHoleEnd, MemoryType::kReserved);  // firmware's own segment
-  add(kLegacyHoleEnd, acpi, MemoryType::kRam);
+  const PhysAddr firmware(acpi.value() - firmware_bytes);
+  add(kLegacyHoleEnd, firmware, MemoryType::kRam);
+  if (firmware_bytes != 0) {
+    map.firmware_ram = {firmware, firmware_bytes};
+    add(firmware, acpi, MemoryType::kReserved);
+  }
   add(acpi, low_end, MemoryType::kAcpi);
   add(*ecam, *ecam + kEcamBytesPerSegment, MemoryType::kReserved);
   add(kRemappingUnitBase, PhysAddr(0xFEDA'0000), MemoryType::kReserved);

@@ -14,6 +14,9 @@ namespace {
 // Address space beyond the RAM itself, for the holes in it; untouched it costs nothing.
 constexpr std::uint64_t kRoomForHoles = std::uint64_t{64} << 30;
 
+// As many as the addresses that firmware keeps for their registers have room for.
+constexpr std::size_t kMostUnits = 8;
+
 // FEEx_xxxx, all 64 bits compared [VT-d 3.14]: a write with higher bits set is ordinary DMA.
 bool in_interrupt_range(std::uint64_t address) { return address >> 20 == 0xFEE; }
 
@@ -45,24 +48,37 @@ Platform::Platform(sim::Simulation& simulation, pci::RootComplex& root_complex,
   map_ = *lay_out_memory(config.memory, memory_.size(), {});
   find_dram();
   if (config.iommu) {
-    add_unit(0);
+    add_unit({0, nullptr});
   }
 }
 
 // Firmware.
 
-iommu_vtd::RemappingUnit* Platform::unit_of(std::uint16_t segment) {
-  const auto found = std::ranges::find(unit_segments_, segment);
-  return found == unit_segments_.end()
-             ? nullptr
-             : units_[static_cast<std::size_t>(found - unit_segments_.begin())].get();
+bool Platform::UnitPlace::is_for(std::uint16_t other_segment, Bdf requester) const {
+  return segment == other_segment &&
+         (root_bus == nullptr ||
+          (requester.bus() >= root_bus->number() && requester.bus() <= root_bus->last()));
+}
+
+iommu_vtd::RemappingUnit* Platform::unit_of(std::uint16_t segment, Bdf requester) {
+  iommu_vtd::RemappingUnit* of_segment = nullptr;
+  for (std::size_t i = 0; i < units_.size(); ++i) {
+    if (!places_[i].is_for(segment, requester)) {
+      continue;
+    }
+    if (places_[i].root_bus != nullptr) {
+      return units_[i].get();
+    }
+    of_segment = units_[i].get();
+  }
+  return of_segment;
 }
 
 bool Platform::is_dram(PhysAddr address) const {
   return std::ranges::any_of(dram_, [&](const auto& range) { return range.contains(address); });
 }
 
-void Platform::add_unit(std::uint16_t segment) {
+void Platform::add_unit(UnitPlace place) {
   constexpr std::uint64_t kSpacing = 0x2000;
   const PhysAddr base = kRemappingUnitBase + units_.size() * kSpacing;
   // The unit's own event messages are not remapped [VT-d 5.1.6].
@@ -72,47 +88,128 @@ void Platform::add_unit(std::uint16_t segment) {
         interrupts_.send_compatibility(Bdf(), address, data, config_.timing.interrupt_delivery);
       }));
   BATON_CHECK(units_.back()->register_space() <= kSpacing, "remapping units overlap");
-  unit_segments_.push_back(segment);
-  device_tlbs_.push_back(std::make_unique<DeviceTlbMessages>(fabric_, segment));
+  places_.push_back(place);
+  device_tlbs_.push_back(std::make_unique<DeviceTlbMessages>(fabric_, place.segment));
   units_.back()->connect(device_tlbs_.back().get());
 }
 
 void Platform::find_dram() {
   dram_.clear();
   for (const MemoryMapEntry& entry : map_.entries) {
-    if (entry.type != MemoryType::kReserved) {
+    if (entry.type != MemoryType::kReserved || entry.range == map_.firmware_ram) {
       dram_.push_back(entry.range);
     }
   }
 }
 
+namespace {
+
+std::vector<DeviceScopeInfo> scopes_of(const pci::Bus& bus) {
+  std::vector<DeviceScopeInfo> scopes;
+  bus.for_each([&](const pci::Function& function) {
+    const bool bridge = dynamic_cast<const pci::Bridge*>(&function) != nullptr;
+    scopes.push_back({function.location().bdf, bridge});
+  });
+  return scopes;
+}
+
+}  // namespace
+
 FirmwareInfo Platform::firmware_info() const {
   FirmwareInfo info{.host_address_width = config_.iommu_profile.host_address_width,
                     .interrupt_remapping = config_.interrupt_remapping,
                     .units = {},
+                    .reserved_regions = reserved_regions(),
                     .host_bridges = host_bridges(fabric_, map_)};
-  for (std::size_t i = 0; i < units_.size(); ++i) {
-    info.units.push_back({.segment = unit_segments_[i], .base = units_[i]->base()});
+  for (const bool whole_segment : {false, true}) {
+    for (std::size_t i = 0; i < units_.size(); ++i) {
+      const UnitPlace& place = places_[i];
+      if ((place.root_bus == nullptr) != whole_segment) {
+        continue;
+      }
+      info.units.push_back({.segment = place.segment, .base = units_[i]->base()});
+      if (!whole_segment) {
+        info.units.back().scopes = scopes_of(*place.root_bus);
+      }
+    }
   }
   return info;
+}
+
+std::vector<ReservedRegionInfo> Platform::reserved_regions() const {
+  std::vector<ReservedRegionInfo> regions;
+  PhysAddr start = map_.firmware_ram.start;
+  for (const ReservedRegionConfig& region : config_.reserved_regions) {
+    regions.push_back({region.segment, {start, region.bytes}, {}});
+    for (const Bdf function : region.functions) {
+      regions.back().scopes.push_back({function, false});
+    }
+    start = start + region.bytes;
+  }
+  return regions;
+}
+
+std::expected<void, std::string> Platform::add_units() {
+  if (!config_.iommu) {
+    return {};
+  }
+  for (const auto& bus : fabric_.root_buses()) {
+    if (unit_of(bus->segment(), Bdf(bus->number(), 0, 0)) == nullptr) {
+      add_unit({bus->segment(), nullptr});
+    }
+  }
+  for (const UnitConfig& unit : config_.own_units) {
+    const auto bus = std::ranges::find_if(fabric_.root_buses(), [&](const auto& root) {
+      return root->segment() == unit.segment && root->number() == unit.root_bus;
+    });
+    if (bus == fabric_.root_buses().end()) {
+      return std::unexpected(
+          fmt::format("a remapping unit for root bus {:04x}:{:02x}, which the "
+                      "machine does not have",
+                      unit.segment, unit.root_bus));
+    }
+    if (units_.size() == kMostUnits) {
+      return std::unexpected(fmt::format("more than {} remapping units", kMostUnits));
+    }
+    add_unit({unit.segment, bus->get()});
+  }
+  return {};
+}
+
+std::expected<void, std::string> Platform::check_reserved_regions() const {
+  for (const ReservedRegionConfig& region : config_.reserved_regions) {
+    for (const Bdf function : region.functions) {
+      if (fabric_.find(Sbdf{region.segment, function}) == nullptr) {
+        return std::unexpected(
+            fmt::format("memory reserved for {:04x}:{:02x}:{:02x}.{}, where there is no function",
+                        region.segment, function.bus(), function.device(), function.function()));
+      }
+    }
+  }
+  return {};
 }
 
 std::expected<void, std::string> Platform::finish_firmware() {
   BATON_CHECK(!firmware_finished_, "firmware finishes once");
   firmware_finished_ = true;
   const std::vector<sim::PhysRange> claimed = claimed_addresses(fabric_);
-  const auto map = lay_out_memory(config_.memory, memory_.size(), claimed);
+  std::uint64_t reserved = 0;
+  for (const ReservedRegionConfig& region : config_.reserved_regions) {
+    BATON_CHECK(region.bytes > 0 && region.bytes % sim::kPageSize == 0,
+                "reserved regions are whole pages");
+    reserved += region.bytes;
+  }
+  const auto map = lay_out_memory(config_.memory, memory_.size(), claimed, reserved);
   if (!map) {
     return std::unexpected(map.error());
   }
   map_ = *map;
   find_dram();
-  if (config_.iommu) {
-    for (const auto& bus : fabric_.root_buses()) {
-      if (unit_of(bus->segment()) == nullptr) {
-        add_unit(bus->segment());
-      }
-    }
+  if (const auto added = add_units(); !added) {
+    return added;
+  }
+  if (const auto checked = check_reserved_regions(); !checked) {
+    return checked;
   }
   assign_high_bars(fabric_, claimed);
   capture_ids(fabric_);
@@ -140,7 +237,7 @@ pci::Completion Platform::request(const pci::MemoryRequest& request, std::span<s
       request.type == pci::AddressType::kUntranslated) {
     return interrupt_request(request, data);
   }
-  iommu_vtd::RemappingUnit* unit = unit_of(request.segment);
+  iommu_vtd::RemappingUnit* unit = unit_of(request.segment, request.requester);
   if (unit == nullptr) {
     // Without a remapping unit the root complex knows no other address type and no PASID.
     if (request.pasid || request.type != pci::AddressType::kUntranslated) {
@@ -181,7 +278,7 @@ pci::Completion Platform::translation_completion(const iommu_vtd::Translation& t
 }
 
 void Platform::page_request(const pci::PageRequest& request) {
-  if (iommu_vtd::RemappingUnit* unit = unit_of(request.segment)) {
+  if (iommu_vtd::RemappingUnit* unit = unit_of(request.segment, request.requester)) {
     unit->page_request(request);
   }
 }
@@ -213,7 +310,7 @@ pci::Completion Platform::interrupt_request(const pci::MemoryRequest& request,
                              .address = PhysAddr(request.address),
                              .latency = sim::Duration(),
                              .stopped_at = {}};
-  iommu_vtd::RemappingUnit* unit = unit_of(request.segment);
+  iommu_vtd::RemappingUnit* unit = unit_of(request.segment, request.requester);
   if (unit == nullptr) {
     interrupts_.send_compatibility(request.requester, request.address, message,
                                    config_.timing.interrupt_delivery);

@@ -46,7 +46,9 @@ class Platform {
   Interrupts& interrupts() { return interrupts_; }
   const MemoryMap& memory_map() const { return map_; }
   std::span<const std::unique_ptr<iommu_vtd::RemappingUnit>> units() const { return units_; }
-  iommu_vtd::RemappingUnit* unit_of(std::uint16_t segment);
+  // That of the root bus whose host bridge owns the requester's bus number, else of the segment.
+  iommu_vtd::RemappingUnit* unit_of(std::uint16_t segment, Bdf requester);
+  std::vector<ReservedRegionInfo> reserved_regions() const;
 
   std::expected<void, std::string> finish_firmware();
   bool firmware_finished() const { return firmware_finished_; }
@@ -62,7 +64,15 @@ class Platform {
   void cpu_write(PhysAddr address, unsigned width, std::uint64_t value);
 
  private:
-  void add_unit(std::uint16_t segment);
+  struct UnitPlace {
+    std::uint16_t segment;
+    const pci::Bus* root_bus;  // null: whatever no other unit takes
+
+    bool is_for(std::uint16_t other_segment, Bdf requester) const;
+  };
+  void add_unit(UnitPlace place);
+  std::expected<void, std::string> add_units();
+  std::expected<void, std::string> check_reserved_regions() const;
   void find_dram();
   bool is_dram(PhysAddr address) const;
   FirmwareInfo firmware_info() const;
@@ -84,7 +94,7 @@ class Platform {
   MemoryMap map_;
   std::vector<std::unique_ptr<DeviceTlbMessages>> device_tlbs_;
   std::vector<std::unique_ptr<iommu_vtd::RemappingUnit>> units_;
-  std::vector<std::uint16_t> unit_segments_;
+  std::vector<UnitPlace> places_;  // of units_
   std::vector<sim::PhysRange> dram_;
   bool firmware_finished_ = false;
 };

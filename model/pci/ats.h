@@ -63,8 +63,8 @@ constexpr AtsTranslation decode_ats_translation(std::uint64_t completion) {
 
 // An Invalidate Request [PCIe 10.3.1]: addresses first to last, both included.
 struct AtsInvalidation {
-  std::optional<Pasid> pasid;  // none: of requests without PASID
-  bool all_pasids = false;     // G: whatever the PASID
+  std::optional<Pasid> pasid{};  // none: of requests without PASID
+  bool all_pasids = false;       // G: whatever the PASID
   std::uint64_t first = 0;
   std::uint64_t last = ~std::uint64_t{0};
 };
@@ -83,8 +83,8 @@ constexpr AtsInvalidation make_ats_invalidation(std::optional<Pasid> pasid, bool
 // A Page Request message and the response to its group [PCIe 10.4].
 struct PageRequest {
   std::uint16_t segment = 0;
-  Bdf requester;
-  std::optional<Pasid> pasid;
+  Bdf requester{};
+  std::optional<Pasid> pasid{};
   std::uint64_t address = 0;
   bool read = false;
   bool write = false;
@@ -95,7 +95,7 @@ struct PageRequest {
 enum class PageResponseCode : std::uint8_t { kSuccess = 0, kInvalidRequest = 1, kFailure = 0xF };
 
 struct PageResponse {
-  std::optional<Pasid> pasid;
+  std::optional<Pasid> pasid{};
   std::uint16_t group = 0;
   PageResponseCode code = PageResponseCode::kSuccess;
 };
