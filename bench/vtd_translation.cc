@@ -3,7 +3,8 @@
 // measured functions:
 //
 //   vtd_translation [CASE [TRANSLATIONS]]        hit, miss64m, miss16g; all without arguments
-//   valgrind --tool=callgrind --toggle-collect='measured_unit*' vtd_translation hit 100000
+//   valgrind --tool=callgrind --toggle-collect='*measured_*' vtd_translation CASE N WHICH
+//                                                WHICH: bare, exact or hardware
 //
 // Each translation depends on the one before, so that latency is measured, not throughput.
 #include <fmt/format.h>
@@ -26,10 +27,12 @@ using namespace baton;
 using Word = std::uint64_t;
 
 constexpr Word kAddress = 0x000F'FFFF'FFFF'F000;
-constexpr Word kMemory = Word{48} << 30;
 constexpr Word kIova = Word{1} << 40;
 constexpr Word kRoot = 0x1000, kContexts = 0x2000, kTop = 0x3000, kTables = 0x10'0000;
 constexpr Word kTargets = Word{4} << 30;
+
+// Tables below kTargets, then the pages: clear of the interrupt range.
+constexpr Word memory_for(Word pages) { return kTargets + pages * 4096; }
 
 Word cpu_ns() {
   timespec now{};
@@ -73,14 +76,15 @@ void map_pages(Word pages, Get get, Put put) {
 class Bare {
  public:
   explicit Bare(Word pages)
-      : memory_(static_cast<char*>(::mmap(nullptr, kMemory, PROT_READ | PROT_WRITE,
+      : bytes_(memory_for(pages)),
+        memory_(static_cast<char*>(::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
                                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
     if (memory_ == MAP_FAILED) std::abort();
     map_pages(
         pages, [this](Word at) { return get(at); },
         [this](Word at, Word value) { std::memcpy(memory_ + at, &value, 8); });
   }
-  ~Bare() { ::munmap(memory_, kMemory); }
+  ~Bare() { ::munmap(memory_, bytes_); }
   Bare(const Bare&) = delete;
   Bare& operator=(const Bare&) = delete;
 
@@ -103,13 +107,15 @@ class Bare {
     std::memcpy(&value, memory_ + at, 8);
     return value;
   }
+  Word bytes_;
   char* memory_;
 };
 
 class Unit {
  public:
   Unit(Word pages, iommu_vtd::Caches caches)
-      : unit_(simulation_, memory_, "dmar0", PhysAddr(0xFED9'0000), profile_of(caches),
+      : memory_(memory_for(pages)),
+        unit_(simulation_, memory_, "dmar0", PhysAddr(0xFED9'0000), profile_of(caches),
               [](std::uint64_t, std::uint32_t) {}) {
     const auto get = [this](Word at) { return memory_.load<Word>(PhysAddr(at)); };
     const auto put = [this](Word at, Word value) { memory_.store(PhysAddr(at), value); };
@@ -144,7 +150,7 @@ class Unit {
     return profile;
   }
   sim::Simulation simulation_{1};
-  sim::PhysicalMemory memory_{kMemory};
+  sim::PhysicalMemory memory_;
   iommu_vtd::RemappingUnit unit_;
 };
 
@@ -218,13 +224,30 @@ void measure(const Case& what, Word count) {
       exact.misses, bounded.misses);
 }
 
+// One measured function alone, for callgrind.
+void measure_alone(const Case& what, Word count, const std::string& which) {
+  if (which == "bare") {
+    fmt::print("{:x}\n", measured_bare(what, count, Bare(what.pages)));
+  } else {
+    Unit unit(what.pages,
+              which == "exact" ? iommu_vtd::Caches::kExact : iommu_vtd::Caches::kHardware);
+    // Once for memory and tables of the program itself, then from empty caches.
+    loop(what, count, [&](Word iova) { return unit.translate(iova); });
+    if (!what.one_page) unit.forget();
+    unit.misses = 0;
+    const Word sum = measured_unit(what, count, unit);
+    fmt::print("{:x}, {} reads of tables\n", sum, unit.misses);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string wanted = argc > 1 ? argv[1] : "";
   const Word count = argc > 2 ? std::strtoull(argv[2], nullptr, 0) : 1'000'000;
   for (const Case& each : kCases) {
-    if (wanted.empty() || wanted == each.name) measure(each, count);
+    if (!wanted.empty() && wanted != each.name) continue;
+    argc > 3 ? measure_alone(each, count, argv[3]) : measure(each, count);
   }
   return 0;
 }

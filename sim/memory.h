@@ -66,6 +66,16 @@ class PhysicalMemory {
     return {base_ + address.page_base().value(), kPageSize};
   }
 
+  // The value at an address that is a multiple of its size, if its page holds bytes of its own
+  // already: nothing is made, nothing checked twice. Null: use load().
+  template <class T>
+  const std::byte* find(PhysAddr address) const {
+    static_assert(kPageSize % sizeof(T) == 0);
+    return address.value() < size_ && states_[address.page_number()] == kReal
+               ? base_ + address.value()
+               : nullptr;
+  }
+
   // Copies across page boundaries are fine; the range must lie inside memory.
   void read(PhysAddr address, std::span<std::byte> to);
   void write(PhysAddr address, std::span<const std::byte> from);

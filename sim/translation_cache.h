@@ -55,11 +55,7 @@ class TranslationCache {
   }
 
   void insert(const CacheKey& key, const Value& value) {
-    if (capacity_ == 0) {
-      return;
-    }
-    std::size_t at = bucket(key);
-    for (std::uint32_t i = heads_[at]; i != 0; i = nodes_[i].next) {
+    for (std::uint32_t i = heads_[bucket(key)]; i != 0; i = nodes_[i].next) {
       if (nodes_[i].key == key) {
         ++changes_;
         nodes_[i].value = value;
@@ -67,13 +63,19 @@ class TranslationCache {
         return;
       }
     }
-    if (count_ == capacity_) {
-      if (!bounded_) {
+    insert_new(key, value);
+  }
+
+  // A key that find() has just not found.
+  void insert_new(const CacheKey& key, const Value& value) {
+    std::size_t at = bucket(key);
+    if (count_ == capacity_) [[unlikely]] {
+      if (!bounded_ || capacity_ == 0) {
         return;
       }
       erase(oldest_);
       at = bucket(key);
-    } else if (count_ == buckets_ && buckets_ < heads_.size()) {
+    } else if (count_ == buckets_ && buckets_ < heads_.size()) [[unlikely]] {
       use_buckets(2 * buckets_);
       at = bucket(key);
     }

@@ -19,6 +19,11 @@ class Iotlb {
     cache_.insert(tag, iova, mapping.level, mapping);
   }
 
+  // An address for which find() has just found nothing.
+  void insert_new(std::uint64_t tag, std::uint64_t iova, const Mapping& mapping) {
+    cache_.insert_new(tag, iova, mapping.level, mapping);
+  }
+
   void clear() { cache_.clear(); }
   // Every entry with such a tag whose page intersects the range, of page sizes up to `highest`.
   void invalidate(TagMask tags, Range range = {}, unsigned highest = kEveryLevel) {

@@ -32,6 +32,12 @@ class LevelCache {
     cache_.insert(key(tag, iova, level), value);
   }
 
+  // An address for which find() has just found nothing.
+  void insert_new(std::uint64_t tag, std::uint64_t iova, unsigned level, const Value& value) {
+    levels_ |= 1U << level;
+    cache_.insert_new(key(tag, iova, level), value);
+  }
+
   void clear() {
     cache_.clear();
     levels_ = 0;

@@ -17,34 +17,40 @@ class RecentTranslations {
   const Translation* find(const Core& core, const pci::MemoryRequest& request) const {
     const Entry& entry = entries_[slot(request)];
     const bool same = entry.changes == core.changes && entry.page == request.address >> 12 &&
-                      entry.who == who(request) && fits(request);
+                      entry.requester == request.requester && entry.write == request.write &&
+                      request.type == pci::AddressType::kUntranslated &&
+                      entry.has_pasid == request.pasid.has_value() &&
+                      (!entry.has_pasid || entry.pasid == *request.pasid) && fits(request);
     return same ? &entry.answer : nullptr;
   }
 
   void remember(const Core& core, const pci::MemoryRequest& request, const Translation& answer) {
     if (core.profile.caches == Caches::kExact && answer.allowed && answer.misses == 0 &&
         request.type == pci::AddressType::kUntranslated && fits(request)) {
-      entries_[slot(request)] = {core.changes, request.address >> 12, who(request), answer};
-      entries_[slot(request)].answer.address = PhysAddr(answer.address.page_base());
+      Entry& entry = entries_[slot(request)];
+      entry = {.changes = core.changes,
+               .page = request.address >> 12,
+               .pasid = request.pasid.value_or(Pasid()),
+               .requester = request.requester,
+               .has_pasid = request.pasid.has_value(),
+               .write = request.write,
+               .answer = answer};
+      entry.answer.address = PhysAddr(answer.address.page_base());
     }
   }
 
  private:
-  struct Entry {
+  struct alignas(128) Entry {
     std::uint64_t changes = 0;  // Core::changes starts above it
     std::uint64_t page = 0;
-    std::uint64_t who = 0;
+    Pasid pasid;
+    Bdf requester;
+    bool has_pasid = false;
+    bool write = false;
     Translation answer;
   };
   static constexpr std::size_t kEntries = 256;
 
-  // Everything that the answer depends on beside the page. Untranslated requests alone are
-  // remembered.
-  static std::uint64_t who(const pci::MemoryRequest& request) {
-    const std::uint64_t pasid = request.pasid ? std::uint64_t{request.pasid->value()} << 1 | 1 : 0;
-    return pasid << 32 | std::uint64_t{request.requester.value()} << 8 |
-           static_cast<std::uint64_t>(request.type) << 1 | (request.write ? 1 : 0);
-  }
   static std::size_t slot(const pci::MemoryRequest& request) {
     return (request.address >> 12 ^ request.requester.value()) % kEntries;
   }

@@ -1,6 +1,9 @@
 // Composition of a unit and its command registers [VT-d 11.4.4].
 #include "model/iommu_vtd/remapping_unit.h"
 
+#include <cstring>
+
+#include "model/iommu_vtd/common_request.h"
 #include "model/iommu_vtd/core.h"
 #include "model/iommu_vtd/dma_remapping.h"
 #include "model/iommu_vtd/event_message.h"
@@ -38,6 +41,8 @@ class RemappingUnit::State {
     state->connect(port_);
     return state;
   }
+
+  Translation translate(const pci::MemoryRequest& request);
 
   void connect(DeviceTlbPort* port) {
     port_ = port;
@@ -267,19 +272,32 @@ void RemappingUnit::mmio_write(std::uint64_t offset, unsigned width, std::uint64
   }
 }
 
+// What nothing has changed about, then the commonest, then step by step.
 Translation RemappingUnit::translate(const pci::MemoryRequest& request) {
-  if (const Translation* recent = state_->recent_.find(state_->core_, request)) {
-    Translation translation = *recent;
+  State& state = *state_;
+  if (const Translation* recent = state.recent_.find(state.core_, request)) [[likely]] {
+    Translation translation;
+    std::memcpy(&translation, recent, sizeof translation);
     translation.address = translation.address + (request.address & (sim::kPageSize - 1));
     return translation;
   }
-  const DmaRemapping::Outcome outcome = state_->dma_.process(request);
-  state_->recent_.remember(state_->core_, request, outcome.translation);
-  if (!outcome.translation.allowed) {
-    state_->publish_fault(request.requester, request.address & ~std::uint64_t{0xFFF},
-                          outcome.translation.fault_reason, request.write, outcome.recorded);
+  return state.translate(request);
+}
+
+Translation RemappingUnit::State::translate(const pci::MemoryRequest& request) {
+  Translation result;
+  if (!translate_common(core_, request, result)) {
+    const DmaRemapping::Outcome outcome = dma_.process(request);
+    result = outcome.translation;
+    if (!result.allowed) {
+      publish_fault(request.requester, request.address & ~std::uint64_t{0xFFF}, result.fault_reason,
+                    request.write, outcome.recorded);
+    }
   }
-  return outcome.translation;
+  if (result.misses == 0) {
+    recent_.remember(core_, request, result);
+  }
+  return result;
 }
 
 void RemappingUnit::connect(DeviceTlbPort* port) { state_->connect(port); }

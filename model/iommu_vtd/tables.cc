@@ -1,7 +1,5 @@
 #include "model/iommu_vtd/tables.h"
 
-#include <algorithm>
-
 namespace baton::iommu_vtd {
 
 namespace {
@@ -61,18 +59,9 @@ std::optional<Reason> check_context_entry(const Profile& profile, const Entry128
   return std::nullopt;
 }
 
-DomainId domain_of(const Profile& profile, const Entry128& context) {
-  const std::uint64_t mask = (std::uint64_t{1} << profile.domain_id_bits()) - 1;
-  return DomainId(static_cast<std::uint16_t>(context.get(context_entry::kDid) & mask));
-}
-
 SecondStage second_stage_of(const Entry128& context) {
   return {.table = context.address(context_entry::kSsptptr),
           .width = static_cast<unsigned>(context.get(context_entry::kAw))};
-}
-
-unsigned input_bits(const Profile& profile, unsigned width) {
-  return std::min(30 + 9 * width, profile.guest_address_bits());
 }
 
 bool is_leaf(std::uint64_t entry, unsigned level) {

@@ -5,6 +5,7 @@
 // Not modelled: the posted format of an interrupt remapping entry.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <expected>
@@ -161,7 +162,10 @@ std::expected<Entry128, Reason> read_context_entry(sim::PhysicalMemory& memory,
 // Present, reserved bits, translation type, address width, in this order. nullopt: good.
 std::optional<Reason> check_context_entry(const Profile& profile, const Entry128& context);
 
-DomainId domain_of(const Profile& profile, const Entry128& context);
+inline DomainId domain_of(const Profile& profile, const Entry128& context) {
+  const std::uint64_t mask = (std::uint64_t{1} << profile.domain_id_bits()) - 1;
+  return DomainId(static_cast<std::uint16_t>(context.get(context_entry::kDid) & mask));
+}
 
 // Which second-stage tables, and how they are used.
 struct SecondStage {
@@ -174,7 +178,9 @@ struct SecondStage {
 SecondStage second_stage_of(const Entry128& context);
 
 // Bits of input address that tables of this width translate.
-unsigned input_bits(const Profile& profile, unsigned width);
+inline unsigned input_bits(const Profile& profile, unsigned width) {
+  return std::min(30 + 9 * width, profile.guest_address_bits());
+}
 
 // The bits that must be 0 in a second-stage entry of each level, once it points at a table, once at
 // a page: what the capabilities of the unit leave reserved.

@@ -29,7 +29,9 @@ void check_all(unsigned steps) {
   const auto caches = GENERATE(Caches::kExact, Caches::kHardware);
   const unsigned hits = steps / (caches == Caches::kExact ? 50 : 150);
   SECTION("legacy mode") {
-    const auto counts = run({.seed = 0x1234'5678, .caches = caches}, steps);
+    const bool without = GENERATE(false, true);
+    const auto counts =
+        run({.seed = 0x1234'5678, .without_paging_caches = without, .caches = caches}, steps);
     CHECK(counts.reasons.at(0) > steps / 12);
     CHECK(counts.hits > hits);
     CHECK(counts.reasons.size() > 6);

@@ -14,6 +14,7 @@ struct WorldOptions {
   bool scalable = false;
   std::uint64_t calm = 1;  // how much rarer what faults is
   bool forgetful = false;  // software leaves invalidations out for a while
+  bool without_paging_caches = false;
   iommu_vtd::Caches caches = iommu_vtd::Caches::kExact;
   iommu_vtd::Erratum erratum = iommu_vtd::Erratum::kNone;
 };
@@ -22,11 +23,14 @@ inline iommu_vtd::Profile profile_of(const WorldOptions& options) {
   iommu_vtd::Profile profile = iommu_vtd::sapphire_rapids();
   profile.caches = options.caches;
   profile.erratum = options.erratum;
+  if (options.without_paging_caches) profile.paging_cache_entries = 0;
+  if (options.caches == iommu_vtd::Caches::kHardware && !options.without_paging_caches) {
+    profile.paging_cache_entries = 12;
+  }
   if (options.caches == iommu_vtd::Caches::kHardware) {
     profile.context_cache_entries = 2;
     profile.pasid_cache_entries = 2;
     profile.iotlb_entries = 24;
-    profile.paging_cache_entries = 12;
     profile.interrupt_cache_entries = 4;
   }
   return profile;
