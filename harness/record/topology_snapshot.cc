@@ -41,7 +41,7 @@ std::string owner_of(const std::map<std::string, std::string, std::less<>>& owne
 
 class Taker {
  public:
-  Taker(const TopologyOwners& owners) : owners_(owners) {}
+  explicit Taker(const TopologyOwners& owners) : owners_(owners) {}
 
   TopologySnapshot take(const pci::Fabric& fabric) {
     for (const auto& root : fabric.root_buses()) {

@@ -88,6 +88,10 @@ Details memfd(RawMemory memory, std::uint64_t data) {
                   {"seals", fmt::format("{:#x}", memory.u32(data + 16))},
                   {"flags", fmt::format("{:#x}", memory.u32(data + 20))},
                   {"number of folios", std::to_string(folios)}};
+  if (folios > memory.pages()) {
+    details.emplace_back("problem", "more folios than RAM has pages");
+    return details;
+  }
   Details runs = FolioRuns(memory, folios).read(memory.u64(data + 32), memory.u32(data + 40));
   details.insert(details.end(), runs.begin(), runs.end());
   return details;

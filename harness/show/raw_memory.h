@@ -17,6 +17,8 @@ class RawMemory {
     return address != 0 && memory_.contains(PhysAddr(address), length);
   }
 
+  std::uint64_t pages() const { return memory_.size() / sim::kPageSize; }
+
   // `width` bytes from an address for which has() is true.
   std::uint64_t number(std::uint64_t address, unsigned width) const {
     std::uint64_t value = 0;

@@ -76,6 +76,21 @@ TEST_CASE("what cannot be read is a problem, each with its sentence") {
   CHECK(read_luo(handover.memory, {"LUO", PhysAddr(kPage), 31}).problems.size() == 1);
 }
 
+TEST_CASE("a record that claims more folios than there are pages is not followed") {
+  Handover handover;
+  handover.text(3 * kPage + 16, std::string_view("memfd-v2\0\0", 10));
+  handover.memory.store(PhysAddr(3 * kPage + 16 + 48), 5 * kPage);
+  handover.memory.store(PhysAddr(5 * kPage + 24), std::uint64_t{1} << 40);
+  handover.memory.store(PhysAddr(5 * kPage + 32), 6 * kPage);  // a chunk that names itself
+  handover.memory.store(PhysAddr(5 * kPage + 40), std::uint32_t{0xFFFFFFFF});
+  handover.memory.store(PhysAddr(6 * kPage), 6 * kPage);
+  const LuoView view = handover.read();
+  const Details& details = view.sessions.at(0).files.at(0).details;
+  CHECK(details.back().second == "more folios than RAM has pages");
+  handover.memory.store(PhysAddr(5 * kPage + 24), std::uint64_t{64});
+  CHECK(handover.read().sessions.at(0).files.at(0).details.back().first == "problem");
+}
+
 TEST_CASE("a chain of setup_data may end anywhere") {
   sim::PhysicalMemory memory(16 * kPage);
   CHECK(read_setup_data(memory, {}).entries.empty());
