@@ -37,16 +37,40 @@ void add_run(CLI::App& app, Options& options) {
   run->add_option("--seed", options.seed, "seed of every random stream")
       ->type_name("N")
       ->capture_default_str();
-  run->add_option("--report", options.reports, "KIND=FILE; kind: json; FILE - is stdout")
+  run->add_option("--report", options.reports, "junit, ktap, github, markdown, sarif, json")
       ->type_name("KIND=FILE")
       ->allow_extra_args(false);
-  run->add_option("--trace", options.trace, "trace for ui.perfetto.dev; a folder if several run")
+  run->add_option("--trace", options.trace, "for ui.perfetto.dev; a folder if several run")
       ->type_name("FILE");
-  run->add_option("--log", options.logs,
-                  "KIND=FILE; kind: config (every configuration access, as JSON lines)")
+  run->add_option("--log", options.logs, "config: each configuration access")
       ->type_name("KIND=FILE")
       ->allow_extra_args(false);
-  run->add_flag("-v,--verbose", options.verbose, "tell each run's story, with its log");
+  run->add_option("--set", options.set, "a value beside the scenario, end=2s")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  run->add_option("--filter", options.filter, "only files whose name contains this")
+      ->type_name("NAME");
+  run->add_option("-j,--jobs", options.jobs, "runs at once")
+      ->type_name("N")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  run->add_flag("--fail-fast", options.fail_fast, "stop after the first run that fails");
+  run->add_flag("--check-determinism", options.check_determinism, "run twice, compare each event");
+  run->add_flag("-q,--quiet", options.quiet, "only failures and the summary");
+  run->add_flag("-v,--verbose", options.verbosity, "story and log; -vv every transition");
+}
+
+void add_replay(CLI::App& app, Options& options) {
+  CLI::App* replay = add_command(app, options, Command::kReplay, "replay",
+                                 "Run again what a token stands for, and stop at an event.",
+                                 "replay bt1-0badcafe-0-zzzz",
+                                 "replay bt1-0badcafe-0-zzzz mine.yaml --until 1187");
+  replay->add_option("TOKEN", options.what, "as a failure prints it")->required();
+  replay->add_option("SCENARIO", options.scenarios, "files, folders; else scenarios/ and .");
+  replay->add_option("--until", options.until, "stop after this event, show the state")
+      ->type_name("EVENT");
+  replay->add_flag("--force", options.force, "though the scenario has changed");
+  replay->add_flag("-v,--verbose", options.verbosity, "as of run");
 }
 
 void add_check(CLI::App& app, Options& options) {
@@ -156,12 +180,13 @@ void add_conform(CLI::App& app, Options& options) {
       "conform vtd tests/conformance/data/vtd_vectors.json.gz", "conform vtd -v vectors.json");
   conform->add_option("SUITE", options.what, "vtd: vectors of a VT-d remapping unit")->required();
   conform->add_option("FILE", options.files, "records, JSON or gzip of it")->required();
-  conform->add_flag("-v,--verbose", options.verbose, "show every field that differs");
+  conform->add_flag("-v,--verbose", options.verbosity, "show every field that differs");
 }
 
 // Every command, in the order in which the program's help shows them.
 void add_commands(CLI::App& app, Options& options) {
   add_run(app, options);
+  add_replay(app, options);
   add_check(app, options);
   add_show(app, options);
   add_lists(app, options);

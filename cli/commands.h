@@ -14,10 +14,13 @@ namespace baton::cli {
 struct Output {
   std::ostream& data;
   std::ostream& human;
-  bool data_is_terminal = false;  // a person reads `data`: headings are welcome
+  bool data_is_terminal = false;   // a person reads `data`: headings are welcome
+  bool human_is_terminal = false;  // progress can be shown on one line
+  bool ci = false;                 // continuous integration: progress now and then
 };
 
 int run_command(const Options& options, Output output, const std::function<bool()>& interrupted);
+int replay_command(const Options& options, Output output, const std::function<bool()>& interrupted);
 int check_command(const Options& options, Output output);
 int list_command(const Options& options, Output output);
 int explain_command(const Options& options, Output output);

@@ -29,7 +29,7 @@ int conform_vtd(const Options& options, Output output) {
     output.human << "nothing selected: no vector there\n";
     return kNothing;
   }
-  output.data << report.text(options.verbose);
+  output.data << report.text(options.verbosity > 0);
   return report.failed() ? kFailed : kHeld;
 }
 

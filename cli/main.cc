@@ -53,7 +53,8 @@ int main(int argc, char** argv) {
   if (parsed.done) return parsed.exit_code;
   try {
     return baton::cli::run_program(parsed.options,
-                                   {std::cout, std::cerr, isatty(STDOUT_FILENO) == 1},
+                                   {std::cout, std::cerr, isatty(STDOUT_FILENO) == 1,
+                                    isatty(STDERR_FILENO) == 1, std::getenv("CI") != nullptr},
                                    [] { return interrupted != 0; });
   } catch (const std::exception& error) {
     return report_bug(error.what());

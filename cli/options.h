@@ -11,6 +11,7 @@ namespace baton::cli {
 enum class Command {
   kNone,
   kRun,
+  kReplay,
   kCheck,
   kList,
   kExplain,
@@ -26,11 +27,20 @@ struct Options {
   Command command = Command::kNone;
   std::vector<std::string> scenarios;  // files or folders
   std::uint64_t seed = 0;
-  bool verbose = false;
+  int verbosity = 0;  // -v: story and log; -vv: every transition
+  bool quiet = false;
+  unsigned jobs = 1;
+  bool fail_fast = false;
+  bool check_determinism = false;
+  bool disturb_second_run = false;  // by a test of the determinism check
+  std::string filter;               // of file names
+  std::vector<std::string> set;     // KEY=VALUE
+  std::uint64_t until = 0;          // of replay: the event; 0 is none
+  bool force = false;
   bool expand = false;
   std::vector<std::string> reports;  // kind=file
   std::string trace;                 // file or folder
-  std::string what;                  // of list, explain, new, completion, conform
+  std::string what;                  // of list, explain, new, completion, replay, conform
   std::vector<std::string> files;    // of conform
   std::string value;                 // the second word of explain
   std::string format;                // of check, schema and show

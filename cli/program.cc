@@ -9,6 +9,8 @@ int run_program(const Options& options, Output output, const std::function<bool(
   switch (options.command) {
     case Command::kRun:
       return run_command(options, output, interrupted);
+    case Command::kReplay:
+      return replay_command(options, output, interrupted);
     case Command::kCheck:
       return check_command(options, output);
     case Command::kList:

@@ -2,69 +2,46 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
+#include <algorithm>
+#include <map>
+#include <mutex>
 #include <optional>
-#include <utility>
+#include <span>
 
+#include "cli/batch.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/progress.h"
+#include "cli/report_files.h"
 #include "cli/run_logs.h"
+#include "cli/run_outcome.h"
 #include "cli/trace_output.h"
-#include "harness/report/json_report.h"
 #include "harness/report/text_report.h"
+#include "harness/report/token.h"
+#include "harness/run/determinism.h"
 #include "harness/run/host_builder.h"
 #include "harness/run/run.h"
 #include "harness/trace/trace_observer.h"
+#include "sim/check.h"
 
 namespace baton::cli {
 namespace {
 
-struct ReportRequest {
-  std::string kind;
-  std::string file;
-};
-
-std::optional<std::vector<ReportRequest>> parse_reports(const std::vector<std::string>& texts,
-                                                        std::ostream& human) {
-  std::vector<ReportRequest> result;
-  for (const std::string& text : texts) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string::npos || equals + 1 == text.size()) {
-      human << fmt::format("--report {}: KIND=FILE is expected, for example json=out.json\n", text);
-      return std::nullopt;
-    }
-    ReportRequest request{text.substr(0, equals), text.substr(equals + 1)};
-    if (request.kind != "json") {
-      human << fmt::format("--report {}: unknown kind \"{}\"; kinds: json\n", text, request.kind);
-      return std::nullopt;
-    }
-    result.push_back(std::move(request));
-  }
-  return result;
-}
-
-bool write_report(const ReportRequest& request, const std::string& text, Output output) {
-  if (request.file == "-") {
-    output.data << text << std::flush;
-    return static_cast<bool>(output.data);
-  }
-  std::ofstream stream(request.file, std::ios::binary | std::ios::trunc);
-  stream << text << std::flush;
-  if (!stream) {
-    output.human << fmt::format("cannot write \"{}\"\n", request.file);
-    return false;
-  }
-  output.human << fmt::format("wrote {}\n", request.file);
-  return true;
+std::vector<std::string> select(const Options& options) {
+  std::vector<std::string> files = select_scenarios(options.scenarios);
+  std::erase_if(files, [&options](const std::string& file) {
+    return file.find(options.filter) == std::string::npos;
+  });
+  return files;
 }
 
 // All scenarios, or nothing after their errors have been printed.
 std::optional<std::vector<harness::Loaded>> load_all(const std::vector<std::string>& files,
-                                                     std::ostream& human) {
+                                                     const Options& options, std::ostream& human) {
   std::vector<harness::Loaded> loaded;
   bool good = true;
   for (const std::string& file : files) {
-    loaded.push_back(harness::check_scenario(file));
+    loaded.push_back(harness::check_scenario(file, options.set));
     if (!loaded.back().good()) {
       human << loaded.back().errors();
       good = false;
@@ -74,64 +51,190 @@ std::optional<std::vector<harness::Loaded>> load_all(const std::vector<std::stri
   return loaded;
 }
 
-int verdict(const std::vector<harness::RunResult>& results) {
-  int code = kHeld;
-  for (const harness::RunResult& result : results) {
-    if (result.interrupted) return kInterrupted;
-    if (!result.passed()) code = kFailed;
+// What one batch of runs is made with, and what comes out beside the results.
+class Runner {
+ public:
+  Runner(const Options& options, Output output, const std::function<bool()>& interrupted,
+         RunLogs& logs)
+      : options_(options), output_(output), interrupted_(interrupted), logs_(logs) {
+    detail_ = static_cast<harness::Detail>(std::clamp(options.verbosity, 0, 2));
   }
-  return code;
-}
+
+  int run(const std::vector<harness::Loaded>& scenarios, std::span<const ReportRequest> requests,
+          const std::vector<std::string>& traces) {
+    story_ = !options_.quiet && (options_.verbosity > 0 || scenarios.size() == 1);
+    Progress progress(output_.human, progress_mode(), scenarios.size());
+    Batch batch;
+    batch.count = scenarios.size();
+    batch.jobs = options_.jobs;
+    batch.fail_fast = options_.fail_fast;
+    batch.interrupted = interrupted_;
+    batch.run = [&](std::size_t index) {
+      return run_one(scenarios[index], index, requests, !traces.empty());
+    };
+    std::size_t index = 0;
+    batch.waiting = [&progress] { progress.show(); };
+    batch.done = [&](const harness::RunResult& result) {
+      progress.clear();
+      progress.count(result);
+      tell(result, index);
+      if (!traces.empty()) {
+        traced_ = write_trace(traces[index], take_trace(index), output_.human) && traced_;
+      }
+      ++index;
+      progress.show();
+    };
+    const std::vector<harness::RunResult> results = run_batch(batch);
+    progress.clear();
+    output_.human << harness::format_summary(results);
+    // A user who interrupts still gets what there is.
+    const bool logged = logs_.close(output_);
+    const bool written = write_reports(requests, results, output_) && logged;
+    return exit_code(results, differences_.empty(), written && traced_,
+                     results.size() < scenarios.size() && interrupted_());
+  }
+
+ private:
+  ProgressMode progress_mode() const {
+    if (options_.quiet) return ProgressMode::kNone;
+    if (output_.human_is_terminal) return ProgressMode::kTerminal;
+    return output_.ci ? ProgressMode::kLines : ProgressMode::kNone;
+  }
+
+  // On any thread.
+  harness::RunResult run_one(const harness::Loaded& scenario, std::size_t index,
+                             std::span<const ReportRequest> requests, bool trace) {
+    harness::RunOptions run_options;
+    run_options.seed = options_.seed;
+    run_options.keep_log = detail_ == harness::Detail::kLog;
+    if (detail_ == harness::Detail::kTransitions) run_options.keep_transitions = SIZE_MAX;
+    for (const ReportRequest& request : requests) {
+      run_options.keep_transitions =
+          std::max(run_options.keep_transitions, request.kind->transitions);
+    }
+    run_options.interrupted = interrupted_;
+    harness::TraceObserver observer;
+    if (trace) run_options.observers.push_back(&observer);
+    for (harness::RunObserver* log : logs_.observers()) run_options.observers.push_back(log);
+    harness::RunResult result = run_guarded(scenario, run_options.seed, [&] {
+      return options_.check_determinism ? run_twice(scenario, run_options, index)
+                                        : harness::run_scenario(scenario, run_options);
+    });
+    const std::scoped_lock lock(mutex_);
+    if (trace) traces_[index] = observer.bytes();
+    return result;
+  }
+
+  harness::RunResult run_twice(const harness::Loaded& scenario, harness::RunOptions first,
+                               std::size_t index) {
+    harness::RunOptions second;
+    second.seed = first.seed;
+    if (options_.disturb_second_run) {
+      second.perturb = [](sim::Simulation& simulation) {
+        simulation.fold(simulation.add_actor("disturbance"), "test", 1);
+      };
+    }
+    second.interrupted = first.interrupted;
+    harness::DeterminismCheck check = harness::check_determinism(scenario, first, second);
+    const std::scoped_lock lock(mutex_);
+    if (check.difference) differences_[index] = *check.difference;
+    return std::move(check.result);
+  }
+
+  void tell(const harness::RunResult& result, std::size_t index) {
+    if (story_) {
+      output_.human << harness::format_story(result, detail_);
+    } else if (!options_.quiet) {
+      output_.human << harness::format_line(result);
+    }
+    const std::string failures = harness::format_failures(result);
+    if (!failures.empty()) output_.human << "\n" << failures << "\n";
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = differences_.find(index); found != differences_.end()) {
+      output_.human << "\n" << result.file << "\n" << found->second << "\n";
+    } else if (options_.check_determinism && !options_.quiet && !result.interrupted) {
+      output_.human << fmt::format("  deterministic: {} events twice\n", result.events);
+    }
+    output_.human << std::flush;
+  }
+
+  std::string take_trace(std::size_t index) {
+    const std::scoped_lock lock(mutex_);
+    return std::move(traces_[index]);
+  }
+
+  const Options& options_;
+  Output output_;
+  const std::function<bool()>& interrupted_;
+  RunLogs& logs_;
+  harness::Detail detail_ = harness::Detail::kFigures;
+  bool story_ = false;
+  bool traced_ = true;
+  std::mutex mutex_;  // over what runs leave beside their results
+  std::map<std::size_t, std::string> traces_;
+  std::map<std::size_t, std::string> differences_;
+};
 
 }  // namespace
+
+harness::RunResult run_guarded(const harness::Loaded& scenario, std::uint64_t seed,
+                               const std::function<harness::RunResult()>& run) {
+  try {
+    return run();
+  } catch (const sim::BugError& error) {
+    harness::RunResult result;
+    result.file = scenario.file;
+    result.text = scenario.text;
+    result.title = scenario.scenario.title;
+    result.seed = seed;
+    result.digest = harness::scenario_digest(scenario);
+    result.overrides = scenario.overrides;
+    result.token = harness::format_token({result.digest, seed, scenario.overrides});
+    result.bug = error.what();
+    return result;
+  }
+}
+
+int exit_code(std::span<const harness::RunResult> results, bool deterministic, bool written,
+              bool cut_short) {
+  const auto any = [&results](auto what) { return std::ranges::any_of(results, what); };
+  if (any([](const harness::RunResult& result) { return !result.bug.empty(); })) return kBug;
+  if (!deterministic) return kNotDeterministic;
+  if (cut_short || any([](const harness::RunResult& result) { return result.interrupted; })) {
+    return kInterrupted;
+  }
+  if (!written) return kNotWritten;
+  return std::ranges::all_of(results, &harness::RunResult::passed) ? kHeld : kFailed;
+}
 
 int run_command(const Options& options, Output output, const std::function<bool()>& interrupted) {
   const auto requests = parse_reports(options.reports, output.human);
   if (!requests) return kUsage;
-  const std::vector<std::string> files = select_scenarios(options.scenarios);
+  const std::vector<std::string> files = select(options);
   if (files.empty()) {
-    output.human << "nothing selected: no .yaml file there\n";
+    output.human << (options.filter.empty()
+                         ? std::string("nothing selected: no .yaml file there\n")
+                         : fmt::format("nothing selected: no scenario's name contains \"{}\"\n",
+                                       options.filter));
     return kNothing;
   }
-  const auto scenarios = load_all(files, output.human);
+  const auto scenarios = load_all(files, options, output.human);
   if (!scenarios) return kUsage;
-  std::optional<std::vector<std::string>> traces;
+  std::vector<std::string> traces;
   if (!options.trace.empty()) {
-    traces = trace_files(options.trace, files, output.human);
-    if (!traces) return kUsage;
+    const auto names = trace_files(options.trace, files, output.human);
+    if (!names) return kUsage;
+    traces = *names;
   }
+  // A log is one stream of all runs, in their order.
+  if (!options.logs.empty() && options.jobs > 1) {
+    output.human << "--log and --jobs do not go together: a log is written while a run goes on\n";
+    return kUsage;
+  }
+  if (!writable(*requests, output.human)) return kNotWritten;
   RunLogs logs;
   if (const auto wrong = logs.open(options.logs, output)) return *wrong;
-
-  // One run is told as a story, several as a line each.
-  const bool story = options.verbose || files.size() == 1;
-  std::vector<harness::RunResult> results;
-  for (const harness::Loaded& scenario : *scenarios) {
-    harness::RunOptions run_options;
-    run_options.seed = options.seed;
-    run_options.keep_log = options.verbose;
-    run_options.interrupted = interrupted;
-    harness::TraceObserver trace;
-    if (traces) run_options.observers.push_back(&trace);
-    for (harness::RunObserver* log : logs.observers()) run_options.observers.push_back(log);
-    results.push_back(harness::run_scenario(scenario, run_options));
-    const harness::RunResult& result = results.back();
-    output.human << (story ? harness::format_story(result, options.verbose)
-                           : harness::format_line(result));
-    const std::string failures = harness::format_failures(result);
-    if (!failures.empty()) output.human << "\n" << failures;
-    output.human << std::flush;
-    if (traces && !write_trace((*traces)[results.size() - 1], trace.bytes(), output.human)) {
-      return kNotWritten;
-    }
-    if (result.interrupted) break;
-  }
-  output.human << harness::format_summary(results);
-  if (!logs.close(output)) return kNotWritten;
-  for (const ReportRequest& request : *requests) {
-    if (!write_report(request, harness::format_json(results), output)) return kNotWritten;
-  }
-  return verdict(results);
+  return Runner(options, output, interrupted, logs).run(*scenarios, *requests, traces);
 }
 
 }  // namespace baton::cli

@@ -38,8 +38,14 @@ void Simulation::dispatch(Event& event) {
   phase_ = event.phase_;
   const ActorId actor = event.actor_;
   if (phase_ != Phase::kCheck) {
+    const std::uint64_t payload = event.payload();
     fingerprint_.add(now_.ps(), static_cast<std::uint8_t>(phase_), actors_[actor.index].hash,
-                     event.kind_.hash, event.payload());
+                     event.kind_.hash, payload);
+    // What two runs are compared by, event for event.
+    if (log_.enabled(LogLevel::kDebug)) [[unlikely]] {
+      log_.write(LogLevel::kDebug, actors_[actor.index].name, "event {} {} {:#x}",
+                 fingerprint_.count(), event.kind_.name, payload);
+    }
   }
   dispatching_ = true;
   const std::string_view kind = event.kind_.name;

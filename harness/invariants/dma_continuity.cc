@@ -42,6 +42,7 @@ class DmaContinuity final : public Checker {
  private:
   struct Flow {
     sim::Time last;            // completed request
+    std::uint64_t event = 0;   // and its number
     std::uint64_t queued = 0;  // descriptors in the device
     bool stalled = false;      // the current stall has been reported
   };
@@ -62,17 +63,18 @@ class DmaContinuity final : public Checker {
       check_stall(device, *found);
     }
     found->last = watch_.now();
+    found->event = watch_.event();
     found->stalled = false;
   }
 
   void refused(const pci::RequestDone& seen, const WatchedDevice& device) {
     if (!want()) return;
-    std::vector<ChainLink> chain = watch_.milestones();
+    Evidence evidence{watch_.milestones(), {}, &seen.function};
     report(fmt::format("{} of {}, {} of {} bytes at iova {:#x}", seen.function.name(), device.vm,
                        seen.request.write ? "write" : "read", seen.request.length,
                        seen.request.address),
            "the request arrives", fmt::format("refused: {}", seen.completion.stopped_at),
-           std::move(chain));
+           std::move(evidence));
   }
 
   void check_stall(const WatchedDevice& device, Flow& flow) {
@@ -86,11 +88,14 @@ class DmaContinuity final : public Checker {
     for (const ChainLink& link : watch_.milestones()) {
       if (link.time >= flow.last) chain.push_back(link);
     }
-    chain.insert(chain.begin(), {flow.last, fmt::format("{} completes a request and has more work",
-                                                        device.function->name())});
+    chain.insert(chain.begin(),
+                 {flow.last,
+                  fmt::format("{} completes a request and has more work", device.function->name()),
+                  flow.event});
     report(fmt::format("{} of {}", device.function->name(), device.vm),
            fmt::format("a completed request at least every {}", sim::to_string(device.stall_bound)),
-           fmt::format("none for {}", sim::to_string(gap)), std::move(chain));
+           fmt::format("none for {}", sim::to_string(gap)),
+           Evidence{std::move(chain), {}, device.function});
   }
 
   void on_reset(const pci::FunctionReset& seen) {
@@ -103,7 +108,7 @@ class DmaContinuity final : public Checker {
         report(fmt::format("{} of {}", seen.function.name(), device.vm),
                "no reset of a preserved function",
                seen.kind == pci::ResetKind::kFunctionLevel ? "function level reset" : "reset",
-               watch_.milestones());
+               Evidence{watch_.milestones(), {}, &seen.function});
       }
     }
     found->queued = 0;
@@ -115,14 +120,18 @@ class DmaContinuity final : public Checker {
     checked();
     if (!want()) return;
     report(fmt::format("{} of {}", seen.function.name(), device->vm), "it goes on",
-           fmt::format("it halts for good, error {:#x}", seen.code), watch_.milestones());
+           fmt::format("it halts for good, error {:#x}", seen.code),
+           Evidence{watch_.milestones(), {}, &seen.function});
   }
 
   void on_phase(const linux::PhaseEntered& seen) {
     look();
     if (seen.phase != linux::RunPhase::kFreeze) return;
     // Stalls count from the freeze on.
-    for (Flow& flow : flows_) flow.last = watch_.now();
+    for (Flow& flow : flows_) {
+      flow.last = watch_.now();
+      flow.event = watch_.event();
+    }
   }
 
   void look() {

@@ -47,11 +47,15 @@ class DmaIntegrity final : public Checker {
       report(subject(seen),
              meant ? fmt::format("it reaches {:#x}, as at the freeze", meant->value())
                    : "an address that was mapped at the freeze",
-             fmt::format("it reaches {:#x}", seen.completion.address.value()),
-             watch_.history().tell(seen.completion.address.page_base()));
+             fmt::format("it reaches {:#x}", seen.completion.address.value()), about(seen));
       return;
     }
     if (!seen.request.write) check_pattern(seen);
+  }
+
+  Evidence about(const pci::RequestDone& seen) const {
+    const PhysAddr page = seen.completion.address.page_base();
+    return {watch_.history().tell(page), watch_.history().ledger(page), &seen.function};
   }
 
   // Memory that a later kernel was given reads as a pattern that no guest writes.
@@ -67,7 +71,7 @@ class DmaIntegrity final : public Checker {
       if (!want()) return;
       report(subject(seen), "the guest's bytes",
              fmt::format("memory that was overwritten when kernel {} took it", generation),
-             watch_.history().tell(seen.completion.address.page_base()));
+             about(seen));
       return;
     }
   }

@@ -32,7 +32,7 @@ class Isolation final : public Checker {
     if (seen.completion.destination == pci::Destination::kInterrupt) return;
     checked();
     if (seen.completion.destination == pci::Destination::kFunction) {
-      if (want()) report_stray(seen, "another function", {});
+      if (want()) report_stray(seen, "another function", {}, {});
       return;
     }
     const char* owner = watch_.history().owner(seen.completion.address);
@@ -43,7 +43,8 @@ class Isolation final : public Checker {
                  guest_memory       ? "memory of another guest"
                  : owner == nullptr ? "free memory"
                                     : fmt::format("kernel memory: {}", owner),
-                 watch_.history().tell(seen.completion.address.page_base()));
+                 watch_.history().tell(seen.completion.address.page_base()),
+                 watch_.history().ledger(seen.completion.address.page_base()));
   }
 
   // A guest that has not given its account yet has no device at work.
@@ -55,13 +56,13 @@ class Isolation final : public Checker {
   }
 
   void report_stray(const pci::RequestDone& seen, std::string_view whose,
-                    std::vector<ChainLink> chain) {
+                    std::vector<ChainLink> chain, std::vector<StateChange> changes) {
     report(fmt::format("{} {} of {} bytes at iova {:#x}", seen.function.name(),
                        seen.request.write ? "write" : "read", seen.request.length,
                        seen.request.address),
            "memory of its guest",
            fmt::format("it reaches {}, which is {}", page_name(seen.completion.address), whose),
-           std::move(chain));
+           Evidence{std::move(chain), std::move(changes), &seen.function});
   }
 };
 

@@ -63,8 +63,12 @@ class MemoryNotReused final : public Checker {
       report(page_name(range.start), fmt::format("kernel {} keeps it: {}", generation, why),
              fmt::format("released to its page allocator, {} in one run ({} in all)",
                          count_text(pages), pages_in(lost)),
-             watch_.history().tell(range.start));
+             about(range.start));
     }
+  }
+
+  Evidence about(PhysAddr page) const {
+    return {watch_.history().tell(page), watch_.history().ledger(page), nullptr};
   }
 
   static std::string count_text(std::uint64_t pages) {
@@ -78,8 +82,7 @@ class MemoryNotReused final : public Checker {
     if (taken.empty() || !want()) return;
     report(page_name(taken.front().start),
            "it stays what it was until the finish: a preserved device can reach it",
-           fmt::format("{} by kernel {}", what, generation),
-           watch_.history().tell(taken.front().start));
+           fmt::format("{} by kernel {}", what, generation), about(taken.front().start));
   }
 
   PageSet reachable_;

@@ -29,6 +29,22 @@ std::string_view verb(linux::LedgerEvent event) {
   return "?";
 }
 
+std::string_view state_after(linux::LedgerEvent event) {
+  switch (event) {
+    case linux::LedgerEvent::kCreated:
+      return "created";
+    case linux::LedgerEvent::kPreserved:
+      return "preserved";
+    case linux::LedgerEvent::kUnpreserved:
+      return "no longer preserved";
+    case linux::LedgerEvent::kRestored:
+      return "restored";
+    case linux::LedgerEvent::kFinished:
+      return "finished";
+  }
+  return "?";
+}
+
 }  // namespace
 
 // What the kernels call the memory of a memfd.
@@ -64,7 +80,7 @@ void PageHistory::cut(sim::PhysRange range) {
 void PageHistory::on_allocated(const linux::PagesAllocated& seen) {
   cut(seen.range);
   const std::uint64_t first = seen.range.start.page_number();
-  const Span span{end_page(seen.range), seen.owner, seen.generation, simulation_.now()};
+  const Span span{end_page(seen.range), seen.owner, seen.generation, simulation_.now(), event()};
   // Neighbours that one owner took at one instant are one span.
   const auto after = spans_.lower_bound(first);
   if (after != spans_.begin()) {
@@ -92,7 +108,7 @@ void PageHistory::on_released(const linux::MemoryReleased& seen) {
     const std::uint64_t last = spans_.rbegin()->second.end * sim::kPageSize;
     if (last > from) cut({PhysAddr(from), last - from});
   }
-  releases_.push_back({simulation_.now(), seen.generation, std::move(kept)});
+  releases_.push_back({simulation_.now(), seen.generation, std::move(kept), event()});
 }
 
 void PageHistory::on_ledger(const linux::LedgerEntry& seen) {
@@ -112,7 +128,8 @@ void PageHistory::on_ledger(const linux::LedgerEntry& seen) {
       return;
     }
   }
-  records_.push_back({simulation_.now(), seen.generation, seen.event, seen.what, seen.pages});
+  records_.push_back(
+      {simulation_.now(), seen.generation, seen.event, seen.what, seen.pages, event()});
 }
 
 // Folios come one by one; neighbours of one file are one entry. A page that was another file's
@@ -152,7 +169,7 @@ std::optional<PageHistory::MadeFor> PageHistory::made_for(PhysAddr page) const {
 }
 
 void PageHistory::on_jump(const host::KernelJumped& seen) {
-  jumps_.push_back({simulation_.now(), seen.from_generation, preserved_});
+  jumps_.push_back({simulation_.now(), seen.from_generation, preserved_, event()});
   preserved_.clear();
 }
 
@@ -177,25 +194,65 @@ std::vector<ChainLink> PageHistory::tell(PhysAddr page) const {
   std::vector<ChainLink> links;
   for (const Record& record : records_) {
     if (!record.pages.contains(page)) continue;
-    links.push_back({record.time, fmt::format("kernel {} {} it: {}", record.generation,
-                                              verb(record.event), record.what)});
+    links.push_back(
+        {record.time,
+         fmt::format("kernel {} {} it: {}", record.generation, verb(record.event), record.what),
+         record.number});
   }
   for (const Jump& jump : jumps_) {
-    links.push_back({jump.time, fmt::format("kernel {} ends; the page {} preserved", jump.from,
-                                            jump.preserved.contains(page) ? "is" : "is NOT")});
+    links.push_back({jump.time,
+                     fmt::format("kernel {} ends; the page {} preserved", jump.from,
+                                 jump.preserved.contains(page) ? "is" : "is NOT"),
+                     jump.event});
   }
   for (const Release& release : releases_) {
     // That the first kernel found it free tells nothing.
     if (release.generation == 0 || release.kept.contains(page)) continue;
     links.push_back({release.time,
-                     fmt::format("kernel {} gives it to its page allocator", release.generation)});
+                     fmt::format("kernel {} gives it to its page allocator", release.generation),
+                     release.event});
   }
   if (const Span* span = span_at(page)) {
-    links.push_back({span->since, fmt::format("kernel {} hands it out: {}", span->generation,
-                                              span->owner == nullptr ? "?" : span->owner)});
+    links.push_back({span->since,
+                     fmt::format("kernel {} hands it out: {}", span->generation,
+                                 span->owner == nullptr ? "?" : span->owner),
+                     span->event});
   }
   std::ranges::stable_sort(links, {}, &ChainLink::time);
   return links;
+}
+
+std::vector<StateChange> PageHistory::ledger(PhysAddr page) const {
+  struct State {
+    sim::Time time;
+    std::string text;
+  };
+  std::vector<State> states;
+  for (const Record& record : records_) {
+    if (!record.pages.contains(page)) continue;
+    states.push_back({record.time, fmt::format("kernel {}: {}, {}", record.generation, record.what,
+                                               state_after(record.event))});
+  }
+  for (const Jump& jump : jumps_) {
+    states.push_back({jump.time, jump.preserved.contains(page) ? "no kernel: preserved"
+                                                               : "no kernel: not preserved"});
+  }
+  for (const Release& release : releases_) {
+    if (release.kept.contains(page)) continue;
+    states.push_back({release.time, fmt::format("kernel {}: free", release.generation)});
+  }
+  if (const Span* span = span_at(page)) {
+    states.push_back({span->since, fmt::format("kernel {}: {}", span->generation,
+                                               span->owner == nullptr ? "?" : span->owner)});
+  }
+  std::ranges::stable_sort(states, {}, &State::time);
+  std::vector<StateChange> changes;
+  for (std::size_t i = 1; i < states.size(); ++i) {
+    changes.push_back(
+        {fmt::format("page {:#x} at {}", page.page_base().value(), sim::to_string(states[i].time)),
+         states[i - 1].text, states[i].text});
+  }
+  return changes;
 }
 
 }  // namespace baton::harness

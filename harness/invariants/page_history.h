@@ -44,6 +44,8 @@ class PageHistory {
 
   // The page's life up to now, oldest first.
   std::vector<ChainLink> tell(PhysAddr page) const;
+  // The same as a ledger: whose the page was, step by step.
+  std::vector<StateChange> ledger(PhysAddr page) const;
 
  private:
   struct Span {
@@ -51,6 +53,7 @@ class PageHistory {
     const char* owner;
     unsigned generation;
     sim::Time since;
+    std::uint64_t event;
   };
   struct Folios {
     std::uint64_t end;  // one past the last page
@@ -62,16 +65,19 @@ class PageHistory {
     linux::LedgerEvent event;
     const char* what;
     sim::PhysRange pages;
+    std::uint64_t number;  // of the event
   };
   struct Release {
     sim::Time time;
     unsigned generation;
     PageSet kept;
+    std::uint64_t event;
   };
   struct Jump {
     sim::Time time;
     unsigned from;
     PageSet preserved;
+    std::uint64_t event;
   };
 
   void on_allocated(const linux::PagesAllocated& seen);
@@ -84,6 +90,7 @@ class PageHistory {
   // Makes span borders at the range's ends and removes what lies between.
   void cut(sim::PhysRange range);
   const Span* span_at(PhysAddr page) const;
+  std::uint64_t event() const { return simulation_.fingerprint().count(); }
 
   sim::Simulation& simulation_;
   std::map<std::uint64_t, Span> spans_;     // by first page

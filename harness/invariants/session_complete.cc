@@ -49,15 +49,15 @@ class SessionComplete final : public Checker {
   void on_file(const linux::SessionFileChanged& seen) {
     checked();
     if (!watch_.jumped()) return;
-    progress_.push_back({watch_.now(), fmt::format("file {} ({}) of session \"{}\": {}", seen.token,
-                                                   seen.compatible, seen.session, seen.state)});
+    progress_.push_back(watch_.link(fmt::format("file {} ({}) of session \"{}\": {}", seen.token,
+                                                seen.compatible, seen.session, seen.state)));
   }
 
   // What user space was refused after the jump is why a session stays open.
   void on_error(const linux::SystemCallFailed& seen) {
     if (!watch_.jumped()) return;
-    progress_.push_back({watch_.now(), fmt::format("{}: {} fails with {}", seen.process, seen.call,
-                                                   linux::name(seen.error))});
+    progress_.push_back(watch_.link(
+        fmt::format("{}: {} fails with {}", seen.process, seen.call, linux::name(seen.error))));
   }
 
   bool halted_ = false;

@@ -52,7 +52,11 @@ class TranslationEqual final : public Checker {
     }
     report(fmt::format("{} of {}, iova {:#x}", device.function->name(), device.vm, address.value()),
            fmt::format("as at the freeze: {}", text(before.find(address))),
-           fmt::format("after {}: {}", when, text(now.find(address))), chain(before, now));
+           fmt::format("after {}: {}", when, text(now.find(address))),
+           Evidence{chain(before, now),
+                    {{fmt::format("iova {:#x}", address.value()), text(before.find(address)),
+                      text(now.find(address))}},
+                    device.function});
   }
 
   static std::string text(const std::optional<PhysAddr>& address) {

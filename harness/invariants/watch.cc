@@ -143,7 +143,7 @@ const Mapping& Watch::at_freeze(const pci::Function& function) const {
   return at_freeze_[order_.at(&function)];
 }
 
-void Watch::milestone(std::string text) { milestones_.push_back({now(), std::move(text)}); }
+void Watch::milestone(std::string text) { milestones_.push_back(link(std::move(text))); }
 
 // A reboot hook with nothing preserved promises nothing.
 void Watch::begin_handover() {
@@ -174,9 +174,28 @@ void Watch::on_phase(const linux::PhaseEntered& seen) {
 
 void Checker::report(std::string subject, std::string expected, std::string seen,
                      std::vector<ChainLink> chain) {
-  chain.push_back({watch_.now(), fmt::format("{}: {}", subject, seen)});
-  watch_.findings().report({std::string(id()), watch_.now(), std::move(subject),
-                            std::move(expected), std::move(seen), std::move(chain)});
+  report(std::move(subject), std::move(expected), std::move(seen),
+         Evidence{std::move(chain), {}, nullptr});
+}
+
+void Checker::report(std::string subject, std::string expected, std::string seen,
+                     Evidence evidence) {
+  Violation violation;
+  violation.id = id();
+  violation.time = watch_.now();
+  violation.event = watch_.event();
+  violation.at_end = watch_.ended();
+  violation.chain = std::move(evidence.chain);
+  violation.chain.push_back(watch_.link(fmt::format("{}: {}", subject, seen)));
+  violation.changes = std::move(evidence.changes);
+  if (evidence.device != nullptr) {
+    violation.device = fmt::format("{} at {}", evidence.device->name(),
+                                   sim::to_string(evidence.device->location()));
+  }
+  violation.subject = std::move(subject);
+  violation.expected = std::move(expected);
+  violation.seen = std::move(seen);
+  watch_.findings().report(std::move(violation));
 }
 
 bool Checker::want() {

@@ -61,12 +61,20 @@ class Watch {
 
   sim::Simulation& simulation() { return world_.simulation; }
   sim::Time now() const { return world_.simulation.now(); }
+  // The number of the event under way; it counts as the fingerprint does.
+  std::uint64_t event() const { return world_.simulation.fingerprint().count(); }
+  // A cause that happens now.
+  ChainLink link(std::string text) const { return {now(), std::move(text), event()}; }
   host::Machine& machine() { return world_.machine; }
   const std::vector<WatchedDevice>& devices() const { return world_.devices; }
   const WatchedDevice* device(const pci::Function& function) const;
   Findings& findings() { return findings_; }
   const Findings& findings() const { return findings_; }
   const PageHistory& history() const { return history_; }
+
+  // No event comes any more: what checkers say now is about the end.
+  void end() { ended_ = true; }
+  bool ended() const { return ended_; }
 
   // From a freeze with something preserved to the finish of it, over the jump.
   bool handover() const { return handover_; }
@@ -106,6 +114,7 @@ class Watch {
   World world_;
   Findings findings_;
   PageHistory history_;
+  bool ended_ = false;
   bool handover_ = false;
   bool jumped_ = false;
   std::map<std::string, std::set<std::uint64_t>, std::less<>> files_;  // tokens by open session
@@ -116,6 +125,13 @@ class Watch {
   std::vector<Mapping> at_freeze_;                     // by index of the device
   std::vector<ChainLink> milestones_;
   sim::Duration longest_stall_;
+};
+
+// What speaks for a violation beside its sentence.
+struct Evidence {
+  std::vector<ChainLink> chain;
+  std::vector<StateChange> changes;
+  const pci::Function* device = nullptr;
 };
 
 // One invariant: looks at observations and reports to the findings.
@@ -134,6 +150,7 @@ class Checker {
   void checked() { ++checks_; }
   void report(std::string subject, std::string expected, std::string seen,
               std::vector<ChainLink> chain);
+  void report(std::string subject, std::string expected, std::string seen, Evidence evidence);
   // Counts it; false when enough are kept, so that no text need be made.
   bool want();
 

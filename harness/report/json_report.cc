@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "harness/report/cases.h"
+#include "harness/report/json_text.h"
 #include "harness/scenario/invariant_rows.h"
 
 namespace baton::harness {
@@ -39,12 +41,20 @@ json::value verdict_value(const InvariantVerdict& verdict) {
 
 json::value violation_value(const Violation& violation) {
   const auto link_value = [](const ChainLink& link) -> json::value {
-    return json::object{{"time_ps", link.time.ps()}, {"text", link.text}};
+    return json::object{{"event", link.event}, {"time_ps", link.time.ps()}, {"text", link.text}};
   };
-  return json::object{
-      {"id", violation.id},           {"time_ps", violation.time.ps()},
-      {"subject", violation.subject}, {"expected", violation.expected},
-      {"seen", violation.seen},       {"chain", array_of(violation.chain, link_value)}};
+  const auto change_value = [](const StateChange& change) -> json::value {
+    return json::object{{"what", change.what}, {"before", change.before}, {"after", change.after}};
+  };
+  return json::object{{"id", violation.id},
+                      {"event", violation.event},
+                      {"time_ps", violation.time.ps()},
+                      {"device", violation.device},
+                      {"subject", violation.subject},
+                      {"expected", violation.expected},
+                      {"seen", violation.seen},
+                      {"chain", array_of(violation.chain, link_value)},
+                      {"changes", array_of(violation.changes, change_value)}};
 }
 
 json::value measurement_value(const Measurement& measurement) {
@@ -59,8 +69,31 @@ json::value measurement_value(const Measurement& measurement) {
 json::value expectation_value(const ExpectationOutcome& outcome) {
   return json::object{{"expectation", outcome.expectation.text},
                       {"line", outcome.expectation.at.line},
+                      {"column", outcome.expectation.at.column},
                       {"met", outcome.met},
                       {"seen", outcome.seen}};
+}
+
+std::string_view word(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kMet:
+      return "met";
+    case Outcome::kFailed:
+      return "failed";
+    case Outcome::kUnknown:
+      return "unknown";
+    case Outcome::kBug:
+      break;
+  }
+  return "bug";
+}
+
+json::value case_value(const Case& one) {
+  return json::object{{"name", one.name},
+                      {"id", one.id},
+                      {"outcome", word(one.outcome)},
+                      {"title", one.title},
+                      {"details", one.details}};
 }
 
 json::value standing_value(const StandingCount& count) {
@@ -71,8 +104,12 @@ json::value run_value(const RunResult& result) {
   return json::object{{"scenario", result.file},
                       {"title", result.title},
                       {"seed", result.seed},
+                      {"digest", result.digest},
+                      {"token", result.token},
+                      {"set", array_of(result.overrides, text_value)},
                       {"passed", result.passed()},
                       {"interrupted", result.interrupted},
+                      {"bug", result.bug},
                       {"host", result.host},
                       {"kernels", array_of(result.kernels, text_value)},
                       {"end_ps", result.end.ps()},
@@ -84,44 +121,15 @@ json::value run_value(const RunResult& result) {
                       {"measurements", array_of(result.measurements, measurement_value)},
                       {"guests", array_of(result.guests, text_value)},
                       {"expectations", array_of(result.expectations, expectation_value)},
+                      {"cases", array_of(cases_of(result), case_value)},
                       {"standing", array_of(result.standings, standing_value)},
                       {"notes", array_of(result.notes, text_value)}};
-}
-
-// One member or element a line; Boost.JSON itself writes everything on one.
-void write(std::string& out, const json::value& value, std::size_t depth) {
-  const std::string inner((depth + 1) * 2, ' ');
-  const std::string outer(depth * 2, ' ');
-  if (value.is_object() && !value.get_object().empty()) {
-    const char* before = "{\n";
-    for (const auto& [key, member] : value.get_object()) {
-      out += before + inner + json::serialize(json::value(key)) + ": ";
-      write(out, member, depth + 1);
-      before = ",\n";
-    }
-    out += "\n" + outer + "}";
-  } else if (value.is_array() && !value.get_array().empty()) {
-    const char* before = "[\n";
-    for (const json::value& element : value.get_array()) {
-      out += before + inner;
-      write(out, element, depth + 1);
-      before = ",\n";
-    }
-    out += "\n" + outer + "]";
-  } else {
-    out += json::serialize(value);
-  }
 }
 
 }  // namespace
 
 std::string format_json(std::span<const RunResult> results) {
-  const json::value document =
-      json::object{{"baton", kFormatVersion}, {"runs", array_of(results, run_value)}};
-  std::string out;
-  write(out, document, 0);
-  out.push_back('\n');
-  return out;
+  return json_text(json::object{{"baton", kFormatVersion}, {"runs", array_of(results, run_value)}});
 }
 
 }  // namespace baton::harness

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/invariants/violation.h"
+#include "harness/record/transitions.h"
 #include "harness/scenario/scenario.h"
 #include "sim/time.h"
 
@@ -51,11 +52,21 @@ struct LogRow {
   std::string text;
 };
 
+// A defect that the scenario switches on, where it says so.
+struct DefectPlace {
+  std::string id;
+  Position at;
+};
+
 struct RunResult {
   std::string file;
   std::string text;  // of the scenario, for quoting
   std::string title;
   std::uint64_t seed = 0;
+  std::string digest;                  // of scenario and dump, 8 hexadecimal digits
+  std::string token;                   // for baton replay
+  std::vector<std::string> overrides;  // KEY=VALUE, set beside the scenario
+  std::vector<DefectPlace> defects;
   std::string host;                  // "switch.lspci (9 functions), dsa0 at 6a:01.0, 64GiB"
   std::vector<std::string> kernels;  // "0: vision", "1: vision, defects memfd-skip-folio"
   std::vector<PhaseRow> phases;
@@ -71,12 +82,16 @@ struct RunResult {
   std::uint64_t events = 0;
   std::string fingerprint;
   bool interrupted = false;
+  bool stopped = false;            // at RunOptions::until_event: not judged
+  std::vector<std::string> state;  // of the machine, when stopped
+  std::string bug;                 // what a failed check of baton said; the run has no verdict then
+  TransitionLog transitions;       // when asked for
 
   bool passed() const {
     for (const ExpectationOutcome& outcome : expectations) {
       if (!outcome.met) return false;
     }
-    return !interrupted;
+    return !interrupted && !stopped && bug.empty();
   }
 };
 

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "harness/report/cases.h"
+#include "harness/report/failure_report.h"
+#include "harness/report/transition_report.h"
 #include "harness/scenario/invariant_rows.h"
 
 namespace baton::harness {
@@ -14,18 +17,6 @@ constexpr std::string_view kVision =
     "behaviour";
 
 using Out = std::back_insert_iterator<std::string>;
-
-std::string quote_line(std::string_view text, Position at) {
-  for (unsigned line = 1; line < at.line; ++line) {
-    const std::size_t newline = text.find('\n');
-    if (newline == std::string_view::npos) return {};
-    text.remove_prefix(newline + 1);
-  }
-  const std::string_view line = text.substr(0, text.find('\n'));
-  const std::size_t start = at.column == 0 ? 0 : at.column - 1;
-  return fmt::format("  {:4} | {}\n       | {}^\n", at.line, line,
-                     std::string(std::min(start, line.size()), ' '));
-}
 
 void write_phases(Out out, const RunResult& result) {
   fmt::format_to(out, "  {:<10} {:>6} {:>14} {:>14} {:>12} {:>10} {:>8}\n", "phase", "kernel",
@@ -50,76 +41,12 @@ void write_verdicts(Out out, const RunResult& result) {
   }
 }
 
-void write_violation(Out out, const RunResult& result, const Violation& violation) {
-  std::string phase = "?";
-  unsigned kernel = 0;
-  for (const PhaseRow& row : result.phases) {
-    if (row.from <= violation.time) {
-      phase = row.name;
-      kernel = row.generation;
-    }
-  }
-  fmt::format_to(out, "  at        {}, phase {}, kernel {}\n", sim::to_string(violation.time),
-                 phase, kernel);
-  fmt::format_to(out, "  subject   {}\n  expected  {}\n  seen      {}\n", violation.subject,
-                 violation.expected, violation.seen);
-  const char* label = "chain";
-  for (const ChainLink& link : violation.chain) {
-    fmt::format_to(out, "  {:<9} {:>14}  {}\n", label, sim::to_string(link.time), link.text);
-    label = "";
-  }
-  if (const InvariantRow* row = invariant_row(violation.id)) {
-    fmt::format_to(out, "  rule      {} {}\n  more      baton explain {}\n", row->sentence,
-                   row->source, row->id);
-  }
-}
-
-// The first violation of an invariant, as an explained block.
-void write_block(Out out, const RunResult& result, std::string_view head, std::string_view id,
-                 const ExpectationOutcome* outcome) {
-  const InvariantRow* row = invariant_row(id);
-  fmt::format_to(out, "{}  {}  {}", head, id, row == nullptr ? "" : row->sentence);
-  if (outcome != nullptr) {
-    const Position at = outcome->expectation.at;
-    fmt::format_to(out, "  {}:{}:{}\n{}", result.file, at.line, at.column,
-                   quote_line(result.text, at));
-  } else {
-    fmt::format_to(out, "\n");
-  }
-  const auto first = std::ranges::find(result.violations, id, &Violation::id);
-  if (first != result.violations.end()) write_violation(out, result, *first);
-}
-
-std::uint64_t violations_of(const RunResult& result, std::string_view id) {
-  const auto found = std::ranges::find(result.verdicts, id, &InvariantVerdict::id);
-  return found == result.verdicts.end() ? 0 : found->violations;
-}
-
-void write_failure(Out out, const RunResult& result, const ExpectationOutcome& outcome) {
-  const Expectation& expectation = outcome.expectation;
-  bool explained = false;
-  if (expectation.kind == ExpectationKind::kHolds) {
-    for (const std::string& id : expectation.ids) {
-      if (violations_of(result, id) == 0) continue;
-      write_block(out, result, "FAIL", id, &outcome);
-      fmt::format_to(out, "\n");
-      explained = true;
-    }
-  }
-  if (explained) return;
-  const Position at = expectation.at;
-  fmt::format_to(out, "FAIL  {}  {}:{}:{}\n{}  expected  {}\n  seen      {}\n\n", expectation.text,
-                 result.file, at.line, at.column, quote_line(result.text, at), expectation.text,
-                 outcome.seen);
-}
-
 // Violations that the scenario asks for are its lesson and are shown too.
 void write_lessons(Out out, const RunResult& result) {
   for (const ExpectationOutcome& outcome : result.expectations) {
     if (outcome.expectation.kind != ExpectationKind::kViolates || !outcome.met) continue;
     for (const std::string& id : outcome.expectation.ids) {
-      fmt::format_to(out, "\n");
-      write_block(out, result, "violated, as expected:", id, nullptr);
+      fmt::format_to(out, "\n{}", format_lesson(result, id));
     }
   }
 }
@@ -129,10 +56,17 @@ std::size_t met(const RunResult& result) {
       std::ranges::count_if(result.expectations, &ExpectationOutcome::met));
 }
 
+const char* word_for(const RunResult& result) {
+  if (result.passed()) return "ok";
+  if (!result.bug.empty()) return "BUG";
+  if (result.interrupted) return "INTERRUPTED";
+  return result.stopped ? "STOPPED" : "FAILED";
+}
+
 void write_closing(Out out, const RunResult& result) {
   fmt::format_to(out, "  {}  {} of {} expectations  {} events  {} simulated\n",
-                 result.passed() ? "passed" : "FAILED", met(result), result.expectations.size(),
-                 result.events, sim::to_string(result.end));
+                 result.passed() ? "passed" : word_for(result), met(result),
+                 result.expectations.size(), result.events, sim::to_string(result.end));
   fmt::format_to(out, "  fingerprint {}\n", result.fingerprint);
 }
 
@@ -172,18 +106,23 @@ std::string format_line(const RunResult& result) {
     if (measurement.id == "guest_pause") pause = format_measurement(measurement);
   }
   return fmt::format("{:<6} {:<44} {} of {} expectations  guest pause {}  fingerprint {}\n",
-                     result.passed() ? "ok" : "FAILED", result.file, met(result),
-                     result.expectations.size(), pause.empty() ? "none" : pause,
-                     result.fingerprint.substr(0, 8));
+                     word_for(result), result.file, met(result), result.expectations.size(),
+                     pause.empty() ? "none" : pause, result.fingerprint.substr(0, 8));
 }
 
-std::string format_story(const RunResult& result, bool verbose) {
+std::string format_story(const RunResult& result, Detail detail) {
   std::string text;
   Out out(text);
   fmt::format_to(out, "{}\n{}\n", result.title, kVision);
-  fmt::format_to(out, "  scenario  {}  seed {}\n  host      {}\n  kernels   {}\n\n", result.file,
-                 result.seed, result.host, fmt::join(result.kernels, "; "));
-  if (verbose) {
+  fmt::format_to(out, "  scenario  {}  seed {}  digest {}\n  host      {}\n  kernels   {}\n",
+                 result.file, result.seed, result.digest, result.host,
+                 fmt::join(result.kernels, "; "));
+  for (const std::string& set : result.overrides) fmt::format_to(out, "  set       {}\n", set);
+  fmt::format_to(out, "\n");
+  if (detail == Detail::kTransitions) {
+    fmt::format_to(out, "{}\n{}\n", format_legend(),
+                   format_transitions(result.transitions, SIZE_MAX));
+  } else if (detail == Detail::kLog) {
     for (const LogRow& row : result.log) fmt::format_to(out, "  {}\n", row.text);
     if (!result.log.empty()) fmt::format_to(out, "\n");
   }
@@ -213,21 +152,22 @@ std::string format_story(const RunResult& result, bool verbose) {
 
 std::string format_failures(const RunResult& result) {
   std::string text;
-  Out out(text);
-  for (const ExpectationOutcome& outcome : result.expectations) {
-    if (!outcome.met) write_failure(out, result, outcome);
-  }
-  if (!text.empty()) {
-    fmt::format_to(out, "  again     baton run {} --seed {}\n", result.file, result.seed);
+  for (const Case& one : cases_of(result)) {
+    if (one.outcome != Outcome::kFailed && one.outcome != Outcome::kBug) continue;
+    if (!text.empty()) text += "\n";
+    text += one.details;
   }
   return text;
 }
 
 std::string format_summary(std::span<const RunResult> results) {
   const auto passed = std::ranges::count_if(results, &RunResult::passed);
-  const auto failed = static_cast<std::ptrdiff_t>(results.size()) - passed;
-  return fmt::format("{} {}: {} ok, {} failed\n", results.size(),
-                     results.size() == 1 ? "run" : "runs", passed, failed);
+  const auto unknown = std::ranges::count_if(
+      results, [](const RunResult& result) { return result.interrupted || result.stopped; });
+  const auto failed = static_cast<std::ptrdiff_t>(results.size()) - passed - unknown;
+  return fmt::format("{} {}: {} ok, {} failed{}\n", results.size(),
+                     results.size() == 1 ? "run" : "runs", passed, failed,
+                     unknown == 0 ? "" : fmt::format(", {} interrupted", unknown));
 }
 
 }  // namespace baton::harness

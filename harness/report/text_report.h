@@ -2,6 +2,7 @@
 // failure.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -12,9 +13,12 @@ namespace baton::harness {
 // "ok    scenarios/quickstart.yaml  4 of 4 expectations  ..."
 std::string format_line(const RunResult& result);
 
-// Phases, DMA, verdicts, measurements, standing, fingerprint; then what was violated. `verbose`
-// adds the log.
-std::string format_story(const RunResult& result, bool verbose);
+// How much the story tells beside the figures: nothing, the log of kernels and processes, or every
+// architectural transition.
+enum class Detail : std::uint8_t { kFigures, kLog, kTransitions };
+
+// Phases, DMA, verdicts, measurements, standing, fingerprint; then what was violated.
+std::string format_story(const RunResult& result, Detail detail);
 
 // One block per expectation that was not met.
 std::string format_failures(const RunResult& result);

@@ -153,10 +153,13 @@ BuiltHost build_host(sim::Simulation& simulation, Loaded& loaded) {
   return built;
 }
 
-Loaded check_scenario(const std::string& file) { return check(load_scenario(file)); }
+Loaded check_scenario(const std::string& file, std::vector<std::string> overrides) {
+  return check(load_scenario(file, std::move(overrides)));
+}
 
-Loaded check_scenario_text(std::string file, std::string text, const std::string& folder) {
-  return check(parse_scenario(std::move(file), std::move(text), folder));
+Loaded check_scenario_text(std::string file, std::string text, const std::string& folder,
+                           std::vector<std::string> overrides) {
+  return check(parse_scenario(std::move(file), std::move(text), folder, std::move(overrides)));
 }
 
 }  // namespace baton::harness

@@ -23,8 +23,9 @@ BuiltHost build_host(sim::Simulation& simulation, Loaded& loaded);
 
 // Everything that can be known to be wrong before the first event: parses, validates, builds the
 // host once.
-Loaded check_scenario(const std::string& file);
+Loaded check_scenario(const std::string& file, std::vector<std::string> overrides = {});
 // As above, for text at hand.
-Loaded check_scenario_text(std::string file, std::string text, const std::string& folder);
+Loaded check_scenario_text(std::string file, std::string text, const std::string& folder,
+                           std::vector<std::string> overrides = {});
 
 }  // namespace baton::harness

@@ -57,7 +57,8 @@ std::optional<sim::Time> Operator::next() const {
 void Operator::type() {
   const ScriptStep& step = script_[typed_++];
   std::string line(name(step.action));
-  if (step.action == Action::kLiveUpdate) {
+  // Each step has its own answer to a refusal; the two that preserve have a use for it.
+  if (step.action == Action::kLiveUpdate || step.action == Action::kPreserve) {
     line += fmt::format(" on_refusal={}", words(step.on_refusal));
   }
   last_typed_ = watch_.now();

@@ -8,6 +8,7 @@
 #include "harness/invariants/guest_memory.h"
 #include "harness/invariants/watch.h"
 #include "harness/report/text_report.h"
+#include "harness/report/token.h"
 #include "harness/run/host_builder.h"
 #include "harness/run/judge.h"
 #include "harness/run/operator.h"
@@ -26,14 +27,6 @@ constexpr sim::Duration kTail = sim::Duration::milliseconds(200);
 // How long a step may take: a boot and user space take a good second.
 constexpr sim::Duration kStepLimit = sim::Duration::seconds(5);
 
-vmm::OnRefusal refusal_of(const Scenario& scenario) {
-  if (scenario.script.empty()) return vmm::OnRefusal::kStop;
-  return static_cast<vmm::OnRefusal>(scenario.script.front().on_refusal);
-}
-static_assert(static_cast<int>(OnRefusal::kStop) == static_cast<int>(vmm::OnRefusal::kStop));
-static_assert(static_cast<int>(OnRefusal::kShutDownVm) ==
-              static_cast<int>(vmm::OnRefusal::kShutDownVm));
-
 vmm::UserConfig user_config(const Scenario& scenario) {
   vmm::UserConfig config;
   for (const VmSpec& spec : scenario.vms) {
@@ -51,8 +44,10 @@ vmm::UserConfig user_config(const Scenario& scenario) {
     config.next_kernels.push_back(
         {std::min(next, scenario.kernels.size() - 1), scenario.kernel(next).command_line});
   }
-  config.reinject = scenario.kernels.front().config.policies.reinject;
-  config.on_refusal = refusal_of(scenario);
+  config.reinject.clear();
+  for (const KernelSpec& kernel : scenario.kernels) {
+    config.reinject.push_back(kernel.config.policies.reinject);
+  }
   config.auto_restore = std::ranges::none_of(scenario.script, [](const ScriptStep& step) {
     return step.action == Action::kRetrieve || step.action == Action::kFinish;
   });
@@ -100,6 +95,20 @@ std::vector<std::string> kernel_texts(const Scenario& scenario) {
   return result;
 }
 
+std::vector<DefectPlace> defect_places(const Node& root) {
+  std::vector<DefectPlace> result;
+  const auto add = [&result](const Node* list) {
+    if (list == nullptr) return;
+    if (list->kind == Node::Kind::kScalar) result.push_back({list->text, list->at});
+    for (const Node& item : list->items) result.push_back({item.text, item.at});
+  };
+  add(root.find("defects"));
+  if (const Node* kernels = root.find("kernels")) {
+    for (const Node& kernel : kernels->items) add(kernel.find("defects"));
+  }
+  return result;
+}
+
 std::string guest_text(const std::string& vm, const vmm::GuestStatus& status) {
   std::string text = fmt::format(
       "guest {}: {} batches done, {} copied, {} verified, {} words wrong, {} interrupts ({} "
@@ -120,11 +129,23 @@ std::string guest_text(const std::string& vm, const vmm::GuestStatus& status) {
   return text;
 }
 
-// One run. Members are declared so that observers outlive what they observe.
-class Run {
+// Stands for the end of a slice when events are taken one by one. Phase check is no part of the
+// fingerprint.
+class SliceEnd final : public sim::Event {
  public:
-  Run(const Loaded& loaded, const RunOptions& options)
-      : loaded_(loaded), options_(options), simulation_(options.seed) {
+  explicit SliceEnd(sim::ActorId actor) : Event(actor, "slice-end", sim::Phase::kCheck) {}
+
+ private:
+  void fire() override {}
+};
+
+}  // namespace
+
+// One run. Members are declared so that observers outlive what they observe.
+class ScenarioRun::Impl {
+ public:
+  Impl(const Loaded& loaded, RunOptions options)
+      : loaded_(loaded), options_(std::move(options)), simulation_(options_.seed) {
     // The host is built from a copy, because building may add diagnostics; there are none.
     host_ = build_host(simulation_, loaded_);
     BATON_CHECK(loaded_.good(), "a scenario runs that was not checked");
@@ -133,33 +154,69 @@ class Run {
     recorder_ = std::make_unique<Recorder>(*watch_);
     checkers_ = make_checkers(*watch_);
     operator_ = std::make_unique<Operator>(*watch_, scenario().script);
-    for (RunObserver* observer : options.observers) observer->attach(*watch_, scenario());
-    if (options.at_jump) {
+    if (options_.keep_transitions != 0) {
+      transitions_ = std::make_unique<Transitions>(options_.keep_transitions);
+      transitions_->attach(*watch_, scenario());
+    }
+    for (RunObserver* observer : options_.observers) observer->attach(*watch_, scenario());
+    if (options_.at_jump) {
       simulation_.topic<host::KernelJumped>().subscribe([this](const host::KernelJumped& seen) {
         options_.at_jump(host_.machine->memory(), seen.image);
       });
     }
-    if (options.keep_log) {
-      simulation_.log().set_sink([this](const sim::LogLine& line) {
-        result_.log.push_back({line.time, sim::format_line(line)});
-      });
-    }
+    listen();
+    if (options_.perturb) options_.perturb(simulation_);
+    power_on();
   }
 
-  RunResult run() {
-    power_on();
-    play();
-    for (const auto& checker : checkers_) checker->finish();
+  // Plays the script until the run has come to its end.
+  bool advance() {
+    if (until_ && simulation_.now() >= *until_) return false;
+    if (options_.interrupted && options_.interrupted()) {
+      result_.interrupted = true;
+      return false;
+    }
+    sim::Time slice_end = simulation_.now() + kSlice;
+    const auto next = operator_->next();
+    if (next) slice_end = std::min(slice_end, *next);
+    if (until_) slice_end = std::min(slice_end, *until_);
+    run_slice(slice_end);
+    if (result_.stopped) return false;
+    if (next && *next <= simulation_.now()) operator_->type();
+    if (!until_) until_ = end_of_run();
+    return true;
+  }
+
+  RunResult finish() {
+    // A run that was stopped on the way owes nothing yet.
+    if (!result_.stopped) {
+      watch_->end();
+      for (const auto& checker : checkers_) checker->finish();
+    }
     recorder_->finish();
     for (RunObserver* observer : options_.observers) observer->finish();
     describe();
+    if (result_.stopped) result_.state = state();
     measure();
     judge(result_, scenario(), checkers_, watch_->findings());
     return std::move(result_);
   }
 
+  const sim::Fingerprint& fingerprint() const { return simulation_.fingerprint(); }
+
  private:
   const Scenario& scenario() const { return loaded_.scenario; }
+
+  void listen() {
+    if (!options_.keep_log && !options_.on_event) return;
+    if (options_.on_event) simulation_.log().set_level(sim::LogLevel::kDebug);
+    simulation_.log().set_sink([this](const sim::LogLine& line) {
+      if (options_.on_event) options_.on_event(simulation_.fingerprint().count(), line);
+      if (options_.keep_log && line.level != sim::LogLevel::kDebug) {
+        result_.log.push_back({line.time, sim::format_line(line)});
+      }
+    });
+  }
 
   void power_on() {
     const linux::Init init = vmm::make_init(user_config(scenario()));
@@ -172,22 +229,20 @@ class Run {
         scenario().kernel(0).command_line);
   }
 
-  // Plays the script until the run has come to its end.
-  void play() {
-    std::optional<sim::Time> until;
-    while (!until || simulation_.now() < *until) {
-      if (options_.interrupted && options_.interrupted()) {
-        result_.interrupted = true;
+  // Runs to `end`, or to the event at which the run shall stop.
+  void run_slice(sim::Time end) {
+    // A line of the script can be due since before its time was known.
+    if (options_.until_event == 0 || end < simulation_.now()) return simulation_.run_until(end);
+    SliceEnd slice_end(simulation_.add_actor("slice"));
+    simulation_.schedule_at(slice_end, end);
+    while (slice_end.scheduled()) {
+      if (simulation_.fingerprint().count() >= options_.until_event) {
+        result_.stopped = true;
         return;
       }
-      sim::Time slice_end = simulation_.now() + kSlice;
-      const auto next = operator_->next();
-      if (next) slice_end = std::min(slice_end, *next);
-      if (until) slice_end = std::min(slice_end, *until);
-      simulation_.run_until(slice_end);
-      if (next && *next <= simulation_.now()) operator_->type();
-      if (!until) until = end_of_run();
+      simulation_.step();
     }
+    simulation_.run_until(end);
   }
 
   std::optional<sim::Time> end_of_run() {
@@ -216,11 +271,42 @@ class Run {
     return reset ? kStepLimit + host_.machine->timing().platform_reset : kStepLimit;
   }
 
+  // What a run that was stopped shows of the machine.
+  std::vector<std::string> state() {
+    std::vector<std::string> lines;
+    for (const WatchedDevice& device : watch_->devices()) {
+      const pci::Function& function = *device.function;
+      const Mapping mapping = walk_mapping(*host_.machine, function);
+      std::uint64_t bytes = 0;
+      for (const MappedRun& run : mapping.runs) bytes += run.length;
+      lines.push_back(
+          fmt::format("device {} of {} at {}: requester {}, bus master {}, memory decode {}, D{}; "
+                      "reaches {} in "
+                      "{} runs",
+                      function.name(), device.vm, sim::to_string(function.location()),
+                      sim::to_string(function.requester_id()), function.bus_master() ? "on" : "off",
+                      function.memory_enabled() ? "on" : "off", function.power_state(),
+                      format_bytes(bytes), mapping.runs.size()));
+    }
+    for (const std::string& session : watch_->pending_sessions()) {
+      lines.push_back(fmt::format("session \"{}\": preserved, not finished", session));
+    }
+    lines.push_back(!watch_->handover() ? "no handover is under way"
+                    : watch_->jumped()  ? "a handover is under way, after the jump"
+                                        : "a handover is under way, before the jump");
+    return lines;
+  }
+
   void describe() {
     result_.file = loaded_.file;
     result_.text = loaded_.text;
     result_.title = scenario().title;
     result_.seed = options_.seed;
+    result_.digest = scenario_digest(loaded_);
+    result_.token = format_token({result_.digest, options_.seed, loaded_.overrides});
+    result_.overrides = loaded_.overrides;
+    result_.defects = defect_places(loaded_.root);
+    if (transitions_) result_.transitions = transitions_->take();
     result_.host = host_text(scenario(), host_);
     result_.kernels = kernel_texts(scenario());
     result_.phases = recorder_->phases();
@@ -258,20 +344,34 @@ class Run {
   }
 
   Loaded loaded_;
-  const RunOptions& options_;
+  RunOptions options_;
   RunResult result_;
+  std::optional<sim::Time> until_;  // the end, once it is known
   sim::Simulation simulation_;
   std::unique_ptr<Watch> watch_;
   std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<Transitions> transitions_;
   std::vector<std::unique_ptr<Checker>> checkers_;
   std::unique_ptr<Operator> operator_;
   BuiltHost host_;
 };
 
-}  // namespace
+ScenarioRun::ScenarioRun(const Loaded& loaded, RunOptions options)
+    : impl_(std::make_unique<Impl>(loaded, std::move(options))) {}
+
+ScenarioRun::~ScenarioRun() = default;
+
+bool ScenarioRun::advance() { return impl_->advance(); }
+
+RunResult ScenarioRun::finish() { return impl_->finish(); }
+
+const sim::Fingerprint& ScenarioRun::fingerprint() const { return impl_->fingerprint(); }
 
 RunResult run_scenario(const Loaded& loaded, const RunOptions& options) {
-  return Run(loaded, options).run();
+  ScenarioRun run(loaded, options);
+  while (run.advance()) {
+  }
+  return run.finish();
 }
 
 }  // namespace baton::harness

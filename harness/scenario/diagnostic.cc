@@ -29,12 +29,20 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 void Diagnostics::add(Problem problem, Position at, std::string message, std::string caret_note,
                       std::string help) {
-  list_.push_back({problem, at, std::move(message), std::move(caret_note), std::move(help), {}});
+  OtherFile file;
+  if (at.source != 0 && at.source <= sources_.size()) file = sources_[at.source - 1];
+  list_.push_back(
+      {problem, at, std::move(message), std::move(caret_note), std::move(help), std::move(file)});
 }
 
 void Diagnostics::add_in_file(Problem problem, OtherFile file, Position at, std::string message,
                               std::string help) {
   list_.push_back({problem, at, std::move(message), {}, std::move(help), std::move(file)});
+}
+
+unsigned Diagnostics::add_source(std::string name, std::string text) {
+  sources_.push_back({std::move(name), std::move(text)});
+  return static_cast<unsigned>(sources_.size());
 }
 
 bool Diagnostics::structural() const {
@@ -46,8 +54,8 @@ bool Diagnostics::structural() const {
 std::vector<Diagnostic> Diagnostics::sorted() const {
   std::vector<Diagnostic> result = list_;
   std::ranges::stable_sort(result, [](const Diagnostic& a, const Diagnostic& b) {
-    return std::tie(a.file.name, a.at.line, a.at.column) <
-           std::tie(b.file.name, b.at.line, b.at.column);
+    return std::tie(a.file.name, a.at.source, a.at.line, a.at.column) <
+           std::tie(b.file.name, b.at.source, b.at.line, b.at.column);
   });
   return result;
 }

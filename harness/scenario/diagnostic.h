@@ -16,6 +16,7 @@ struct Position {
   unsigned line = 0;
   unsigned column = 0;
   unsigned length = 1;  // bytes that the caret covers
+  unsigned source = 0;  // 0: the file; else what Diagnostics::add_source() gave for another text
 
   friend auto operator<=>(const Position&, const Position&) = default;
 };
@@ -75,6 +76,9 @@ class Diagnostics {
 
   void add_in_file(Problem problem, OtherFile file, Position at, std::string message,
                    std::string help = {});
+  // A text beside the file in which places can lie, by its name for people: an option. What is
+  // added at a place in it is quoted from it.
+  unsigned add_source(std::string name, std::string text);
 
   bool empty() const { return list_.empty(); }
   std::size_t size() const { return list_.size(); }
@@ -90,6 +94,7 @@ class Diagnostics {
 
  private:
   std::vector<Diagnostic> list_;
+  std::vector<OtherFile> sources_;
 };
 
 // The candidate that `word` most likely means, or an empty view: the smallest edit distance, at

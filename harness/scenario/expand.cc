@@ -74,7 +74,9 @@ class Writer {
     return false;
   }
 
-  static std::string line_of(const Node& node) { return fmt::format("line {}", node.at.line); }
+  static std::string line_of(const Node& node) {
+    return node.at.source != 0 ? "--set" : fmt::format("line {}", node.at.line);
+  }
 
   void line(unsigned depth, bool first_of_item, const std::string& text,
             const std::string& origin) {

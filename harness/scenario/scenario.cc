@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "harness/scenario/bind.h"
+#include "harness/scenario/override.h"
 #include "harness/scenario/schema.h"
 #include "harness/scenario/source_text.h"
 
@@ -17,7 +18,8 @@ constexpr std::size_t kLargestScenario = 1024 * 1024;
 
 }  // namespace
 
-Loaded parse_scenario(std::string file, std::string text, const std::string& folder) {
+Loaded parse_scenario(std::string file, std::string text, const std::string& folder,
+                      std::vector<std::string> overrides) {
   Loaded loaded;
   loaded.file = std::move(file);
   loaded.text = std::move(text);
@@ -35,6 +37,10 @@ Loaded parse_scenario(std::string file, std::string text, const std::string& fol
   } else {
     loaded.root = read_yaml(loaded.text, loaded.diagnostics);
   }
+  loaded.overrides = std::move(overrides);
+  if (!loaded.diagnostics.structural()) {
+    apply_overrides(loaded.root, loaded.overrides, loaded.diagnostics);
+  }
   if (!loaded.diagnostics.structural()) {
     check_against_schema(loaded.root, loaded.text, loaded.diagnostics);
   }
@@ -46,7 +52,7 @@ Loaded parse_scenario(std::string file, std::string text, const std::string& fol
   return loaded;
 }
 
-Loaded load_scenario(const std::string& file) {
+Loaded load_scenario(const std::string& file, std::vector<std::string> overrides) {
   std::error_code error;
   std::ifstream stream(file, std::ios::binary);
   std::ostringstream content;
@@ -57,7 +63,8 @@ Loaded load_scenario(const std::string& file) {
     loaded.diagnostics.add(Problem::kFile, {0, 0, 0}, fmt::format("cannot read \"{}\"", file));
     return loaded;
   }
-  return parse_scenario(file, content.str(), std::filesystem::path(file).parent_path().string());
+  return parse_scenario(file, content.str(), std::filesystem::path(file).parent_path().string(),
+                        std::move(overrides));
 }
 
 }  // namespace baton::harness

@@ -107,15 +107,18 @@ struct Loaded {
   Node root;
   Scenario scenario;
   Diagnostics diagnostics;
+  std::vector<std::string> overrides;  // KEY=VALUE, already in the tree
 
   bool good() const { return diagnostics.empty(); }
   std::string errors() const { return diagnostics.format(file, text); }
 };
 
-// Reads and checks a scenario; `folder` is where its files are looked for.
-Loaded parse_scenario(std::string file, std::string text, const std::string& folder);
+// Reads and checks a scenario; `folder` is where its files are looked for, `overrides` are values
+// set beside it (override.h).
+Loaded parse_scenario(std::string file, std::string text, const std::string& folder,
+                      std::vector<std::string> overrides = {});
 // As above, from a file; a file that cannot be read is a diagnostic at its first line.
-Loaded load_scenario(const std::string& file);
+Loaded load_scenario(const std::string& file, std::vector<std::string> overrides = {});
 
 // The scenario with every default written out and the origin of each value as a comment.
 std::string expand(const Loaded& loaded);

@@ -104,9 +104,12 @@ Co<> Luod::bring_up(Vm& vm) {
 
 Co<bool> Luod::restore() {
   bool all = true;
+  const std::size_t last = config_.reinject.size() - 1;
+  const linux::ReinjectPolicy reinject =
+      config_.reinject.at(std::min<std::size_t>(environment_.generation(), last));
   for (Vm& vm : vms_) {
     if (vm.incoming && !vm.vmm->running()) {
-      const Result<> restored = co_await vm.vmm->restore(config_.reinject);
+      const Result<> restored = co_await vm.vmm->restore(reinject);
       vm.incoming = restored.has_value();
       all = all && restored;
     }

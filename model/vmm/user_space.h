@@ -47,7 +47,8 @@ struct UserConfig {
   std::vector<VmConfig> vms;
   // The kernel that generation n loads is next_kernels[n], the last for all later ones.
   std::vector<KernelFile> next_kernels;
-  linux::ReinjectPolicy reinject = linux::ReinjectPolicy::kSpurious;
+  // What a VMM of generation n injects when it takes over, the last for all later ones.
+  std::vector<linux::ReinjectPolicy> reinject{linux::ReinjectPolicy::kSpurious};
   OnRefusal on_refusal = OnRefusal::kStop;
   bool auto_restore = true;  // retrieve and finish at boot, without being asked
 };

@@ -34,7 +34,7 @@ TEST_CASE("every scenario of the library meets its expectations") {
       INFO(loaded.errors());
       REQUIRE(loaded.good());
       const RunResult result = run_scenario(loaded, {});
-      INFO(format_story(result, false) << format_failures(result));
+      INFO(format_story(result, Detail::kFigures) << format_failures(result));
       CHECK(result.passed());
       CHECK(run_scenario(loaded, {}).fingerprint == result.fingerprint);
     }
