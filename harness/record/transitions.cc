@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "harness/record/phase_clock.h"
 #include "model/devices/dsa/observations.h"
 #include "model/iommu_vtd/observations.h"
 #include "model/iommu_vtd/remapping_unit.h"
@@ -50,9 +51,6 @@ constexpr bool in_order() {
 }
 static_assert(in_order());
 
-constexpr std::array<std::string_view, 8> kPhaseNames{"boot",  "run",      "preserve", "freeze",
-                                                      "kexec", "retrieve", "finish",   "end"};
-
 std::string_view operation(std::uint8_t opcode) {
   using devices::dsa::Opcode;
   switch (static_cast<Opcode>(opcode)) {
@@ -89,10 +87,6 @@ std::string_view words(pci::ResetKind kind) {
 std::span<const GlyphRow> glyph_rows() { return kGlyphs; }
 
 const GlyphRow& row_of(Glyph glyph) { return kGlyphs.at(static_cast<std::size_t>(glyph)); }
-
-std::string_view phase_name(linux::RunPhase phase) {
-  return kPhaseNames.at(static_cast<std::size_t>(phase));
-}
 
 void Transitions::attach(Watch& watch, const Scenario&) {
   watch_ = &watch;

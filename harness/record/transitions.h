@@ -76,8 +76,6 @@ struct TransitionLog {
   std::uint64_t dropped = 0;  // older rows that were let go
 };
 
-std::string_view phase_name(linux::RunPhase phase);
-
 class Transitions final : public RunObserver {
  public:
   // Keeps the last `keep` rows.
