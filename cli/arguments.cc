@@ -11,7 +11,7 @@
 #include "cli/exit_code.h"
 #include "cli/help.h"
 #include "cli/options.h"
-#include "harness/scenario/diagnostic.h"
+#include "cli/text.h"
 #include "harness/show/show.h"
 
 namespace baton::cli {
@@ -247,12 +247,6 @@ std::unique_ptr<CLI::App> make_app(Options& options) {
   return app;
 }
 
-std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
-  const std::vector<std::string_view> views(known.begin(), known.end());
-  const std::string meant = harness::did_you_mean(word, views);
-  return meant.empty() ? "" : " " + meant;
-}
-
 // What is wrong, what was probably meant, where to read on.
 std::string usage_error(const CLI::ParseError& error, const CLI::App& app,
                         const std::vector<CommandHelp>& all) {
@@ -267,13 +261,17 @@ std::string usage_error(const CLI::ParseError& error, const CLI::App& app,
       continue;
     }
     const std::string option = extra.substr(0, extra.find('='));
-    std::vector<std::string> known;
+    std::vector<std::string_view> known;
     for (const OptionHelp& other : command->options) {
       known.insert(known.end(), other.flags.begin(), other.flags.end());
     }
     text += fmt::format("{}: no option \"{}\".{}\n", prefix, option, suggestion(option, known));
   }
   if (text.empty()) text = fmt::format("{}: {}\n", prefix, error.what());
+  for (const OptionHelp& option : command->options) {
+    const bool missing = error.get_name() == "RequiredError" && option.positional();
+    if (missing) text += fmt::format("{}: {}\n", option.value, option.text);
+  }
   return text + fmt::format("usage: {}   (`{} --help` says more)\n", command->usage(), prefix);
 }
 
@@ -295,7 +293,7 @@ Parsed parse_arguments(int argc, const char* const* argv, std::ostream& data, st
     parsed.exit_code = kUsage;
     return parsed;
   }
-  std::vector<std::string> names;
+  std::vector<std::string_view> names;
   for (const CommandHelp& command : all) names.push_back(command.name);
   if (!first.starts_with('-') && std::ranges::count(names, first) == 0) {
     names.erase(names.begin());

@@ -91,7 +91,9 @@ std::vector<Item> policies() {
       if (choice.built) add_row(page, choice.name, 24, choice.text);
     }
     page.push_back('\n');
-    page += row("default", fmt::format("{}, by {}", key->fallback, key->origin));
+    page +=
+        row("default", key->origin.empty() ? std::string(key->fallback)
+                                           : fmt::format("{}, by {}", key->fallback, key->origin));
     page += row("not built", fmt::format("{}", fmt::join(known, ", ")));
     page += row("set it with", fmt::format("policies.{0}, or kernels[].policies.{0}", id));
     items.push_back({Kind::kPolicies, id,
@@ -242,7 +244,14 @@ std::vector<Item> measures() {
 std::vector<Item> problems() {
   std::vector<Item> items;
   for (const harness::ProblemRow& one : harness::problem_rows()) {
-    const std::string page = paragraph(one.title) + "\n" + paragraph(one.text);
+    std::string page = paragraph(one.title) + "\n" + paragraph(one.text) + "\n";
+    std::string_view wrong = one.wrong;
+    for (const char* name = "wrong"; !wrong.empty(); name = "") {
+      const std::size_t end = std::min(wrong.find('\n'), wrong.size());
+      page += row(name, wrong.substr(0, end));
+      wrong.remove_prefix(std::min(end + 1, wrong.size()));
+    }
+    page += row("right", one.right);
     items.push_back({Kind::kProblems, std::string(one.code), std::string(one.title), page});
   }
   return items;

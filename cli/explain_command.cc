@@ -9,7 +9,7 @@
 #include "cli/catalogue.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
-#include "harness/scenario/diagnostic.h"
+#include "cli/text.h"
 
 namespace baton::cli {
 namespace {
@@ -40,8 +40,8 @@ int explain_value(const Options& options, Output output) {
   if (row == kExplainers.end()) {
     std::vector<std::string_view> ids;
     for (const ValueExplainer& one : kExplainers) ids.push_back(one.id);
-    output.human << fmt::format("\"{}\" takes no value. {}\nids with a value: {}\n", options.what,
-                                harness::did_you_mean(options.what, ids), fmt::join(ids, ", "));
+    output.human << fmt::format("\"{}\" takes no value.{}\nids with a value: {}\n", options.what,
+                                suggestion(options.what, ids), fmt::join(ids, ", "));
     return kUsage;
   }
   const std::optional<std::string> text = row->explain(options.value);
@@ -100,8 +100,8 @@ int explain_command(const Options& options, Output output) {
   if (found.empty()) {
     std::vector<std::string_view> known;
     for (const Item& item : all) known.push_back(item.id);
-    output.human << fmt::format("nothing is called \"{}\". {}\n", options.what,
-                                harness::did_you_mean(id, known));
+    output.human << fmt::format("nothing is called \"{}\".{}\n", options.what,
+                                suggestion(id, known));
     return kUsage;
   }
   output.human << fmt::format("\"{}\" names several things:\n", id);

@@ -7,7 +7,7 @@
 #include "cli/catalogue.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
-#include "harness/scenario/diagnostic.h"
+#include "cli/text.h"
 
 namespace baton::cli {
 
@@ -16,8 +16,8 @@ int list_command(const Options& options, Output output) {
   if (row == kind_rows().end()) {
     std::vector<std::string_view> lists;
     for (const KindRow& kind : kind_rows()) lists.push_back(kind.list);
-    output.human << fmt::format("no list \"{}\". {}\nlists: {}\n", options.what,
-                                harness::did_you_mean(options.what, lists), fmt::join(lists, ", "));
+    output.human << fmt::format("no list \"{}\".{}\nlists: {}\n", options.what,
+                                suggestion(options.what, lists), fmt::join(lists, ", "));
     return kUsage;
   }
   const std::vector<Item> items = items_of(row->kind, options.folder);

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/library.h"
+#include "cli/text.h"
 #include "harness/scenario/key_reference.h"
 #include "harness/scenario/key_text.h"
 
@@ -58,8 +59,8 @@ const LibraryScenario* find_template(const std::vector<LibraryScenario>& library
   } else {
     std::vector<std::string_view> ids;
     for (const LibraryScenario& one : library) ids.push_back(one.id);
-    human << fmt::format("no template \"{}\". {}\ntemplates: {}\n", options.from,
-                         harness::did_you_mean(options.from, ids), fmt::join(ids, ", "));
+    human << fmt::format("no template \"{}\".{}\ntemplates: {}\n", options.from,
+                         suggestion(options.from, ids), fmt::join(ids, ", "));
   }
   return nullptr;
 }

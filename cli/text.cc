@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "harness/scenario/diagnostic.h"
+
 namespace baton::cli {
 
 void add_wrapped(std::string& out, std::size_t column, std::size_t indent, std::string_view text) {
@@ -35,6 +37,12 @@ void add_row(std::string& out, std::string_view name, std::size_t column, std::s
     out.append(column - 2 - name.size(), ' ');
   }
   add_wrapped(out, column, column, text);
+}
+
+std::string suggestion(std::string_view word, std::span<const std::string_view> known) {
+  std::string meant = harness::did_you_mean(word, known);
+  if (!meant.empty()) meant.insert(0, 1, ' ');
+  return meant;
 }
 
 }  // namespace baton::cli

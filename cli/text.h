@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,5 +16,8 @@ void add_wrapped(std::string& out, std::size_t column, std::size_t indent, std::
 
 // "  name       text", with the texts of all rows at `column`.
 void add_row(std::string& out, std::string_view name, std::size_t column, std::string_view text);
+
+// " did you mean "x"?" or nothing, to be put behind a sentence.
+std::string suggestion(std::string_view word, std::span<const std::string_view> known);
 
 }  // namespace baton::cli

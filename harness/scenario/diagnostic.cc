@@ -75,7 +75,11 @@ std::string_view closest(std::string_view word, std::span<const std::string_view
       best_distance = distance;
     }
   }
-  return best;
+  if (!best.empty() || word.size() < 3) return best;
+  // The beginning of one candidate, and of no other.
+  const auto begins = [word](std::string_view candidate) { return candidate.starts_with(word); };
+  if (std::ranges::count_if(candidates, begins) != 1) return best;
+  return *std::ranges::find_if(candidates, begins);
 }
 
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates) {

@@ -46,6 +46,8 @@ struct ProblemRow {
   std::string_view code;  // "E0101"
   std::string_view title;
   std::string_view text;
+  std::string_view wrong;  // an example, lines separated by \n
+  std::string_view right;
 };
 
 std::span<const ProblemRow> problem_rows();
@@ -98,7 +100,8 @@ class Diagnostics {
 };
 
 // The candidate that `word` most likely means, or an empty view: the smallest edit distance, at
-// most a third of the word (and at least one edit), the first of equals.
+// most a third of the word (and at least one edit), the first of equals; else the only one
+// that begins with it.
 std::string_view closest(std::string_view word, std::span<const std::string_view> candidates);
 
 // "did you mean "x"?" or an empty string.

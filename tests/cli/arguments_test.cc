@@ -92,6 +92,8 @@ TEST_CASE("what the parser does not know is status 2 with what was probably mean
   const Ran missing = run_baton({"run"});
   CHECK(missing.code == kUsage);
   CHECK(missing.human.find("SCENARIO") != std::string::npos);
+  CHECK(run_baton({"list"}).human.find("WHAT: scenarios, templates, policies") !=
+        std::string::npos);
   const Ran value = run_baton({"run", "x.yaml", "--seed", "many"});
   CHECK(value.code == kUsage);
   CHECK(value.human.find("--seed") != std::string::npos);

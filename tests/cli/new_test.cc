@@ -88,6 +88,8 @@ TEST_CASE("an unknown template and a folder that cannot be written are refused")
   const Ran unknown = make(folder.file("a"), {"--from", "quickstrat"});
   CHECK(unknown.code == kUsage);
   CHECK(unknown.human.find("did you mean \"quickstart\"?") != std::string::npos);
+  const Ran beginning = make(folder.file("a"), {"--from", "cold"});
+  CHECK(beginning.human.find("did you mean \"cold-reboot\"?") != std::string::npos);
   CHECK(make("/proc/nonexistent/a").code == kNotWritten);
   CHECK(run_baton({"new", folder.file("a"), "--folder", "/nonexistent"}).code == kUsage);
 }

@@ -67,6 +67,8 @@ TEST_CASE("the rows of the table of problems are complete and in the order of th
     CHECK(&row_of(row.problem) == &row);
     CHECK_FALSE(row.title.empty());
     CHECK(row.text.size() > 40);
+    CHECK_FALSE(row.wrong.empty());
+    CHECK_FALSE(row.right.empty());
   }
 }
 
