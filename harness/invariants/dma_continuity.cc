@@ -2,7 +2,7 @@
 // not reset, and while it has work it does not stall.
 //
 // A device whose queue has run dry owes nothing. Whether it has work is counted here: descriptors
-// that its queues accepted, less those that ended.
+// (of a DSA) or commands (of an NVMe controller) that its queues accepted, less those that ended.
 
 #include <fmt/format.h>
 
@@ -12,6 +12,7 @@
 #include "harness/invariants/checkers.h"
 #include "harness/invariants/watch.h"
 #include "model/devices/dsa/observations.h"
+#include "model/devices/nvme/observations.h"
 #include "model/pci/observations.h"
 
 namespace baton::harness {
@@ -24,13 +25,14 @@ class DmaContinuity final : public Checker {
     simulation.topic<pci::RequestDone>().subscribe([this](const auto& o) { on_request(o); });
     simulation.topic<pci::FunctionReset>().subscribe([this](const auto& o) { on_reset(o); });
     simulation.topic<devices::dsa::DescriptorSubmitted>().subscribe([this](const auto& o) {
-      if (Flow* found = flow(o.function); found != nullptr && o.accepted) ++found->queued;
+      if (o.accepted) add_work(o.function, 1);
     });
     simulation.topic<devices::dsa::DescriptorDone>().subscribe([this](const auto& o) {
-      Flow* found = flow(o.function);
-      if (found != nullptr && !o.in_batch && found->queued != 0) --found->queued;
+      if (!o.in_batch) end_work(o.function, 1);
     });
-    simulation.topic<devices::dsa::DeviceHalted>().subscribe([this](const auto& o) { on_halt(o); });
+    simulation.topic<devices::dsa::DeviceHalted>().subscribe(
+        [this](const auto& o) { on_halt(o.function, fmt::format("error {:#x}", o.code)); });
+    subscribe_to_nvme(simulation);
     simulation.topic<linux::PhaseEntered>().subscribe([this](const auto& o) { on_phase(o); });
     simulation.topic<host::KernelJumped>().subscribe([this](const auto&) { look(); });
     simulation.topic<host::KernelHalted>().subscribe([this](const auto&) { look(); });
@@ -40,6 +42,20 @@ class DmaContinuity final : public Checker {
   void finish() override { look(); }
 
  private:
+  // The admin queue is not what keeps a device busy.
+  void subscribe_to_nvme(sim::Simulation& simulation) {
+    simulation.topic<devices::nvme::CommandsSubmitted>().subscribe([this](const auto& o) {
+      if (o.queue != 0) add_work(o.function, o.count);
+    });
+    simulation.topic<devices::nvme::CommandDone>().subscribe([this](const auto& o) {
+      if (o.queue != 0) end_work(o.function, 1);
+    });
+    simulation.topic<devices::nvme::CommandsDropped>().subscribe(
+        [this](const auto& o) { end_work(o.function, o.count); });
+    simulation.topic<devices::nvme::ControllerFailed>().subscribe(
+        [this](const auto& o) { on_halt(o.function, o.why); });
+  }
+
   struct Flow {
     sim::Time last;            // completed request
     std::uint64_t event = 0;   // and its number
@@ -51,6 +67,18 @@ class DmaContinuity final : public Checker {
     const WatchedDevice* device = watch_.device(function);
     if (device == nullptr) return nullptr;
     return &flows_[static_cast<std::size_t>(device - watch_.devices().data())];
+  }
+
+  // A device that gets work after it had none owes a request from now on.
+  void add_work(const pci::Function& function, std::uint64_t count) {
+    Flow* found = flow(function);
+    if (found == nullptr) return;
+    if (found->queued == 0) found->last = watch_.now();
+    found->queued += count;
+  }
+
+  void end_work(const pci::Function& function, std::uint64_t count) {
+    if (Flow* found = flow(function)) found->queued -= std::min(found->queued, count);
   }
 
   void on_request(const pci::RequestDone& seen) {
@@ -114,14 +142,14 @@ class DmaContinuity final : public Checker {
     found->queued = 0;
   }
 
-  void on_halt(const devices::dsa::DeviceHalted& seen) {
-    const WatchedDevice* device = watch_.device(seen.function);
+  void on_halt(const pci::Function& function, const std::string& why) {
+    const WatchedDevice* device = watch_.device(function);
     if (device == nullptr || !watch_.carried(*device)) return;
     checked();
     if (!want()) return;
-    report(fmt::format("{} of {}", seen.function.name(), device->vm), "it goes on",
-           fmt::format("it halts for good, error {:#x}", seen.code),
-           Evidence{watch_.milestones(), {}, &seen.function});
+    report(fmt::format("{} of {}", function.name(), device->vm), "it goes on",
+           fmt::format("it halts for good, {}", why),
+           Evidence{watch_.milestones(), {}, &function});
   }
 
   void on_phase(const linux::PhaseEntered& seen) {

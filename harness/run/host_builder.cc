@@ -8,8 +8,10 @@
 #include <optional>
 #include <sstream>
 
+#include "harness/run/port_placement.h"
 #include "harness/scenario/source_text.h"
 #include "model/devices/dsa/dsa.h"
+#include "model/devices/nvme/nvme.h"
 #include "model/pci/lspci_dump.h"
 #include "model/pci/topology.h"
 
@@ -93,34 +95,68 @@ bool bus_taken(pci::Fabric& fabric, unsigned bus) {
   });
 }
 
-std::uint64_t bytes_per_second(const Scenario& scenario, std::size_t device) {
+// The rate that the VM with this device asks for.
+std::uint64_t bytes_per_second(const Scenario& scenario, std::size_t device,
+                               std::uint64_t otherwise) {
   for (const VmSpec& vm : scenario.vms) {
     if (std::ranges::count(vm.devices, device) != 0) return vm.bytes_per_second;
   }
-  return devices::dsa::DsaConfig{}.bytes_per_second;
+  return otherwise;
+}
+
+pci::Function* add_dsa(sim::Simulation& simulation, Loaded& loaded, pci::Fabric& fabric,
+                       std::vector<pci::Bus*>& buses, std::size_t index) {
+  const AddedDevice& device = loaded.scenario.machine.add[index];
+  const Bdf at = device.address.bdf;
+  if (buses[at.bus()] == nullptr) {
+    if (bus_taken(fabric, at.bus())) {
+      loaded.diagnostics.add(Problem::kConflict, device.at,
+                             fmt::format("bus {:#04x} is in use on the imported host", at.bus()),
+                             "choose a free one");
+      return nullptr;
+    }
+    const auto bus = static_cast<std::uint8_t>(at.bus());
+    buses[at.bus()] = &fabric.add_root_bus(0, bus, bus);
+  }
+  devices::dsa::DsaConfig config;
+  config.name = device.name;
+  config.bytes_per_second = bytes_per_second(loaded.scenario, index, config.bytes_per_second);
+  return &fabric.add(*buses[at.bus()], at.device(), at.function(),
+                     devices::dsa::make_dsa(simulation, config));
+}
+
+// Firmware gives it an address in the port's window, and enables nothing.
+pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric& fabric,
+                        std::size_t index) {
+  constexpr std::uint16_t kBar0 = 0x10;
+  constexpr std::uint16_t kBar0Upper = 0x14;
+  AddedDevice& device = loaded.scenario.machine.add[index];
+  devices::nvme::NvmeConfig config;
+  config.name = device.name;
+  config.capacity = device.capacity;
+  config.bytes_per_second = bytes_per_second(loaded.scenario, index, config.bytes_per_second);
+  auto owned = devices::nvme::make_nvme(simulation, config);
+  const auto place = place_behind_port(fabric, *device.port, owned->config().bar(0).size);
+  if (!place) {
+    loaded.diagnostics.add(Problem::kConflict, device.at, place.error().message, "",
+                           place.error().help);
+    return nullptr;
+  }
+  pci::Function& function = fabric.add(*place->bus, 0, 0, std::move(owned));
+  device.address = function.location();
+  fabric.config_write(device.address, kBar0, 4, static_cast<std::uint32_t>(place->bar));
+  fabric.config_write(device.address, kBar0Upper, 4, static_cast<std::uint32_t>(place->bar >> 32));
+  return &function;
 }
 
 void add_devices(sim::Simulation& simulation, Loaded& loaded, BuiltHost& built) {
   pci::Fabric& fabric = built.machine->fabric();
-  const std::vector<AddedDevice>& devices = loaded.scenario.machine.add;
   std::vector<pci::Bus*> buses(256, nullptr);
-  for (std::size_t i = 0; i < devices.size(); ++i) {
-    const Bdf at = devices[i].address.bdf;
-    if (buses[at.bus()] == nullptr) {
-      if (bus_taken(fabric, at.bus())) {
-        loaded.diagnostics.add(Problem::kConflict, devices[i].at,
-                               fmt::format("bus {:#04x} is in use on the imported host", at.bus()),
-                               "choose a free one");
-        continue;
-      }
-      const auto bus = static_cast<std::uint8_t>(at.bus());
-      buses[at.bus()] = &fabric.add_root_bus(0, bus, bus);
-    }
-    devices::dsa::DsaConfig config;
-    config.name = devices[i].name;
-    config.bytes_per_second = bytes_per_second(loaded.scenario, i);
-    built.added.push_back(&fabric.add(*buses[at.bus()], at.device(), at.function(),
-                                      devices::dsa::make_dsa(simulation, config)));
+  for (std::size_t i = 0; i < loaded.scenario.machine.add.size(); ++i) {
+    const bool nvme = loaded.scenario.machine.add[i].kind == DeviceKind::kNvme;
+    pci::Function* added = nvme ? add_nvme(simulation, loaded, fabric, i)
+                                : add_dsa(simulation, loaded, fabric, buses, i);
+    if (added != nullptr) built.added.push_back(added);
   }
 }
 

@@ -1,5 +1,5 @@
 // Builds the host of a scenario: the machine, its fabric from the lspci dump, the devices that the
-// scenario adds, each on a root bus of its own.
+// scenario adds: a DSA on a root bus of its own, an NVMe controller behind a port of the dump.
 #pragma once
 
 #include <memory>
@@ -17,8 +17,9 @@ struct BuiltHost {
   std::size_t imported = 0;           // functions of the dump
 };
 
-// Reads the dump that loaded.scenario names and builds the host in `simulation`. What is wrong with
-// either is added to loaded.diagnostics; the machine is then incomplete.
+// Reads the dump that loaded.scenario names and builds the host in `simulation`; devices behind
+// ports get their addresses. What is wrong with either is added to loaded.diagnostics; the machine
+// is then incomplete.
 BuiltHost build_host(sim::Simulation& simulation, Loaded& loaded);
 
 // Everything that can be known to be wrong before the first event: parses, validates, builds the

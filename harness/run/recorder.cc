@@ -6,6 +6,7 @@
 #include <array>
 
 #include "model/devices/dsa/observations.h"
+#include "model/devices/nvme/observations.h"
 #include "model/iommu_vtd/observations.h"
 #include "model/linux/base/observations.h"
 #include "model/linux/kernel/observations.h"
@@ -66,6 +67,9 @@ void Recorder::subscribe_to_hardware() {
   simulation.topic<devices::dsa::DeviceHalted>().subscribe([this](const auto& seen) {
     note(fmt::format("{} halts, error {:#x}", seen.function.name(), seen.code));
   });
+  simulation.topic<devices::nvme::ControllerFailed>().subscribe([this](const auto& seen) {
+    note(fmt::format("{} sets CSTS.CFS: {}", seen.function.name(), seen.why));
+  });
 }
 
 void Recorder::subscribe_to_user_space() {
@@ -123,6 +127,10 @@ void Recorder::subscribe_to_standings() {
   });
   simulation.topic<devices::dsa::DescriptorSubmitted>().subscribe(
       [this](const auto&) { use(std::string(kRead), "DSA registers and descriptors"); });
+  simulation.topic<devices::nvme::CommandsSubmitted>().subscribe([this](const auto&) {
+    use(std::string(kRead), "NVMe registers and commands");
+    use(std::string(kAssumed), "NVMe timing, and what CSTS.CFS follows from");
+  });
 }
 
 void Recorder::use(std::string standing, std::string thing) {

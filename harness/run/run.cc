@@ -33,6 +33,7 @@ vmm::UserConfig user_config(const Scenario& scenario) {
     vmm::VmConfig vm;
     vm.name = spec.name;
     vm.memory = spec.memory;
+    vm.device = spec.device;
     vm.workload = spec.workload;
     vm.carried = spec.carried;
     for (const std::size_t device : spec.devices) {

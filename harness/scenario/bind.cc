@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 
+#include "harness/scenario/bind_devices.h"
 #include "harness/scenario/invariant_rows.h"
 #include "harness/scenario/view.h"
 
@@ -61,26 +62,7 @@ class Binder {
     const View dump = machine.key("topology").key("lspci");
     spec.lspci_path = (std::filesystem::path(folder_) / dump.text()).string();
     spec.lspci_at = dump.at();
-    std::map<std::string, Position> names;
-    std::map<Sbdf, std::string> places;
-    for (const View& item : machine.key("topology").key("add").items()) {
-      AddedDevice device;
-      device.name = item.key("name").text();
-      device.at = item.key("bus").at();
-      device.address = Sbdf{0, Bdf(static_cast<unsigned>(item.key("bus").number() & 0xFF),
-                                   static_cast<unsigned>(item.key("device").number() & 0x1F),
-                                   static_cast<unsigned>(item.key("function").number() & 7))};
-      if (!names.emplace(device.name, item.key("name").at()).second) {
-        diagnostics_.add(Problem::kDuplicateName, item.key("name").at(),
-                         fmt::format("two devices are called \"{}\"", device.name));
-      }
-      if (const auto [other, fresh] = places.emplace(device.address, device.name); !fresh) {
-        diagnostics_.add(
-            Problem::kConflict, device.at,
-            fmt::format("{} is where {} is", sim::to_string(device.address), other->second));
-      }
-      spec.add.push_back(device);
-    }
+    bind_added_devices(machine.key("topology"), spec, diagnostics_);
   }
 
   void bind_policies(const View& view, linux::Policies& policies) {
@@ -174,7 +156,12 @@ class Binder {
     workload.size = view.key("size").number();
     workload.depth = static_cast<std::uint32_t>(view.key("depth").number());
     workload.verify_every = view.key("verify").text() == "sampled" ? 8 : 1;
+    bind_workload_kind(vm_view, scenario_.machine, vm, diagnostics_);
     if (vm.devices.empty() || workload.size == 0 || workload.depth == 0) return;
+    if (vm.device == vmm::GuestDevice::kNvme) {
+      bind_disk_workload(vm_view, scenario_.machine, vm, diagnostics_);
+      return;
+    }
     if (workload.size % 64 != 0) {
       diagnostics_.add(Problem::kOutOfRange, view.key("size").at(), "size: not a multiple of 64B");
       return;

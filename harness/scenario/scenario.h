@@ -10,15 +10,20 @@
 #include "harness/scenario/diagnostic.h"
 #include "harness/scenario/yaml.h"
 #include "model/linux/base/config.h"
-#include "model/vmm/guest_layout.h"
+#include "model/vmm/guest_disk_layout.h"
 #include "sim/address.h"
 #include "sim/time.h"
 
 namespace baton::harness {
 
+enum class DeviceKind : std::uint8_t { kDsa, kNvme };
+
 struct AddedDevice {
   std::string name;
-  Sbdf address;
+  DeviceKind kind = DeviceKind::kDsa;
+  Sbdf address;                // of a device behind a port: known when the host has been built
+  std::optional<Sbdf> port;    // the bridge of the dump above it
+  std::uint64_t capacity = 0;  // bytes of its disk
   Position at;
 };
 
@@ -38,7 +43,8 @@ struct KernelSpec {
 struct VmSpec {
   std::string name;
   std::uint64_t memory = 0;
-  std::vector<std::size_t> devices;  // indices into MachineSpec::add
+  std::vector<std::size_t> devices;                  // indices into MachineSpec::add
+  vmm::GuestDevice device = vmm::GuestDevice::kDsa;  // the first one's kind
   vmm::WorkloadConfig workload;
   std::uint64_t bytes_per_second = 0;
   bool carried = true;  // over live updates

@@ -23,7 +23,7 @@ std::vector<Choice> iommu_modes() { return {{"legacy"}, {"scalable", false}}; }
 std::vector<Choice> iommu_kinds() { return {{"vtd"}, {"amd-vi", false}, {"smmuv3", false}}; }
 std::vector<Choice> iommu_caches() { return {{"exact"}, {"hardware"}}; }
 std::vector<Choice> added_kinds() {
-  return {{"dsa"}, {"nvme", false}, {"nic", false}, {"virtio-net", false}, {"watchdog", false}};
+  return {{"dsa"}, {"nvme"}, {"nic", false}, {"virtio-net", false}, {"watchdog", false}};
 }
 std::vector<Choice> interrupts() {
   return {{"disable-in-freeze", true, "one write in the freeze clears MSI-X Enable"},
@@ -38,7 +38,10 @@ std::vector<Choice> reinject() {
           {"none", true, "nothing: what the device signalled in the gap stays lost"},
           {"pending-only", false}};
 }
-std::vector<Choice> workloads() { return {{"copy"}}; }
+std::vector<Choice> workloads() {
+  return {{"copy", true, "memory to memory, for a dsa"},
+          {"disk", true, "writes and reads of blocks, for an nvme"}};
+}
 std::vector<Choice> verifications() { return {{"full"}, {"sampled"}}; }
 std::vector<Choice> actions() {
   return {{"live-update"}, {"cold-reboot"}, {"create-session"}, {"preserve"},
@@ -106,16 +109,23 @@ constexpr std::array kRows{
          "`lspci -xxxx` output of a real host: its buses, bridges and functions",
          "hosts/switch.lspci"),
     list("machine.topology.add", kMay, "devices beside those of the dump"),
-    map("machine.topology.add[]", kMay, "one device on a root bus of its own"),
+    map("machine.topology.add[]", kMay,
+        "one device: a DSA on a root bus of its own, an NVMe controller behind a port"),
     choice("machine.topology.add[].kind", kMust, "", added_kinds, "what it is"),
     text("machine.topology.add[].name", KeyType::kName, kMust, "", "what the scenario calls it",
          "dsa0"),
-    number("machine.topology.add[].bus", KeyType::kNumber, kMust, "", 1, 255,
-           "number of its root bus, free in the dump", "0x6a"),
+    number("machine.topology.add[].bus", KeyType::kNumber, kMay, "", 1, 255,
+           "dsa: number of its root bus, free in the dump", "0x6a"),
     number("machine.topology.add[].device", KeyType::kNumber, kMay, "1", 0, 31, "device number",
            "1"),
     number("machine.topology.add[].function", KeyType::kNumber, kMay, "0", 0, 7, "function number",
            "0"),
+    text("machine.topology.add[].port", KeyType::kText, kMay, "",
+         "nvme: the root port or switch port of the dump above it; nothing may be below it but an "
+         "NVMe controller, whose place it then takes",
+         "00:1c.0"),
+    number("machine.topology.add[].size", KeyType::kSize, kMay, "1GiB", 4 * kKiB, 1024 * kGiB,
+           "nvme: of its disk, a multiple of 4KiB", "1GiB"),
     map("machine.iommu", kMay, "the remapping units"),
     choice("machine.iommu.kind", kMay, "vtd", iommu_kinds, "whose remapping units they are"),
     choice("machine.iommu.mode", kMay, "legacy", iommu_modes, "translation mode"),
@@ -154,13 +164,14 @@ constexpr std::array kRows{
     list("vms[].devices", kMay, "devices that it owns through VFIO"),
     text("vms[].devices[]", KeyType::kName, kMay, "", "a device by name", "dsa0"),
     map("vms[].workload", kMay, "what the guest does with its device"),
-    choice("vms[].workload.kind", kMay, "copy", workloads, "copy: memory to memory, verified"),
-    number("vms[].workload.size", KeyType::kSize, kMay, "64KiB", 64, 2 * kMiB, "bytes of one copy",
-           "64KiB"),
+    choice("vms[].workload.kind", kMay, "copy", workloads,
+           "what the guest has its device do; all of it is verified"),
+    number("vms[].workload.size", KeyType::kSize, kMay, "64KiB", 64, 2 * kMiB,
+           "bytes of one copy or disk command", "64KiB"),
     number("vms[].workload.depth", KeyType::kNumber, kMay, "32", 2, 1024,
            "buffers in use, and copies in one batch", "32"),
     number("vms[].workload.rate", KeyType::kRate, kMay, "100MB/s", 1'000'000, 60'000'000'000,
-           "bytes that the device copies in a second: sets the engine's speed", "100MB/s"),
+           "bytes that the device moves in a second: sets its speed", "100MB/s"),
     choice("vms[].workload.verify", kMay, "full", verifications,
            "full: every byte; sampled: some buffers of each batch"),
 

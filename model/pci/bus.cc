@@ -35,4 +35,13 @@ Function& Bus::attach(Fabric& fabric, unsigned device, unsigned function,
   return *slot;
 }
 
+std::unique_ptr<Function> Bus::detach(Function& function) {
+  auto& slot = slots_[function.device_ << 3 | function.function_];
+  BATON_CHECK(slot.get() == &function, "a function that is not on this bus");
+  BATON_CHECK(!function.config().is_bridge(), "a bridge and what is below it");
+  function.fabric_ = nullptr;
+  function.bus_ = nullptr;
+  return std::move(slot);
+}
+
 }  // namespace baton::pci

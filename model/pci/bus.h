@@ -47,6 +47,7 @@ class Bus {
 
   Function& attach(Fabric& fabric, unsigned device, unsigned function,
                    std::unique_ptr<Function> owned);
+  std::unique_ptr<Function> detach(Function& function);
 
   Bridge* bridge_ = nullptr;
   std::uint16_t segment_ = 0;

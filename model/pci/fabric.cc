@@ -119,6 +119,11 @@ std::vector<Function*> Fabric::functions() const {
   return all;
 }
 
+std::unique_ptr<Function> Fabric::remove(Function& function) {
+  BATON_CHECK(function.bus() != nullptr, "a function that is on no bus");
+  return function.bus()->detach(function);
+}
+
 void Fabric::remember_firmware() {
   for (Function* function : functions()) function->config().remember_firmware();
 }

@@ -2,11 +2,13 @@
 // its end, gone afterwards. Private to the guest program.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <type_traits>
 
 #include "model/vmm/guest_cpu.h"
+#include "model/vmm/guest_disk_layout.h"
 #include "model/vmm/guest_layout.h"
 #include "model/vmm/guest_program.h"
 
@@ -28,6 +30,16 @@ enum class Routine : std::uint64_t {
   kIdle = 11,
   kCheckRecords = 12,  // of the oldest batch
   kVerify = 13,        // its destination buffers
+  kDiskReset = 14,     // the NVMe driver brings its device up
+  kDiskDisabling = 15,
+  kDiskEnabling = 16,
+  kDiskAdmin = 17,
+  kDiskAdminWait = 18,
+  kDiskFill = 19,  // the disk workload: buffers and PRP lists of one slot
+  kDiskDescribe = 20,
+  kDiskSubmit = 21,
+  kDiskIdle = 22,
+  kDiskVerify = 23,
 };
 
 // Meaning of VcpuRegisters::r.
@@ -44,7 +56,13 @@ enum Register : std::size_t {
   kPortalLine = 9,   // where in the portal page the next submission goes
   kAfterCommand = 10,
   kOutOfOrder = 11,  // sequence of the last batch reported out of order
+  kQueueTail = 12,   // NVMe: next entry of the submission queue
+  kQueueHead = 13,   // NVMe: next entry of the completion queue
+  kQueuePhase = 14,  // NVMe: phase of that entry
+  kMerged = 15,      // NVMe: completions that an interrupt found beyond its own
 };
+// While the NVMe driver sets its device up: the admin command that is next.
+inline constexpr Register kAdminStep = kFoundInPass;
 
 enum Pass : std::uint64_t { kNoPass = 0, kInterruptPass = 1, kTimerPass = 2 };
 
@@ -111,6 +129,17 @@ constexpr sim::Duration copy_cost(std::uint64_t bytes) {
          sim::Duration::picoseconds(static_cast<std::int64_t>(bytes * 100));
 }
 
+inline void arm_timer(GuestContext& guest) {
+  const auto now = static_cast<std::uint64_t>(guest.cpu.now().ps());
+  guest.r(kDeadline) = now + guest.workload().poll_interval_ns * 1000;
+}
+
+inline GuestStep sleep_until_deadline(GuestContext& guest) {
+  const std::int64_t now = guest.cpu.now().ps();
+  const auto deadline = static_cast<std::int64_t>(guest.r(kDeadline));
+  return {sim::Duration::picoseconds(std::max<std::int64_t>(deadline - now, 1)), true};
+}
+
 // Routines. Each returns what the step cost.
 GuestStep reset_device(GuestContext& guest);
 GuestStep configure_device(GuestContext& guest);
@@ -126,5 +155,20 @@ GuestStep submit_batch(GuestContext& guest);
 GuestStep idle(GuestContext& guest);
 GuestStep check_records(GuestContext& guest);
 GuestStep verify_buffer(GuestContext& guest);
+
+GuestStep reset_disk(GuestContext& guest);
+GuestStep wait_disk_disabled(GuestContext& guest);
+GuestStep wait_disk_enabled(GuestContext& guest);
+GuestStep send_disk_admin(GuestContext& guest);
+GuestStep wait_disk_admin(GuestContext& guest);
+// As device_alive().
+bool disk_alive(GuestContext& guest);
+
+GuestStep start_disk_workload(GuestContext& guest);
+GuestStep fill_disk_buffer(GuestContext& guest);
+GuestStep describe_disk_commands(GuestContext& guest);
+GuestStep submit_disk_commands(GuestContext& guest);
+GuestStep disk_idle(GuestContext& guest);
+GuestStep verify_disk_buffer(GuestContext& guest);
 
 }  // namespace baton::vmm

@@ -5,6 +5,7 @@
 //   0x1000  BootInfo, written by the VMM before the first step of a new guest
 //   0x2000  GuestStatus, written by the guest only
 //   0x3000  slot table: one GuestSlot per batch in flight (at most 128)
+//   0x4000  a guest with a disk: guest_disk_layout.h
 //   0x10000 slots, one after another, each slot_bytes(workload):
 //             batch completion record   32 bytes, alone in a page
 //             member descriptors        batch_members * 64, whole pages
@@ -37,7 +38,7 @@ inline constexpr GuestAddr kDeviceBar2{(std::uint64_t{1} << 44) + 0x100000};
 inline constexpr std::uint32_t kBatchMembersMax = 1024;    // GENCAP max batch 2^10
 inline constexpr std::uint32_t kBatchesInFlightMax = 128;  // total WQ entries
 
-// Which virtual vector announces completions: MSI-X entry 1 of the DSA.
+// Which virtual vector announces completions: MSI-X entry 1 of the device.
 inline constexpr unsigned kCompletionVector = 1;
 
 struct WorkloadConfig {
@@ -49,14 +50,21 @@ struct WorkloadConfig {
   std::uint64_t poll_interval_ns = 5'000'000;  // how long the guest trusts its interrupts
 };
 
+// What the guest drives.
+enum class GuestDevice : std::uint32_t {
+  kNone = 0,  // the guest only idles
+  kDsa = 1,   // copies in memory
+  kNvme = 2,  // blocks of a disk, guest_disk_layout.h
+};
+
 struct BootInfo {
   static constexpr std::uint64_t kMagic = 0x00544F4F42544142;  // "BATBOOT\0"
   static constexpr std::uint32_t kVersion = 1;
 
   std::uint64_t magic = kMagic;
   std::uint32_t version = kVersion;
-  std::uint32_t device_present = 1;  // 0: the guest only idles
-  std::uint64_t memory_bytes = 0;    // what the guest may use, from address 0
+  GuestDevice device = GuestDevice::kDsa;
+  std::uint64_t memory_bytes = 0;  // what the guest may use, from address 0
   std::uint64_t bar0 = kDeviceBar0.value();
   std::uint64_t bar2 = kDeviceBar2.value();
   WorkloadConfig workload;
@@ -75,8 +83,10 @@ enum class GuestFailure : std::uint32_t {
   kBadBootInfo = 1,    // magic, version or a workload that does not fit
   kMemoryFault = 2,    // touched an address outside its memory
   kDeviceMissing = 3,  // registers read as all ones, or an unknown version
-  kCommandFailed = 4,  // `failure_detail` is CMDSTATUS
-  kDeviceHalted = 5,   // GENSTS says Halt: only a function level reset helps; detail is GENSTS
+  kCommandFailed = 4,  // `failure_detail` is CMDSTATUS; NVMe: status of an admin command, or CSTS
+  // DSA: GENSTS says Halt, only a function level reset helps. NVMe: CSTS says fatal. Detail is
+  // the register.
+  kDeviceHalted = 5,
 };
 
 // The guest's own account of its run. Only the guest writes it; readers take it as it is.
@@ -106,7 +116,7 @@ struct GuestStatus {
   std::uint64_t first_mismatch_sequence = 0;
   std::uint64_t interrupts = 0;           // taken
   std::uint64_t interrupts_spurious = 0;  // taken, and there was nothing to do
-  std::uint64_t interrupts_late = 0;      // taken after polling had found the work
+  std::uint64_t interrupts_late = 0;      // taken after the work had been found
   std::uint64_t interrupts_lost = 0;      // work that polling found and no interrupt announced
   std::uint64_t found_by_interrupt = 0;   // batches
   std::uint64_t found_by_poll = 0;        // batches

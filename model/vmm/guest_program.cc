@@ -9,9 +9,20 @@ namespace {
 
 constexpr sim::Duration kForAWhile = sim::Duration::seconds(1);
 
+bool fits(const BootInfo& info) {
+  switch (info.device) {
+    case GuestDevice::kNone:
+      return true;
+    case GuestDevice::kDsa:
+      return workload_fits(info.workload, info.memory_bytes);
+    case GuestDevice::kNvme:
+      return disk_workload_fits(info.workload, info.memory_bytes);
+  }
+  return false;
+}
+
 bool boot_info_valid(const BootInfo& info) {
-  return info.magic == BootInfo::kMagic && info.version == BootInfo::kVersion &&
-         (info.device_present == 0 || workload_fits(info.workload, info.memory_bytes));
+  return info.magic == BootInfo::kMagic && info.version == BootInfo::kVersion && fits(info);
 }
 
 GuestStep boot(GuestContext& guest) {
@@ -20,12 +31,12 @@ GuestStep boot(GuestContext& guest) {
   guest.status.version = GuestStatus::kVersion;
   if (!boot_info_valid(guest.info)) {
     guest.fail(GuestFailure::kBadBootInfo);
-  } else if (guest.info.device_present == 0) {
+  } else if (guest.info.device == GuestDevice::kNone) {
     guest.status.state = GuestState::kIdle;
     guest.go(Routine::kSleep);
   } else {
     guest.status.state = GuestState::kBooting;
-    guest.go(Routine::kReset);
+    guest.go(guest.info.device == GuestDevice::kNvme ? Routine::kDiskReset : Routine::kReset);
   }
   return {sim::Duration::microseconds(1)};
 }
@@ -56,6 +67,26 @@ GuestStep run(GuestContext& guest) {
       return check_records(guest);
     case Routine::kVerify:
       return verify_buffer(guest);
+    case Routine::kDiskReset:
+      return reset_disk(guest);
+    case Routine::kDiskDisabling:
+      return wait_disk_disabled(guest);
+    case Routine::kDiskEnabling:
+      return wait_disk_enabled(guest);
+    case Routine::kDiskAdmin:
+      return send_disk_admin(guest);
+    case Routine::kDiskAdminWait:
+      return wait_disk_admin(guest);
+    case Routine::kDiskFill:
+      return fill_disk_buffer(guest);
+    case Routine::kDiskDescribe:
+      return describe_disk_commands(guest);
+    case Routine::kDiskSubmit:
+      return submit_disk_commands(guest);
+    case Routine::kDiskIdle:
+      return disk_idle(guest);
+    case Routine::kDiskVerify:
+      return verify_disk_buffer(guest);
     case Routine::kSleep:
     case Routine::kFailed:
       break;
@@ -80,7 +111,11 @@ bool state_sane(GuestContext& guest) {
   if (guest.regs.pc == static_cast<std::uint64_t>(Routine::kBoot)) return true;
   if (!boot_info_valid(guest.info) || guest.status.magic != GuestStatus::kMagic) return false;
   const WorkloadConfig& w = guest.workload();
-  return guest.info.device_present == 0 ||
+  if (guest.info.device == GuestDevice::kNvme) {
+    const std::uint64_t entries = disk_queue_entries(w);
+    if (guest.r(kQueueTail) >= entries || guest.r(kQueueHead) >= entries) return false;
+  }
+  return guest.info.device == GuestDevice::kNone ||
          (guest.r(kSlot) < w.batches_in_flight && guest.r(kOldestSlot) < w.batches_in_flight &&
           guest.r(kIndex) < w.batch_members + std::uint64_t{1} &&
           guest.r(kInFlight) <= w.batches_in_flight);

@@ -1,5 +1,5 @@
-// The guest program: a driver of one DSA and a copy workload that verifies every byte it is told
-// to.
+// The guest program: a driver of one DSA and a copy workload, or a driver of one NVMe controller
+// and a disk workload, that verifies every byte it is told to.
 //
 // A step function over bytes: all state is in the VcpuRegisters record and in guest memory
 // (guest_layout.h), so that a guest continues from a copy of the two, in another process, under

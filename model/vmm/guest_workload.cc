@@ -9,6 +9,7 @@
 
 #include "model/devices/dsa/descriptor.h"
 #include "model/vmm/guest_context.h"
+#include "model/vmm/guest_pattern.h"
 
 namespace baton::vmm {
 namespace {
@@ -21,20 +22,7 @@ namespace flag = devices::dsa::flag;
 
 constexpr std::uint64_t kRecordsPerStep = sim::kPageSize / sizeof(CompletionRecord);
 constexpr std::uint64_t kDescriptorsPerStep = sim::kPageSize / sizeof(Descriptor);
-constexpr std::uint64_t kWordsPerPage = sim::kPageSize / 8;
 constexpr sim::Duration kShort = sim::Duration::nanoseconds(200);
-using Page = std::array<std::uint64_t, kWordsPerPage>;
-
-// First word of the pattern of one buffer of one batch (finalizer of SplitMix64: different for each
-// sequence and buffer); the words after it ascend by a fixed odd stride.
-constexpr std::uint64_t kStride = 0x9E3779B97F4A7C15;
-
-std::uint64_t pattern_base(std::uint64_t sequence, std::uint64_t buffer) {
-  std::uint64_t z = sequence << 20 ^ buffer;
-  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
-  z = (z ^ z >> 27) * 0x94D049BB133111EB;
-  return z ^ z >> 31;
-}
 
 GuestAddr source_buffer(GuestContext& guest, std::uint64_t slot, std::uint64_t buffer) {
   const WorkloadConfig& w = guest.workload();
@@ -72,17 +60,6 @@ void look_for_overtaking(GuestContext& guest) {
   if (slot.sequence == guest.r(kOutOfOrder)) return;
   guest.r(kOutOfOrder) = slot.sequence;
   ++guest.status.order_errors;
-}
-
-GuestStep sleep_until_deadline(GuestContext& guest) {
-  const std::int64_t now = guest.cpu.now().ps();
-  const auto deadline = static_cast<std::int64_t>(guest.r(kDeadline));
-  return {sim::Duration::picoseconds(std::max<std::int64_t>(deadline - now, 1)), true};
-}
-
-void arm_timer(GuestContext& guest) {
-  const auto now = static_cast<std::uint64_t>(guest.cpu.now().ps());
-  guest.r(kDeadline) = now + guest.workload().poll_interval_ns * 1000;
 }
 
 // Nothing more to find: what made the guest look was in vain, late, or is done with.
@@ -131,13 +108,7 @@ GuestStep fill_buffer(GuestContext& guest) {
   const WorkloadConfig& w = guest.workload();
   const std::uint64_t buffer = guest.r(kIndex);
   const GuestAddr address = source_buffer(guest, guest.r(kSlot), buffer);
-  std::uint64_t word = pattern_base(next_sequence(guest), buffer);
-  Page page;
-  for (std::uint64_t done = 0; done < w.size; done += sim::kPageSize) {
-    const std::uint64_t length = std::min(sim::kPageSize, w.size - done);
-    for (std::uint64_t i = 0; i < length / 8; ++i, word += kStride) page[i] = word;
-    guest.write(address + done, std::as_bytes(std::span(page)).first(length));
-  }
+  fill_pattern(guest, address, next_sequence(guest), buffer);
   if (++guest.r(kIndex) == w.depth) {
     guest.r(kIndex) = 0;
     guest.go(Routine::kDescribe);
@@ -254,33 +225,6 @@ GuestStep check_records(GuestContext& guest) {
 
 namespace {
 
-void report_mismatch(GuestContext& guest, std::uint64_t sequence, GuestAddr address,
-                     std::uint64_t expected, std::uint64_t seen) {
-  GuestStatus& status = guest.status;
-  if (status.mismatches++ != 0) return;
-  status.first_mismatch_address = address.value();
-  status.first_mismatch_expected = expected;
-  status.first_mismatch_seen = seen;
-  status.first_mismatch_sequence = sequence;
-}
-
-void verify_one(GuestContext& guest, std::uint64_t sequence, std::uint64_t buffer) {
-  const WorkloadConfig& w = guest.workload();
-  const GuestAddr address = destination_buffer(guest, guest.r(kOldestSlot), buffer);
-  std::uint64_t word = pattern_base(sequence, buffer);
-  Page page{};
-  for (std::uint64_t done = 0; done < w.size; done += sim::kPageSize) {
-    const std::uint64_t length = std::min(sim::kPageSize, w.size - done);
-    guest.read(address + done, std::as_writable_bytes(std::span(page)).first(length));
-    for (std::uint64_t i = 0; i < length / 8; ++i, word += kStride) {
-      if (page[i] != word) [[unlikely]] {
-        report_mismatch(guest, sequence, address + done + i * 8, word, page[i]);
-      }
-    }
-  }
-  guest.status.bytes_verified += w.size;
-}
-
 // The slot is free: the workload refills and resubmits it.
 void finish_batch(GuestContext& guest) {
   const std::uint64_t slot = guest.r(kOldestSlot);
@@ -301,7 +245,10 @@ GuestStep verify_buffer(GuestContext& guest) {
   guest.load(guest.slot_entry(guest.r(kOldestSlot)), slot);
   const std::uint64_t buffer = guest.r(kIndex);
   const bool sampled = (buffer + slot.sequence) % w.verify_every == 0;
-  if (sampled) verify_one(guest, slot.sequence, buffer);
+  if (sampled) {
+    const GuestAddr address = destination_buffer(guest, guest.r(kOldestSlot), buffer);
+    verify_pattern(guest, address, slot.sequence, buffer);
+  }
   if (++guest.r(kIndex) == w.depth) finish_batch(guest);
   return {sampled ? copy_cost(w.size) : kShort};
 }

@@ -26,6 +26,7 @@ struct VmConfig {
   std::string name;           // also the name of its LUO session: 1 to 63 characters
   std::uint64_t memory = 0;   // bytes, whole pages; at most 3 GiB, below the interrupt window
   std::vector<Sbdf> devices;  // all are assigned; the guest program drives the first
+  GuestDevice device = GuestDevice::kDsa;  // what the first one is
   WorkloadConfig workload;
   bool carried = true;  // false: luod leaves it out of live updates, and it starts anew
 };

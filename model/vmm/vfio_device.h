@@ -37,7 +37,7 @@ class VfioDevice {
 
   // A new guest's device: memory space and bus master on.
   Co<linux::Result<>> enable();
-  // Maps BARs 0 and 2 where the guest expects them.
+  // Maps BARs 0 and 2, those that there are, where the guest expects them.
   Co<linux::Result<>> map_bars(MappedCpu& cpu);
   // MSI-X entry n becomes virtual vector n of `vcpu`, which outlives the device; entry 0 has none.
   Co<linux::Result<>> connect_interrupts(Vcpu& vcpu);

@@ -101,7 +101,7 @@ Co<Result<>> Vmm::map_memory() {
 
 Result<> Vmm::write_boot_info() {
   BootInfo info;
-  info.device_present = devices_.empty() ? 0 : 1;
+  info.device = devices_.empty() ? GuestDevice::kNone : config_.device;
   info.memory_bytes = config_.memory;
   info.workload = config_.workload;
   const Result<> stored =

@@ -126,7 +126,7 @@ TEST_CASE("each kind of problem has a code and points at its place") {
       {"devices: [dsa0]", "devices: [dsa1]", "E0110", 7, 43},
       {"devices: [dsa0]", "devices: [dsa0, dsa0]", "E0111", 7, 49},
       {"baton: 1", "baton: 2", "E0107", 1, 8},
-      {"kind: dsa", "kind: nvme", "E0112", 5, 54},
+      {"kind: dsa", "kind: nic", "E0112", 5, 54},
       {"holds: all", "measure: guest_pause", "E0114", 11, 5},
       {"holds: all", "measure: guest_pause, below: 5", "E0108", 11, 35},
       {"holds: all", "holds: all, violates: isolation", "E0114", 11, 5},

@@ -1,0 +1,42 @@
+// An NVM Express controller with one namespace: a PCI Express endpoint that moves blocks between a
+// disk of its own and memory, by commands in queues [NVM Express Base Specification 1.4].
+//
+// It lives from power-on to the end; a kexec does not touch it: queued commands go on, data and
+// completions land where they were told to, interrupts go to the old message addresses. The disk
+// keeps its bytes over every reset.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "model/pci/function.h"
+#include "sim/simulation.h"
+#include "sim/time.h"
+
+namespace baton::devices::nvme {
+
+struct NvmeConfig {
+  std::string name = "nvme0";
+  // Size of the namespace, whole blocks of 512 bytes. Blocks never written read as zeros.
+  std::uint64_t capacity = std::uint64_t{1} << 30;
+  // Data moved per second, both directions together, as a volume with a provisioned rate has it.
+  // Default assumed: what four lanes of 8 GT/s carry.
+  std::uint64_t bytes_per_second = 3'500'000'000;
+  // From a command's arrival to its first data. Assumed: flash is read in tens of microseconds and
+  // written into a buffer.
+  sim::Duration media_read = sim::Duration::microseconds(70);
+  sim::Duration media_write = sim::Duration::microseconds(10);
+  // From a doorbell, or the command before it, to the fetch of a command. Assumed.
+  sim::Duration per_fetch = sim::Duration::nanoseconds(100);
+  // From the last data to the completion entry. Assumed.
+  sim::Duration per_command = sim::Duration::microseconds(1);
+  // From CC.EN = 1 to CSTS.RDY = 1, from 0 to 0, and a shutdown. Assumed, far below CAP.TO.
+  sim::Duration enable = sim::Duration::milliseconds(2);
+  sim::Duration disable = sim::Duration::microseconds(100);
+  sim::Duration shutdown = sim::Duration::milliseconds(1);
+};
+
+std::unique_ptr<pci::Function> make_nvme(sim::Simulation& simulation, const NvmeConfig& config);
+
+}  // namespace baton::devices::nvme

@@ -1,0 +1,40 @@
+#include "model/devices/nvme/nvme_config_space.h"
+
+namespace baton::devices::nvme {
+
+using pci::CapabilityId;
+using pci::ExtendedCapabilityId;
+
+pci::ConfigSpace nvme_config_space() {
+  pci::ConfigSpace config = pci::ConfigSpace::type0({.vendor = 0x1B36,
+                                                     .device = 0x0010,
+                                                     .class_code = 0x010802,
+                                                     .revision = 0x02,
+                                                     .subsystem_vendor = 0x1AF4,
+                                                     .subsystem_device = 0x1100,
+                                                     .interrupt_pin = 1,
+                                                     .command_writable = 0x0546});
+  config.bar64(0, kBar0Size, false);
+  config.add_capability(0x40, CapabilityId::kPowerManagement, {{2, 2, 0x0003}, {4, 2, 0x0008}});
+  config.add_capability(0x50, CapabilityId::kMsix,
+                        {{2, 2, kMsixVectors - 1}, {4, 4, kMsixTable}, {8, 4, kMsixPending}});
+  // Version 2 endpoint; payload up to 256 bytes, FLR; four lanes of 8 GT/s.
+  config.add_capability(0x60, CapabilityId::kExpress,
+                        {{0x02, 2, 0x0002},
+                         {0x04, 4, 0x10008001},
+                         {0x08, 2, 0x2810},
+                         {0x0C, 4, 0x00400043},
+                         {0x12, 2, 0x0043},
+                         {0x24, 4, 0x00000010},
+                         {0x2C, 4, 0x0000000E},
+                         {0x30, 2, 0x0003}},
+                        0x3C);
+  config.add_extended_capability(
+      0x100, ExtendedCapabilityId::kAer, 2,
+      {{0x08, 4, 0x00400000}, {0x0C, 4, 0x00462030}, {0x14, 4, 0x00002000}}, 0x48);
+  config.add_extended_capability(0x148, ExtendedCapabilityId::kSerialNumber, 1,
+                                 {{4, 4, 0x4E0001BA}, {8, 4, 0x00525400}});
+  return config;
+}
+
+}  // namespace baton::devices::nvme
