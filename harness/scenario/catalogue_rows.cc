@@ -10,6 +10,14 @@ constexpr std::array kDevices{
               "records, MSI-X, halt and resets. Work that is queued goes on while no kernel runs.",
               "ATS, page requests, the event log, shared work queues, the other operations.",
               "[DSA 341204]; [linux tools/testing/selftests/vfio/lib/drivers/dsa/dsa.c]"},
+    DeviceRow{"nvme", "an NVMe controller with one disk: writes and reads blocks",
+              "An endpoint behind a port of the dump, with the bridges above it: registers, admin "
+              "queue, up to four pairs of I/O queues, PRPs and their lists, Identify, features, "
+              "log pages, read, write, flush, status codes, MSI-X, shutdown and resets. Queued "
+              "commands go on while no kernel runs; the queue is the limit of how long.",
+              "SGLs, metadata, further namespaces, Abort of a running command, interrupt "
+              "coalescing, INTx and MSI.",
+              "[NVMe 1.4, 3 to 7]; [linux drivers/nvme/host/pci.c]"},
 };
 
 constexpr std::array kVision{
