@@ -1,5 +1,5 @@
 // An NVM Express controller with one namespace: a PCI Express endpoint that moves blocks between a
-// disk of its own and memory, by commands in queues [NVM Express Base Specification 1.4].
+// disk of its own and memory, by commands in queues [NVMe 1.4].
 //
 // It lives from power-on to the end; a kexec does not touch it: queued commands go on, data and
 // completions land where they were told to, interrupts go to the old message addresses. The disk
