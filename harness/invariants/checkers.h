@@ -14,5 +14,14 @@ std::unique_ptr<Checker> make_isolation(Watch& watch);
 std::unique_ptr<Checker> make_memory_not_reused(Watch& watch);
 std::unique_ptr<Checker> make_translation_equal(Watch& watch);
 std::unique_ptr<Checker> make_session_complete(Watch& watch);
+std::unique_ptr<Checker> make_bus_master_path(Watch& watch);
+std::unique_ptr<Checker> make_bars_stable(Watch& watch);
+std::unique_ptr<Checker> make_config_writes(Watch& watch);
+std::unique_ptr<Checker> make_no_reset(Watch& watch);
+std::unique_ptr<Checker> make_domain_id_unique(Watch& watch);
+std::unique_ptr<Checker> make_memory_not_leaked(Watch& watch);
+std::unique_ptr<Checker> make_ownership(Watch& watch);
+std::unique_ptr<Checker> make_fault_log_clean(Watch& watch);
+std::unique_ptr<Checker> make_pause_budget(Watch& watch);
 
 }  // namespace baton::harness

@@ -96,8 +96,22 @@ Watch::Watch(World world) : world_(std::move(world)), history_(world_.simulation
     guests_.clear();
     milestone(fmt::format("kernel {} resets the platform", seen.from_generation));
   });
+  // Published right before the write itself.
+  simulation().topic<host::ConfigAccess>().subscribe([this](const host::ConfigAccess& seen) {
+    if (!seen.write) return;
+    last_write_ = seen;
+    last_write_at_ = now();
+  });
   subscribe_to_sessions();
   subscribe_to_guests();
+}
+
+std::string Watch::writer_of(const pci::ConfigWritten& seen) const {
+  const bool known = last_write_ && last_write_at_ == now() &&
+                     last_write_->address == seen.address && last_write_->offset == seen.offset &&
+                     last_write_->width == seen.width && last_write_->value == seen.written;
+  if (!known) return "nobody's kernel";
+  return fmt::format("kernel {}, {}", last_write_->generation, last_write_->by);
 }
 
 void Watch::subscribe_to_sessions() {
@@ -158,6 +172,7 @@ void Watch::begin_handover() {
   for (std::size_t i = 0; i < world_.devices.size(); ++i) {
     at_freeze_[i] = walk_mapping(world_.machine, *world_.devices[i].function);
   }
+  for (const auto& call : at_begin_) call();
 }
 
 void Watch::end_handover() {
@@ -212,6 +227,15 @@ std::vector<std::unique_ptr<Checker>> make_checkers(Watch& watch) {
   result.push_back(make_memory_not_reused(watch));
   result.push_back(make_translation_equal(watch));
   result.push_back(make_session_complete(watch));
+  result.push_back(make_bus_master_path(watch));
+  result.push_back(make_bars_stable(watch));
+  result.push_back(make_config_writes(watch));
+  result.push_back(make_no_reset(watch));
+  result.push_back(make_domain_id_unique(watch));
+  result.push_back(make_memory_not_leaked(watch));
+  result.push_back(make_ownership(watch));
+  result.push_back(make_fault_log_clean(watch));
+  result.push_back(make_pause_budget(watch));
   return result;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "model/host/observations.h"
 #include "model/linux/base/observations.h"
 #include "model/pci/function.h"
+#include "model/pci/observations.h"
 
 namespace baton::harness {
 
@@ -27,10 +29,15 @@ struct WatchedDevice {
   sim::Duration stall_bound = sim::Duration::microseconds(100);
 };
 
+// What a guest may stand still for in a live update, unless the scenario bounds guest_pause.
+inline constexpr sim::Duration kDefaultPauseBudget = sim::Duration::seconds(2);
+
 struct World {
   sim::Simulation& simulation;
   host::Machine& machine;
   std::vector<WatchedDevice> devices;
+  // How long a guest may stand still: the invariant pause-budget.
+  sim::Duration pause_budget = kDefaultPauseBudget;
 };
 
 // One stretch of I/O virtual addresses and where it leads.
@@ -81,9 +88,8 @@ class Watch {
   // In this handover the jump has happened.
   bool jumped() const { return handover_ && jumped_; }
   // This device's VM takes part in the handover under way: its session held files at the freeze.
-  bool carried(const WatchedDevice& device) const {
-    return handover_ && carried_.contains(device.vm);
-  }
+  bool carried(const WatchedDevice& device) const { return carried(device.vm); }
+  bool carried(std::string_view vm) const { return handover_ && carried_.contains(vm); }
   // The mapping of a device as it was at the freeze; empty outside of a handover.
   const Mapping& at_freeze(const pci::Function& function) const;
 
@@ -97,6 +103,24 @@ class Watch {
   // The longest time without a completed request of a device that had work, in any handover.
   sim::Duration longest_stall() const { return longest_stall_; }
   void saw_stall(sim::Duration gap) { longest_stall_ = std::max(longest_stall_, gap); }
+
+  // Called when a handover begins, after carried() and at_freeze() are known.
+  void at_begin(std::function<void()> call) { at_begin_.push_back(std::move(call)); }
+
+  // Which kernel makes this configuration write, and in which of its functions: "kernel 1,
+  // pci_read_bases"; "nobody's kernel" for one that no kernel makes.
+  std::string writer_of(const pci::ConfigWritten& seen) const;
+
+  sim::Duration pause_budget() const { return world_.pause_budget; }
+
+  // Configuration writes between freeze and finish to carried devices and the bridges above them:
+  // those that changed something, and those that did not.
+  struct ConfigWrites {
+    std::uint64_t changing = 0;
+    std::uint64_t equal = 0;
+  };
+  const ConfigWrites& config_writes() const { return config_writes_; }
+  void saw_config_write(bool equal) { ++(equal ? config_writes_.equal : config_writes_.changing); }
 
   // What phase changes said so far, for chains: "kernel 0 freezes".
   const std::vector<ChainLink>& milestones() const { return milestones_; }
@@ -124,6 +148,10 @@ class Watch {
   std::map<const pci::Function*, std::size_t> order_;  // to index; never iterated
   std::vector<Mapping> at_freeze_;                     // by index of the device
   std::vector<ChainLink> milestones_;
+  std::vector<std::function<void()>> at_begin_;
+  std::optional<host::ConfigAccess> last_write_;  // by a kernel
+  sim::Time last_write_at_;
+  ConfigWrites config_writes_;
   sim::Duration longest_stall_;
 };
 

@@ -72,6 +72,18 @@ std::vector<WatchedDevice> watched_devices(const Scenario& scenario, const Built
   return result;
 }
 
+// The tightest bound that the scenario sets to guest_pause, else the default.
+sim::Duration pause_budget(const Scenario& scenario) {
+  std::optional<std::uint64_t> tightest;
+  for (const Expectation& expectation : scenario.expect) {
+    if (expectation.kind != ExpectationKind::kMeasure || !expectation.below) continue;
+    if (expectation.ids.front() != "guest_pause") continue;
+    tightest = std::min(tightest.value_or(*expectation.below), *expectation.below);
+  }
+  if (!tightest) return kDefaultPauseBudget;
+  return sim::Duration::picoseconds(static_cast<std::int64_t>(*tightest));
+}
+
 std::string host_text(const Scenario& scenario, const BuiltHost& host) {
   std::string text = fmt::format(
       "{} ({} functions)", std::filesystem::path(scenario.machine.lspci_path).filename().string(),
@@ -150,7 +162,8 @@ class ScenarioRun::Impl {
     // The host is built from a copy, because building may add diagnostics; there are none.
     host_ = build_host(simulation_, loaded_);
     BATON_CHECK(loaded_.good(), "a scenario runs that was not checked");
-    World world{simulation_, *host_.machine, watched_devices(scenario(), host_)};
+    World world{simulation_, *host_.machine, watched_devices(scenario(), host_),
+                pause_budget(scenario())};
     watch_ = std::make_unique<Watch>(std::move(world));
     recorder_ = std::make_unique<Recorder>(*watch_);
     checkers_ = make_checkers(*watch_);
@@ -341,6 +354,8 @@ class ScenarioRun::Impl {
         {"dma_bytes_without_kernel", recorder_->dma_bytes_without_kernel()},
         {"guest_mismatches", mismatches},
         {"live_updates", recorder_->live_updates()},
+        {"config_writes", watch_->config_writes().changing},
+        {"config_writes_equal", watch_->config_writes().equal},
     };
   }
 

@@ -70,6 +70,14 @@ class Binder {
       policies.reinject = reinject.text() == "none" ? linux::ReinjectPolicy::kNone
                                                     : linux::ReinjectPolicy::kSpurious;
     }
+    if (const View numbers = view.key("bus_numbers"); numbers.given()) {
+      policies.bus_numbers = numbers.text() == "reassign" ? linux::BusNumberPolicy::kReassign
+                                                          : linux::BusNumberPolicy::kInherit;
+    }
+    if (const View acs = view.key("acs"); acs.given()) {
+      policies.acs =
+          acs.text() == "rewrite" ? linux::AcsPolicy::kRewrite : linux::AcsPolicy::kAdopt;
+    }
   }
 
   void bind_defects(const View& view, linux::Defects& defects) {

@@ -51,6 +51,70 @@ constexpr std::array kInvariants{
         "by the end of the run. A kernel that stops with a panic after the jump is a violation, "
         "with the reason that it printed.",
         "[linux kernel/liveupdate/luo_session.c]", "quickstart", "luo-skip-header"},
+    InvariantRow{
+        "bus-master-path", "A preserved device and all bridges above it stay bus masters.",
+        "A function without Bus Master Enable sends nothing; a bridge without it answers every "
+        "request from below with Unsupported Request. Both bits are noted at the freeze, and one "
+        "that was set must not be cleared, nor the function leave D0, until the finish, by any "
+        "configuration write or reset.",
+        "[PCIe 7.5.1.1.3]; posted pci v9: drivers/pci/pci-driver.c pci_device_shutdown",
+        "quickstart", "pci-clear-bus-master"},
+    InvariantRow{
+        "bars-stable", "The BARs of a preserved device hold what they held, and are decoded.",
+        "BARs and memory decode of each preserved device are noted at the freeze and compared "
+        "after each configuration write to it until the finish. Sizing a BAR moves it for as long "
+        "as the ones are in it, although the old value comes back.",
+        "[PCIe 7.5.1.2.1]; [linux drivers/pci/probe.c __pci_size_bars]", "quickstart",
+        "pci-size-bars"},
+    InvariantRow{
+        "config-writes", "Between freeze and finish a preserved device gets only justified writes.",
+        "Each configuration write to a preserved device or a bridge above it that changes a "
+        "register must change bits of a short list, each entry with its reason (policy "
+        "config_writes: three-stage-from-folio): interrupts off and on again, error history "
+        "cleared. A write that changes nothing is no violation; it is counted apart, as "
+        "config_writes_equal.",
+        "posted pci v9, discussion of the cover letter; design target: docs/abi.md", "quickstart",
+        "pci-size-bars"},
+    InvariantRow{
+        "no-reset", "No reset reaches a preserved device.",
+        "Between freeze and finish, no preserved function is reset, whatever the kind: function "
+        "level reset, secondary bus reset or link disable of a bridge above it, return from D3hot "
+        "without No_Soft_Reset.",
+        "[PCIe 6.6]; design target: devices keep running", "quickstart", "vfio-reset-at-open"},
+    InvariantRow{
+        "domain-id-unique", "A domain id belongs to one set of tables.",
+        "Entries of the IOTLB are tagged by domain id. Whenever a VM's device sends through "
+        "another context entry than before, its domain id and table are read from memory as "
+        "hardware would and held against those of the other VMs' devices on the unit: one id with "
+        "two tables is a violation.",
+        "[VT-d 6.2.4, 9.3]", "one-vm-stays-behind", "iommu-reuse-domain-id"},
+    InvariantRow{
+        "memory-not-leaked", "What was preserved is taken back.",
+        "Every page that a kernel had preserved at its jump must have been restored by the next "
+        "one when the handover is over and the run, or that kernel, ends; who restores a page can "
+        "free it. Three pages that KHO and LUO read in place and never give back do not count: the "
+        "root FDT, the kexec metadata and the page of FLBs.",
+        "[linux kernel/liveupdate/kexec_handover.c kho_restore_folio]", "quickstart",
+        "vfio-leak-record"},
+    InvariantRow{
+        "ownership", "No foreign driver or process gets hold of a preserved device.",
+        "From the jump to the finish, the driver that binds a preserved device has the name of the "
+        "one before the jump, and the process that has its file open, or binds it to its iommufd, "
+        "is that of the VM that owned it.",
+        "posted vfio v5; posted iommu v5: group owner by token", "two-vms", "vfio-retrieve-first"},
+    InvariantRow{
+        "fault-log-clean", "No remapping fault between freeze and finish.",
+        "A remapping unit that refuses a request or an interrupt between freeze and finish, of any "
+        "source but the device of a VM that is no part of the handover, is a violation, whether "
+        "the "
+        "fault log records it or not.",
+        "[VT-d 7]", "quickstart", "iommu-fresh-root"},
+    InvariantRow{
+        "pause-budget", "No guest stands still for longer than the budget.",
+        "From the pause of a guest's vCPU to its resumption, under whichever kernel, no more time "
+        "may pass than the scenario's bound of guest_pause, or 2 s where it sets none. A guest "
+        "that a panic leaves paused is over any budget.",
+        "design target; kexec boots measured at 1 s", "quickstart", "mm-init-on-free"},
 };
 
 constexpr std::array kMeasures{
@@ -66,6 +130,10 @@ constexpr std::array kMeasures{
     MeasureRow{"guest_mismatches", MeasureUnit::kCount,
                "wrong bytes or records that the guests counted"},
     MeasureRow{"live_updates", MeasureUnit::kCount, "jumps from one kernel to the next"},
+    MeasureRow{"config_writes", MeasureUnit::kCount,
+               "configuration writes that changed a preserved device or a bridge above it, freeze "
+               "to finish"},
+    MeasureRow{"config_writes_equal", MeasureUnit::kCount, "such writes that changed nothing"},
 };
 
 }  // namespace

@@ -42,6 +42,15 @@ std::vector<Choice> workloads() {
   return {{"copy", true, "memory to memory, for a dsa"},
           {"disk", true, "writes and reads of blocks, for an nvme"}};
 }
+std::vector<Choice> bus_numbers() {
+  return {{"inherit", true, "bridges keep their numbers, whatever the command line says (pci v9)"},
+          {"reassign", true, "pci=assign-busses is followed, although devices are running"},
+          {"inherit-preserved", false}};
+}
+std::vector<Choice> acs() {
+  return {{"adopt", true, "the register stays as the previous kernel left it (pci v9)"},
+          {"rewrite", true, "it is written as at a cold boot"}};
+}
 std::vector<Choice> verifications() { return {{"full"}, {"sampled"}}; }
 std::vector<Choice> actions() {
   return {{"live-update"}, {"cold-reboot"}, {"create-session"}, {"preserve"},
@@ -143,6 +152,10 @@ constexpr std::array kRows{
            "a preserved device's interrupts in the gap"),
     choice("kernels[].policies.reinject", kMay, "", reinject,
            "what the VMM injects when the guest resumes"),
+    choice("kernels[].policies.bus_numbers", kMay, "", bus_numbers,
+           "bus numbers, with pci=assign-busses, when devices were handed over"),
+    choice("kernels[].policies.acs", kMay, "", acs,
+           "the ACS control of functions that were handed over"),
     list("kernels[].defects", kMay, "defects of this generation alone"),
     choice("kernels[].defects[]", kMay, "", defects, "a defect by id"),
 
@@ -151,6 +164,10 @@ constexpr std::array kRows{
            "a preserved device's interrupts in the gap", "preset vision"),
     choice("policies.reinject", kMay, "spurious", reinject,
            "what the VMM injects when the guest resumes", "preset vision"),
+    choice("policies.bus_numbers", kMay, "inherit", bus_numbers,
+           "bus numbers, with pci=assign-busses, when devices were handed over", "preset vision"),
+    choice("policies.acs", kMay, "adopt", acs, "the ACS control of functions that were handed over",
+           "preset vision"),
     list("defects", kMay, "defects of all generations"),
     choice("defects[]", kMay, "", defects, "a defect by id"),
 

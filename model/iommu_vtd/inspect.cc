@@ -189,6 +189,27 @@ RemappingUnit::Walk inspect(const Core& core, Bdf requester, Iova address) {
   return walk;
 }
 
+std::optional<RemappingUnit::Attachment> attachment(const Core& core, Bdf requester) {
+  using Attachment = RemappingUnit::Attachment;
+  if (!core.status(gcmd::kTe)) {
+    return std::nullopt;
+  }
+  if (is_scalable(core)) {
+    const std::optional<Entry512> entry = pasid_entry_of(core, requester);
+    if (!entry || entry->get(pasid_entry::kPgtt) != pasid_entry::kSecondStage) {
+      return std::nullopt;
+    }
+    return Attachment{domain_of(core.profile, *entry), second_stage_of(*entry).table};
+  }
+  Entry128 root;
+  const std::optional<Entry128> context = context_of(core, requester, root);
+  if (!context || check_context_entry(core.profile, *context) ||
+      context->get(context_entry::kTt) == context_entry::kPassThrough) {
+    return std::nullopt;
+  }
+  return Attachment{domain_of(core.profile, *context), second_stage_of(*context).table};
+}
+
 namespace {
 
 // First-stage tables are not visited.

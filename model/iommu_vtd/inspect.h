@@ -11,6 +11,8 @@ namespace baton::iommu_vtd {
 
 RemappingUnit::Walk inspect(const Core& core, Bdf requester, Iova address);
 
+std::optional<RemappingUnit::Attachment> attachment(const Core& core, Bdf requester);
+
 using TableVisitor = std::function<void(PhysAddr page, const char* what)>;
 using LeafVisitor =
     std::function<void(Iova from, PhysAddr to, std::uint64_t length, bool writable)>;

@@ -330,6 +330,10 @@ RemappingUnit::Walk RemappingUnit::inspect(Bdf requester, Iova address) const {
   return iommu_vtd::inspect(state_->core_, requester, address);
 }
 
+std::optional<RemappingUnit::Attachment> RemappingUnit::attachment(Bdf requester) const {
+  return iommu_vtd::attachment(state_->core_, requester);
+}
+
 void RemappingUnit::inspect_tables(
     Bdf requester, const std::function<void(PhysAddr page, const char* what)>& table,
     const std::function<void(Iova from, PhysAddr to, std::uint64_t length, bool writable)>& leaf)

@@ -99,6 +99,16 @@ class RemappingUnit {
   };
   Walk inspect(Bdf requester, Iova address) const;
 
+  // The domain id and the top second-stage table that requests of this requester without PASID go
+  // through, as the tables in memory are now; nothing when they are refused, pass through, or go
+  // through first-stage tables. For observers.
+  struct Attachment {
+    DomainId domain;
+    PhysAddr table;
+    friend bool operator==(const Attachment&, const Attachment&) = default;
+  };
+  std::optional<Attachment> attachment(Bdf requester) const;
+
   // Calls `table` for every page of root, context and page tables that hardware can reach from the
   // latched root for this requester, and `leaf` for every mapped run. For observers.
   void inspect_tables(

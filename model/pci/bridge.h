@@ -6,7 +6,8 @@
 // its secondary bus reset or link disable bit is set, nothing below answers.
 //
 // Not modelled: I/O transactions (the window registers exist), VGA and ISA decode, link training
-// time, ACS egress control.
+// time, ACS egress control, error messages to the root complex (errors stay in the registers of the
+// port that found them), downstream port containment.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "model/pci/bus.h"
 #include "model/pci/capability_fields.h"
 #include "model/pci/function.h"
+#include "model/pci/request.h"
 
 namespace baton::pci {
 
@@ -56,6 +58,12 @@ class Bridge final : public Function {
   bool ari_forwarding() const;
   std::uint16_t acs_control() const;  // 0 without the capability
 
+  // An error that the bridge found in a request from below, as its error registers keep it: Device
+  // Status, Secondary Status and, with Advanced Error Reporting, the status bit, the first error's
+  // number and its header [PCIe 6.2, 7.8.4].
+  enum class Uncorrectable : std::uint8_t { kUnsupportedRequest = 20, kAcsViolation = 21 };
+  void record_error(Uncorrectable error, const MemoryRequest& request);
+
   // A reset that reaches the bridge reaches everything below it [PCIe 6.6.1].
   void reset(ResetKind kind) override;
 
@@ -66,6 +74,7 @@ class Bridge final : public Function {
  private:
   std::uint16_t express_;
   std::uint16_t acs_;
+  std::uint16_t aer_;
   bool was_down_ = false;
   Bus secondary_bus_;
 };

@@ -235,10 +235,14 @@ Completion Fabric::climb(Function& from, MemoryRequest& request, std::span<std::
   while (Bridge* bridge = bus->bridge()) {
     if (bridge->secondary_down()) return unsupported("link-down");
     latency += timing_.per_bridge;
-    if (!bridge->bus_master()) return unsupported("bridge-bus-master-off");
+    if (!bridge->bus_master()) {
+      bridge->record_error(Bridge::Uncorrectable::kUnsupportedRequest, request);
+      return unsupported("bridge-bus-master-off");
+    }
     const bool port = bridge->is_downstream_port();
     if (port) {
       if (const auto violation = acs_violation(*bridge, request); !violation.empty()) {
+        bridge->record_error(Bridge::Uncorrectable::kAcsViolation, request);
         return stopped(violation, CompletionStatus::kCompleterAbort);
       }
     }

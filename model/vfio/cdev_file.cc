@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "model/linux/base/observations.h"
 #include "model/linux/uapi/vfio.h"
 #include "model/vfio/device.h"
 
@@ -105,6 +106,7 @@ Co<CdevFile::Answer> CdevFile::bind(linux::Process& process, std::span<std::byte
     co_return linux::fail(Errno::kInval);
   }
   linux::KernelServices& services = device.vfio.services;
+  taken(process, linux::DeviceHolder::kProcess);
   const auto guard = co_await device.lock.lock(services.port().context());
   if (device.bound != nullptr) {
     co_return linux::fail(Errno::kInval);  // this file, or another: a cdev has one owner
@@ -133,8 +135,17 @@ Co<CdevFile::Answer> CdevFile::bind(linux::Process& process, std::span<std::byte
   device.iommufd_device = *id;
   device.bound = this;
   request.out_devid = *id;
+  taken(process, linux::DeviceHolder::kIommufd);
   give(argument.first(std::min<std::size_t>(argument.size(), kMinimum)), request);
   co_return 0;
+}
+
+void CdevFile::taken(const linux::Process& process, linux::DeviceHolder kind) {
+  host::KernelPort& port = device.vfio.services.port();
+  const auto& topic = port.simulation().topic<linux::DeviceTaken>();
+  if (topic.active()) {
+    topic.publish({port.generation(), device.dev.address, kind, process.name()});
+  }
 }
 
 Co<linux::Result<>> CdevFile::open_device() {

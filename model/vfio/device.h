@@ -86,6 +86,7 @@ class CdevFile final : public linux::File {
   linux::Result<> usable() const;
 
   Co<Answer> bind(linux::Process& process, std::span<std::byte> argument);
+  void taken(const linux::Process& process, linux::DeviceHolder kind);
   Co<linux::Result<>> open_device();
   Answer attach(std::span<std::byte> argument);
   Answer detach(std::span<std::byte> argument);

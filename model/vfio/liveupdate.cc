@@ -137,6 +137,9 @@ Co<linux::Result<linux::File*>> VfioPci::retrieve(luo::FileArgs& args) {
   const Bdf bdf(ram.load<std::uint16_t>(record + kRecordBdf));
   Device* device =
       segment <= UINT16_MAX ? state.find({static_cast<std::uint16_t>(segment), bdf}) : nullptr;
+  if (state.services.has(linux::Defect::kVfioRetrieveFirst) && !state.devices.empty()) {
+    device = state.devices.front().get();
+  }
   if (device == nullptr) {
     co_return linux::fail(Errno::kNoDev);  // not enumerated, or not bound to this driver
   }
@@ -151,6 +154,7 @@ Co<bool> VfioPci::can_finish(luo::FileArgs& args) {
 Co<> VfioPci::finish(luo::FileArgs& args) {
   State& state = *state_;
   state.pci_live_update.finish_device(cdev_file_of(args.file)->device.dev);
+  if (state.services.has(linux::Defect::kVfioLeakRecord)) co_return;
   state.kho.restore_free(PhysAddr(args.serialized_data));
   co_return;
 }

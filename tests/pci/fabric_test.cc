@@ -74,6 +74,44 @@ TEST_CASE("source validation at a downstream port drops the old requester id") {
   CHECK(host.probe[0]->send_write(0x1000, 1).stopped_at == "acs-source-validation");
 }
 
+TEST_CASE("a port keeps an ACS violation in its error registers, with the header of the request") {
+  Switch host;
+  host.write(Bdf(2, 0, 0), 0x106, 2, 1);
+  host.number(Bdf(2, 0, 0), 2, 5, 5);
+  CHECK(host.probe[0]->send_write(0x1002, 1).stopped_at == "acs-source-validation");
+  CHECK(host.read(Bdf(2, 0, 0), 0x144, 4) == 1U << 21);
+  CHECK((host.read(Bdf(2, 0, 0), 0x158, 4) & 0x1F) == 21);
+  CHECK(host.read(Bdf(2, 0, 0), 0x15C, 4) == 0x40000002);  // MWr, two double words
+  CHECK(host.read(Bdf(2, 0, 0), 0x160, 4) == 0x0300003C);  // from 03:00.0, bytes 2..3 and 0..1
+  CHECK(host.read(Bdf(2, 0, 0), 0x164, 4) == 0x1000);
+  CHECK((host.read(Bdf(2, 0, 0), 0x4A, 2) & 0xF) == 2);  // Non-Fatal Error Detected
+  CHECK((host.read(Bdf(2, 0, 0), 0x1E, 2) & 0x800) == 0);
+  // A read gets a completion, Completer Abort; the first header stays.
+  CHECK(host.probe[0]->send_read(0x2000).status == CompletionStatus::kCompleterAbort);
+  CHECK((host.read(Bdf(2, 0, 0), 0x1E, 2) & 0x800) != 0);
+  CHECK(host.read(Bdf(2, 0, 0), 0x15C, 4) == 0x40000002);
+  host.write(Bdf(2, 0, 0), 0x144, 4, 0xFFFFFFFF);
+  CHECK(host.read(Bdf(2, 0, 0), 0x144, 4) == 0);
+  CHECK(host.probe[0]->send_read(0x2000).status == CompletionStatus::kCompleterAbort);
+  CHECK(host.read(Bdf(2, 0, 0), 0x15C, 4) == 0x00000001);  // MRd
+}
+
+TEST_CASE("a port without bus master logs what it refuses from below as unsupported") {
+  Switch host;
+  host.write(Bdf(2, 0, 0), 0x04, 2, 2);
+  CHECK(host.probe[0]->send_write(0x1000, 1).stopped_at == "bridge-bus-master-off");
+  CHECK(host.read(Bdf(2, 0, 0), 0x144, 4) == 1U << 20);
+  CHECK((host.read(Bdf(2, 0, 0), 0x4A, 2) & 0xF) == 0xA);  // with Unsupported Request Detected
+  // A masked error sets its bit and nothing else.
+  host.write(Bdf(2, 0, 0), 0x144, 4, 0xFFFFFFFF);
+  host.write(Bdf(2, 0, 0), 0x148, 4, 1U << 20);
+  const std::uint32_t header = host.read(Bdf(2, 0, 0), 0x160, 4);
+  CHECK(host.probe[0]->send_write(0x3000, 1).stopped_at == "bridge-bus-master-off");
+  CHECK(host.read(Bdf(2, 0, 0), 0x144, 4) == 1U << 20);
+  CHECK(host.read(Bdf(2, 0, 0), 0x160, 4) == header);
+  CHECK(host.read(Bdf(2, 0, 0), 0x164, 4) == 0x1000);
+}
+
 TEST_CASE("the CPU reaches a BAR through windows and memory enables") {
   Switch host;
   std::array<std::byte, 4> bytes{std::byte{7}};

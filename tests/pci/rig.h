@@ -81,6 +81,7 @@ inline ConfigSpace port_config(PortType type) {
   const std::uint32_t flags = 2U | static_cast<std::uint32_t>(type) << 4;
   config.add_capability(0x40, CapabilityId::kExpress, {{2, 2, flags}, {8, 2, 0x2810}});
   config.add_extended_capability(0x100, ExtendedCapabilityId::kAcs, 1, {{4, 2, 0x5F}});
+  config.add_extended_capability(0x140, ExtendedCapabilityId::kAer, 2, {});
   return config;
 }
 

@@ -29,12 +29,12 @@ std::string scenario_text(std::string_view name) {
 
 std::string quickstart() { return scenario_text("quickstart"); }
 
-// One VM has one domain, and there is no second one whose translations the id could mix up with:
-// this defect has a scenario of its own, with two VMs.
+// Most defects show in quickstart. One domain has no second one whose translations its id could mix
+// up with, and one device nobody to be mixed up with: these have scenarios with two VMs.
 std::string scenario_with(std::string_view defect) {
   if (defect == "iommu-reuse-domain-id") return scenario_text("domain-id-reused");
-  std::string text = quickstart();
-  return text.insert(text.find("\npolicies:") + 1, fmt::format("defects: [{}]\n", defect));
+  std::string text = defect == "vfio-retrieve-first" ? scenario_text("two-vms") : quickstart();
+  return text.insert(text.find("\nvms:") + 1, fmt::format("defects: [{}]\n", defect));
 }
 
 // Which invariants a defect fires.

@@ -36,10 +36,18 @@ struct Pieces {
 enum class InterruptPolicy : std::uint8_t { kDisableInFreeze };
 // policies.reinject: what the VMM injects after the gap.
 enum class ReinjectPolicy : std::uint8_t { kNone, kSpurious };
+// policies.bus_numbers: with devices handed over, pci=assign-busses is ignored [posted pci v9], or
+// followed [posted vfio v1, which had no rule].
+enum class BusNumberPolicy : std::uint8_t { kInherit, kReassign };
+// policies.acs: the ACS control word of a function that was handed over stays as it is [posted pci
+// v9], or is written as at a cold boot.
+enum class AcsPolicy : std::uint8_t { kAdopt, kRewrite };
 
 struct Policies {
   InterruptPolicy interrupts = InterruptPolicy::kDisableInFreeze;
   ReinjectPolicy reinject = ReinjectPolicy::kSpurious;
+  BusNumberPolicy bus_numbers = BusNumberPolicy::kInherit;
+  AcsPolicy acs = AcsPolicy::kAdopt;
 };
 
 // Defects, in the order of the path. The table in config.cc has a row for each: id, sentence,
@@ -65,8 +73,12 @@ enum class Defect : std::uint8_t {
   kVfioSkipRecord,         // vfio-pci record is not preserved
   kVfioSkipState,          // baton-vfio-v1 is not preserved
   kVfioResetAtOpen,        // the first open after the jump resets the device
+  kVfioLeakRecord,         // finish does not free the device's record
+  kVfioRetrieveFirst,      // retrieve gives out the first device, whatever the record says
   kPciSkipRecords,         // pci_ser is not preserved
   kPciClearBusMaster,      // shutdown clears bus master of preserved functions
+  kPciSizeBars,            // the new kernel sizes BARs of preserved functions
+  kMmInitOnFree,           // the new kernel clears all free memory first
   kCount,
 };
 

@@ -42,6 +42,17 @@ struct InterruptEntered {
   bool handled;
 };
 
+// Who in user space got hold of a device: a process with an open file of it that asks to bind it,
+// the iommufd of a process that it was bound to.
+enum class DeviceHolder : std::uint8_t { kProcess, kIommufd };
+
+struct DeviceTaken {
+  unsigned generation;
+  Sbdf device;
+  DeviceHolder kind;
+  std::string_view process;
+};
+
 // What the ledger is made of: an object with a life over generations.
 enum class LedgerEvent : std::uint8_t { kCreated, kPreserved, kUnpreserved, kRestored, kFinished };
 enum class LedgerKind : std::uint8_t { kPages, kTable, kDomain, kVector, kBar, kBusNumber, kFile };

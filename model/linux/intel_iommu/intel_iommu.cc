@@ -129,6 +129,8 @@ Co<> IntelIommu::init() {
   state.core.set_driver(*this);
 }
 
+bool IntelIommu::present() const { return !state_->units.empty(); }
+
 Co<> IntelIommu::enable_translation() {
   for (const auto& unit : state_->units) {
     unit->enable_translation();

@@ -16,6 +16,8 @@ class IntelIommu final : public iommu::HardwareDriver {
   // intel_iommu_init(): parses DMAR, sets up queued invalidation, root tables, translation; adopts
   // what was preserved.
   Co<> init();
+  // There is at least one unit: its driver has asked for ACS [pci_request_acs].
+  bool present() const;
   // After all devices were probed: translation on, protected memory off.
   Co<> enable_translation();
   // intel_iommu_shutdown(): units without preserved devices are switched off, the others pruned.

@@ -41,6 +41,32 @@ KernelConfig with_parameters(KernelConfig config, const host::BootHandoff& hando
   return config;
 }
 
+// An option of any pci= parameter [linux drivers/pci/pci.c pci_setup].
+bool has_pci_option(std::string_view line, std::string_view option) {
+  constexpr std::string_view kParameter = "pci=";
+  while (!line.empty()) {
+    const std::size_t end = line.find(' ');
+    std::string_view word = line.substr(0, end);
+    line = end == std::string_view::npos ? "" : line.substr(end + 1);
+    if (!word.starts_with(kParameter)) continue;
+    word.remove_prefix(kParameter.size());
+    while (!word.empty()) {
+      const std::size_t comma = word.find(',');
+      if (word.substr(0, comma) == option) return true;
+      word = comma == std::string_view::npos ? "" : word.substr(comma + 1);
+    }
+  }
+  return false;
+}
+
+// How long it takes to write zeros to all of memory: 25 bytes in a nanosecond (assumed).
+sim::Duration clearing_time(host::KernelPort& port) {
+  constexpr std::uint64_t kBytesPerNanosecond = 25;
+  std::uint64_t bytes = 0;
+  for (const sim::PhysRange& range : boot_ranges(port, std::nullopt)) bytes += range.length;
+  return sim::Duration::nanoseconds(static_cast<std::int64_t>(bytes / kBytesPerNanosecond));
+}
+
 }  // namespace
 
 std::string effective_command_line(const KernelConfig& config, const std::string& command_line) {
@@ -116,6 +142,7 @@ Co<> Kernel::State::bring_up_memory() {
   const auto blocks = static_cast<std::int64_t>(kho_.memory_init());
   co_await services_.spend(kho::kWalkPerBlock * blocks);
   services_.pages().release_all(!handoff_.cold);
+  if (services_.has(Defect::kMmInitOnFree)) co_await services_.spend(clearing_time(port_));
   irq_.init();
   co_await pass(BootStage::kSmp);
   co_await pass(BootStage::kEarlyInitcalls);
@@ -129,6 +156,7 @@ Co<> Kernel::State::bring_up_pci() {
     pci_.set_live_update(&pci_live_update_);
     co_await pci_live_update_.begin_enumeration();
   }
+  pci_.set_assign_busses(has_pci_option(handoff_.command_line, "assign-busses"));
   co_await pci_.enumerate();
   co_await pass(BootStage::kFsInitcalls);
   const Result<> kho = kho_.init();
@@ -146,6 +174,7 @@ Co<> Kernel::State::bring_up_iommu() {
   co_await intel_iommu_.init();
   co_await pass(BootStage::kIommuAttach);
   for (pci::PciDev* dev : pci_.devices()) {
+    if (intel_iommu_.present()) pci_.enable_acs(*dev);
     const Result<> probed = co_await iommu_.probe_device(*dev);
     if (!probed && probed.error() != Errno::kNoDev) {
       services_.print(sim::LogLevel::kWarning, "pci {}: no IOMMU group: {}",

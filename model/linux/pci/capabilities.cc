@@ -2,8 +2,8 @@
 // drivers/pci/probe.c: pci_configure_device, pci_init_capabilities; drivers/pci/msi/msi.c,
 // pcie/aer.c, pcie/ptm.c].
 //
-// Not modelled: ASPM (as booted with pcie_aspm=off), ACS (written by the IOMMU at attach in 7.x),
-// SR-IOV, VPD, DOE, L1 substates, _HPX parameters.
+// Not modelled: ASPM (as booted with pcie_aspm=off), ACS translation blocking, SR-IOV, VPD, DOE, L1
+// substates, _HPX parameters.
 #include <algorithm>
 
 #include "model/linux/pci/state.h"
@@ -104,6 +104,19 @@ void PciCore::State::init_capabilities(PciDev& dev) {
   configure_ari(dev);
   init_ptm(dev);
   init_aer(dev);
+  dev.acs_cap = find_extended(dev, regs::kExtAcs, "pci_acs_init");
+}
+
+// pci_enable_acs, asked for by an IOMMU driver: requests and completions between peers take the way
+// through the root complex, and a port checks the source of what comes from its link. A function
+// that was handed over keeps what it has for as long as this kernel runs [posted pci v9].
+void PciCore::State::enable_acs(PciDev& dev) {
+  if (dev.acs_cap == 0) return;
+  if (dev.was_incoming && services_.config().policies.acs == AcsPolicy::kAdopt) return;
+  constexpr const char* kAcs = "pci_enable_acs";
+  const std::uint32_t capabilities = read(dev, dev.acs_cap + 4U, 2, kAcs);
+  const std::uint32_t control = read(dev, dev.acs_cap + 6U, 2, kAcs);
+  write(dev, dev.acs_cap + 6U, 2, control | (capabilities & regs::kAcsIsolation), kAcs);
 }
 
 void PciCore::State::init_msi(PciDev& dev) {

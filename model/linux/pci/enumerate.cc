@@ -1,7 +1,7 @@
 // The walk over buses, bridges and slots [linux drivers/pci/probe.c: pci_scan_child_bus_extend,
 // pci_scan_bridge_extend, pci_scan_slot; drivers/acpi/pci_mcfg.c].
 //
-// Not modelled: pci=assign-busses, hotplug bus reservation, CardBus, enhanced allocation, virtual
+// Not modelled: hotplug bus reservation, CardBus, enhanced allocation, virtual
 // functions, request retry status.
 #include <algorithm>
 #include <cstring>
@@ -107,6 +107,15 @@ void PciCore::State::scan_slot(PciBus& bus, unsigned device) {
   }
 }
 
+// pcibios_assign_all_busses(). When devices were handed over, their requests in flight carry the
+// numbers that are there: all bridges keep them [posted pci v9]; policy bus_numbers: reassign is a
+// kernel without that rule.
+bool PciCore::State::renumbers() const {
+  const bool inherits = live_update_ != nullptr && live_update_->inherit_bus_numbers() &&
+                        services_.config().policies.bus_numbers == BusNumberPolicy::kInherit;
+  return assign_busses_ && !inherits;
+}
+
 PciBus& PciCore::State::add_child_bus(PciBus& parent, PciDev& bridge, unsigned number,
                                       unsigned end) {
   auto child = std::make_unique<PciBus>();
@@ -131,7 +140,7 @@ unsigned PciCore::State::scan_bridge(PciBus& bus, PciDev& bridge, unsigned max, 
          control & ~std::uint32_t{regs::kBridgeControlMasterAbort}, kScanBridge);
   if (primary == 0 && bus.number != 0 && secondary != 0 && subordinate != 0) primary = bus.number;
   const bool broken = primary != bus.number || secondary <= bus.number || secondary > subordinate;
-  if ((secondary != 0 || subordinate != 0) && !broken) {
+  if ((secondary != 0 || subordinate != 0) && !broken && !renumbers()) {
     if (!second) {
       PciBus& child = add_child_bus(bus, bridge, secondary, subordinate);
       scan_child_bus(child, subordinate - secondary);
@@ -140,7 +149,7 @@ unsigned PciCore::State::scan_bridge(PciBus& bus, PciDev& bridge, unsigned max, 
   } else if (bridge.subordinate == nullptr) {
     // A preserved bridge that lost its numbers gets none, and neither does any other on its bus:
     // its old range is unknown and might be given away twice [linux drivers/pci/liveupdate.c, v9].
-    const bool refused = std::ranges::any_of(bus.devices, [&](const auto& dev) {
+    const bool refused = !renumbers() && std::ranges::any_of(bus.devices, [&](const auto& dev) {
       return dev->is_bridge() && dev->incoming && dev->subordinate == nullptr;
     });
     if (refused) {

@@ -12,6 +12,10 @@ PciCore::~PciCore() = default;
 
 void PciCore::set_live_update(PciLiveUpdate* live_update) { state_->live_update_ = live_update; }
 
+void PciCore::set_assign_busses(bool assign) { state_->assign_busses_ = assign; }
+
+void PciCore::enable_acs(PciDev& dev) { state_->enable_acs(dev); }
+
 Co<> PciCore::enumerate() {
   for (const State::HostBridge& host : state_->host_bridges()) state_->scan_root(host);
   for (const auto& root : state_->roots_) state_->assign_resources(*root);

@@ -6,7 +6,7 @@
 // three-stage-from-folio]. All other functions get the writes of a 7.x kernel, in its order.
 //
 // Not modelled: simulated time of a single configuration access (the boot profile has the sum), and
-// what the files of this folder name: ASPM, ACS, SR-IOV, resource assignment, port services.
+// what the files of this folder name: ASPM, SR-IOV, resource assignment, port services.
 #pragma once
 
 #include <memory>
@@ -40,6 +40,12 @@ class PciCore {
   std::uint32_t read(const PciDev& dev, std::uint16_t offset, unsigned width, const char* by);
   void write(const PciDev& dev, std::uint16_t offset, unsigned width, std::uint32_t value,
              const char* by);
+
+  // pci=assign-busses: bus numbers are given out afresh. Set before enumerate().
+  void set_assign_busses(bool assign);
+
+  // pci_enable_acs, by pci_dma_configure before the IOMMU core probes the function.
+  void enable_acs(PciDev& dev);
 
   // pci_enable_device, pci_disable_device, pci_set_master, pci_clear_master.
   Result<> enable_device(PciDev& dev);

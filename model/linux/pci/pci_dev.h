@@ -70,6 +70,7 @@ class PciDev {
   std::uint8_t pcie_version = 0;
   std::uint8_t mps_supported = 0;  // 128 << n bytes
   std::uint16_t aer_cap = 0;
+  std::uint16_t acs_cap = 0;
   std::uint16_t subsystem_vendor = 0;
   std::uint16_t subsystem_device = 0;
   std::uint16_t bridge_control = 0;  // as read at scan

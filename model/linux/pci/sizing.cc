@@ -24,7 +24,7 @@ std::uint16_t bar_offset(unsigned index) {
 }  // namespace
 
 void PciCore::State::read_bases(PciDev& dev, unsigned count, std::uint16_t rom) {
-  if (dev.incoming && live_update_ != nullptr) {
+  if (dev.incoming && live_update_ != nullptr && !services_.has(Defect::kPciSizeBars)) {
     if (const FunctionShape* shape = live_update_->shape_of(dev)) {
       adopt_bases(dev, count, rom, *shape);
       return;

@@ -32,6 +32,8 @@ class PciCore::State {
   unsigned scan_bridge(PciBus& bus, PciDev& bridge, unsigned max, unsigned available, bool second);
   unsigned number_bridge(PciBus& bus, PciDev& bridge, unsigned max, unsigned available,
                          std::uint32_t buses);
+  // Whether bridges get new numbers although theirs are in order.
+  bool renumbers() const;
   PciBus& add_child_bus(PciBus& parent, PciDev& bridge, unsigned number, unsigned end);
   void register_bus(const PciBus& bus);
 
@@ -60,6 +62,7 @@ class PciCore::State {
   void configure_ari(PciDev& dev);
   void init_ptm(PciDev& dev);
   void init_aer(PciDev& dev);
+  void enable_acs(PciDev& dev);
 
   // resources.cc: pci_assign_unassigned_resources, pci_setup_bridge.
   void assign_resources(PciBus& bus);
@@ -89,6 +92,7 @@ class PciCore::State {
 
   KernelServices& services_;
   PciLiveUpdate* live_update_ = nullptr;
+  bool assign_busses_ = false;
   std::vector<std::unique_ptr<PciBus>> roots_;
   std::vector<PciDev*> devices_;
 };

@@ -136,3 +136,54 @@ TEST_CASE("a bridge without bus numbers gets the next free ones") {
   world.run();
   CHECK(world.completed(0));
 }
+
+namespace {
+
+// The measured host t05-hotplug: firmware left room behind each port.
+void build_hotplug_host(host::Machine& machine) {
+  std::ifstream file(testing::source_dir() + "/scenarios/hosts/hotplug.lspci");
+  std::stringstream text;
+  text << file.rdbuf();
+  const auto dump = pci::parse_lspci(text.str());
+  REQUIRE(dump.has_value());
+  REQUIRE(pci::import_topology(machine.simulation(), machine.fabric(), *dump).has_value());
+}
+
+Co<> renumber(LuoKernel& kernel) {
+  Pci pci(kernel);
+  pci.core.set_assign_busses(true);
+  co_await pci.core.enumerate();
+  CHECK(pci.core.find({0, Bdf(1, 0, 0)}) != nullptr);
+  CHECK(pci.core.find({0, Bdf(9, 0, 0)}) == nullptr);
+  const PciDev& nvme = pci.at({0, Bdf(3, 0, 0)});  // was 09:00.0 [measured 6.1]
+  CHECK(nvme.class_code == 0x010802);
+  CHECK(nvme.upstream_bridge() == &pci.at({0, Bdf(0, 5, 0)}));
+}
+
+}  // namespace
+
+TEST_CASE("pci=assign-busses clears the numbers of all bridges first, then gives new ones") {
+  Seen seen;
+  WorldConfig config;
+  config.iommu = false;
+  config.build = build_hotplug_host;
+  World world({renumber}, config);
+  record_writes(world.machine(), seen);
+  const pci::Function* nvme = world.machine().fabric().find({0, Bdf(9, 0, 0)});
+  REQUIRE(nvme != nullptr);
+  CHECK(nvme->requester_id() == Bdf(9, 0, 0));
+  world.run();
+  CHECK(world.completed(0));
+  CHECK(nvme->requester_id() == Bdf(3, 0, 0));
+  std::vector<std::string> writes;
+  for (const host::ConfigAccess& access : seen.writes) {
+    const bool numbers = access.offset >= 0x18 && access.offset < 0x1B;
+    const unsigned device = access.address.bdf.device();
+    if (!numbers || access.address.bdf.bus() != 0 || device < 3 || device > 6) continue;
+    writes.push_back(fmt::format("{} {:x}={:x}", device, access.offset, access.value));
+  }
+  const std::vector<std::string> expected = {"3 18=0",      "4 18=0", "5 18=0",      "6 18=0",
+                                             "3 18=ff0100", "3 1a=1", "4 18=ff0200", "4 1a=2",
+                                             "5 18=ff0300", "5 1a=3", "6 18=ff0400", "6 1a=4"};
+  CHECK(writes == expected);
+}

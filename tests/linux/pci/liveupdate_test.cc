@@ -108,6 +108,7 @@ struct Story {
   Result result;
   bool forget_finish = false;
   bool watching = false;
+  bool assign_busses = false;  // the second kernel's pci=assign-busses
 };
 
 Co<> first_kernel(LuoKernel& kernel, Story& story) {
@@ -151,8 +152,11 @@ Co<> second_kernel(LuoKernel& kernel, Story& story) {
   }
   Pci pci(kernel);
   co_await pci.live.begin_enumeration();
+  pci.core.set_assign_busses(story.assign_busses);
   co_await pci.core.enumerate();
   CHECK(pci.live.inherit_bus_numbers());
+  // By an IOMMU driver that asks for it.
+  for (PciDev* dev : pci.core.devices()) pci.core.enable_acs(*dev);
   for (const Sbdf& address : kVirtioPath) CHECK(pci.at(address).incoming);
   CHECK(pci.at(kAccelerator).incoming);
   CHECK_FALSE(pci.at(kNvme).incoming);
@@ -190,10 +194,11 @@ Co<> second_kernel(LuoKernel& kernel, Story& story) {
 }
 
 struct HandoverWorld {
-  explicit HandoverWorld(Story& story, std::vector<linux::Defect> defects = {})
+  explicit HandoverWorld(Story& story, std::vector<linux::Defect> defects = {},
+                         linux::Policies policies = {})
       : world({[&story](LuoKernel& kernel) { return first_kernel(kernel, story); },
                [&story](LuoKernel& kernel) { return second_kernel(kernel, story); }},
-              config(defects)) {
+              config(defects, policies)) {
     world.simulation().topic<host::ConfigAccess>().subscribe([&story](
                                                                  const host::ConfigAccess& access) {
       const bool handed_over = access.address == kAccelerator ||
@@ -203,8 +208,10 @@ struct HandoverWorld {
                                                 access.offset, access.value, access.by));
     });
   }
-  static WorldConfig config(const std::vector<linux::Defect>& defects) {
+  static WorldConfig config(const std::vector<linux::Defect>& defects,
+                            const linux::Policies& policies) {
     WorldConfig result = switch_world();
+    result.kernels[0].policies = policies;
     for (const linux::Defect defect : defects) result.kernels[0].defects.add(defect);
     return result;
   }
@@ -249,6 +256,47 @@ TEST_CASE("defect pci-clear-bus-master: the path of a preserved function is cut 
   HandoverWorld handover(story, {linux::Defect::kPciClearBusMaster});
   handover.world.run();
   CHECK(story.result.master == std::array{false, false, false});
+}
+
+TEST_CASE("handed over bridges keep their numbers although the command line has assign-busses") {
+  Story story;
+  story.assign_busses = true;
+  HandoverWorld handover(story);
+  handover.world.run();
+  CHECK(handover.world.completed(1));
+  CHECK(story.result.writes == std::vector<std::string>{});
+}
+
+TEST_CASE("policy bus_numbers reassign: bridges above running devices lose their numbers") {
+  Story story;
+  story.assign_busses = true;
+  linux::Policies policies;
+  policies.bus_numbers = linux::BusNumberPolicy::kReassign;
+  HandoverWorld handover(story, {}, policies);
+  handover.world.run();
+  CHECK(handover.world.completed(1));
+  const auto has = [&](const std::string& write) {
+    return std::ranges::count(story.result.writes, write) == 1;
+  };
+  CHECK(has("0000:00:03.0 18=0 pci_scan_bridge_extend"));
+  CHECK(has("0000:00:03.0 18=690100 pci_scan_bridge_extend"));
+  CHECK(has("0000:00:03.0 1a=8 pci_scan_bridge_extend"));
+}
+
+TEST_CASE("policy acs: a handed over port's ACS control is adopted, or written again") {
+  for (const bool rewrite : {false, true}) {
+    Story story;
+    linux::Policies policies;
+    policies.acs = rewrite ? linux::AcsPolicy::kRewrite : linux::AcsPolicy::kAdopt;
+    HandoverWorld handover(story, {}, policies);
+    handover.world.run();
+    CHECK(handover.world.completed(1));
+    const auto writes = std::ranges::count_if(story.result.writes, [](const std::string& write) {
+      return write.find("=1d pci_enable_acs") != std::string::npos;
+    });
+    CHECK((writes != 0) == rewrite);
+    CHECK(std::ssize(story.result.writes) == writes);
+  }
 }
 
 namespace {
