@@ -228,7 +228,9 @@ std::vector<std::unique_ptr<Checker>> make_checkers(Watch& watch) {
   result.push_back(make_translation_equal(watch));
   result.push_back(make_session_complete(watch));
   result.push_back(make_bus_master_path(watch));
+  result.push_back(make_requester_id_stable(watch));
   result.push_back(make_bars_stable(watch));
+  result.push_back(make_windows_stable(watch));
   result.push_back(make_config_writes(watch));
   result.push_back(make_no_reset(watch));
   result.push_back(make_domain_id_unique(watch));

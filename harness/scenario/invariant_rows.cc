@@ -60,12 +60,30 @@ constexpr std::array kInvariants{
         "[PCIe 7.5.1.1.3]; posted pci v9: drivers/pci/pci-driver.c pci_device_shutdown",
         "quickstart", "pci-clear-bus-master"},
     InvariantRow{
+        "requester-id-stable",
+        "A preserved device sends with the id it had, and completions find back to it.",
+        "A device captures bus and device number from the configuration writes it gets; by that id "
+        "the remapping unit finds its tables, ports check its requests, and completions are "
+        "routed. "
+        "The id, and the bus numbers of every bridge above the device, must be those of the freeze "
+        "after each configuration write and reset until the finish.",
+        "[PCIe 2.2.6.2, 6.12.1.1]; posted pci v9: drivers/pci/liveupdate.c", "quickstart",
+        "pci-renumber-buses"},
+    InvariantRow{
         "bars-stable", "The BARs of a preserved device hold what they held, and are decoded.",
         "BARs and memory decode of each preserved device are noted at the freeze and compared "
         "after each configuration write to it until the finish. Sizing a BAR moves it for as long "
         "as the ones are in it, although the old value comes back.",
         "[PCIe 7.5.1.2.1]; [linux drivers/pci/probe.c __pci_size_bars]", "quickstart",
         "pci-size-bars"},
+    InvariantRow{
+        "windows-stable",
+        "The windows of the bridges above a preserved device hold what they held.",
+        "The window registers of every bridge above a preserved device, and its memory decode, are "
+        "noted at the freeze and compared after each configuration write to the bridge until the "
+        "finish. A window that is probed or rewritten is closed between two writes.",
+        "[PCIe 7.5.1.3]; [linux drivers/pci/probe.c pci_read_bridge_windows]", "quickstart",
+        "pci-probe-windows"},
     InvariantRow{
         "config-writes", "Between freeze and finish a preserved device gets only justified writes.",
         "Each configuration write to a preserved device or a bridge above it that changes a "

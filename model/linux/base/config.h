@@ -53,32 +53,35 @@ struct Policies {
 // Defects, in the order of the path. The table in config.cc has a row for each: id, sentence,
 // source, kind.
 enum class Defect : std::uint8_t {
-  kKhoSkipFdt,             // root FDT page is not preserved
-  kLuoSkipHeader,          // struct luo_ser is not preserved
-  kLuoSkipSessionBlock,    // session block page is not preserved
-  kLuoSkipFileBlock,       // file block page is not preserved
-  kLuoSkipFlbPage,         // FLB page is not preserved
-  kMemfdSkipFolio,         // the middle folio of each memfd is not preserved
-  kMemfdSkipFolioArray,    // the vmalloc'ed folio array is not preserved
-  kMemfdSkipRecord,        // memfd_luo_ser is not preserved
-  kIommuSkipPageTable,     // the last leaf page table of each domain is not preserved
-  kIommuSkipRootTable,     // root table page is not preserved
-  kIommuSkipContextTable,  // context table pages are not preserved
-  kIommuSkipRecords,       // the first device array page is not preserved
-  kIommuTranslationOff,    // shutdown disables translation although devices are preserved
-  kIommuFreshRoot,         // the new kernel installs an empty root table
-  kIommuReuseDomainId,     // the new kernel does not reserve preserved domain ids
-  kIommufdSkipRecord,      // iommufd_ser is not preserved
-  kIommufdSkipIoas,        // baton-iommufd-v1 is not preserved
-  kVfioSkipRecord,         // vfio-pci record is not preserved
-  kVfioSkipState,          // baton-vfio-v1 is not preserved
-  kVfioResetAtOpen,        // the first open after the jump resets the device
-  kVfioLeakRecord,         // finish does not free the device's record
-  kVfioRetrieveFirst,      // retrieve gives out the first device, whatever the record says
-  kPciSkipRecords,         // pci_ser is not preserved
-  kPciClearBusMaster,      // shutdown clears bus master of preserved functions
-  kPciSizeBars,            // the new kernel sizes BARs of preserved functions
-  kMmInitOnFree,           // the new kernel clears all free memory first
+  kKhoSkipFdt,               // root FDT page is not preserved
+  kLuoSkipHeader,            // struct luo_ser is not preserved
+  kLuoSkipSessionBlock,      // session block page is not preserved
+  kLuoSkipFileBlock,         // file block page is not preserved
+  kLuoSkipFlbPage,           // FLB page is not preserved
+  kMemfdSkipFolio,           // the middle folio of each memfd is not preserved
+  kMemfdSkipFolioArray,      // the vmalloc'ed folio array is not preserved
+  kMemfdSkipRecord,          // memfd_luo_ser is not preserved
+  kIommuSkipPageTable,       // the last leaf page table of each domain is not preserved
+  kIommuSkipRootTable,       // root table page is not preserved
+  kIommuSkipContextTable,    // context table pages are not preserved
+  kIommuSkipRecords,         // the first device array page is not preserved
+  kIommuTranslationOff,      // shutdown disables translation although devices are preserved
+  kIommuFreshRoot,           // the new kernel installs an empty root table
+  kIommuReuseDomainId,       // the new kernel does not reserve preserved domain ids
+  kIommufdSkipRecord,        // iommufd_ser is not preserved
+  kIommufdSkipIoas,          // baton-iommufd-v1 is not preserved
+  kVfioSkipRecord,           // vfio-pci record is not preserved
+  kVfioSkipState,            // baton-vfio-v1 is not preserved
+  kVfioResetAtOpen,          // the first open after the jump resets the device
+  kVfioLeakRecord,           // finish does not free the device's record
+  kVfioRetrieveFirst,        // retrieve gives out the first device, whatever the record says
+  kPciSkipRecords,           // pci_ser is not preserved
+  kPciClearBusMaster,        // shutdown clears bus master of preserved functions
+  kPciClearBridgeBusMaster,  // shutdown clears bus master of the bridges above preserved functions
+  kPciSizeBars,              // the new kernel sizes BARs of preserved functions
+  kPciProbeWindows,          // the new kernel probes windows of bridges above preserved functions
+  kPciRenumberBuses,         // the new kernel gives out bus numbers afresh
+  kMmInitOnFree,             // the new kernel clears all free memory first
   kCount,
 };
 

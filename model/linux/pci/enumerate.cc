@@ -113,7 +113,7 @@ void PciCore::State::scan_slot(PciBus& bus, unsigned device) {
 bool PciCore::State::renumbers() const {
   const bool inherits = live_update_ != nullptr && live_update_->inherit_bus_numbers() &&
                         services_.config().policies.bus_numbers == BusNumberPolicy::kInherit;
-  return assign_busses_ && !inherits;
+  return (assign_busses_ && !inherits) || services_.has(Defect::kPciRenumberBuses);
 }
 
 PciBus& PciCore::State::add_child_bus(PciBus& parent, PciDev& bridge, unsigned number,

@@ -51,6 +51,7 @@ Co<> PciCore::shutdown() {
     if (dev.driver != nullptr) co_await dev.driver->shutdown(dev);
     bool keep = state_->live_update_ != nullptr && state_->live_update_->is_outgoing(dev);
     if (state_->services_.has(Defect::kPciClearBusMaster)) keep = false;
+    if (dev.is_bridge() && state_->services_.has(Defect::kPciClearBridgeBusMaster)) keep = false;
     if (!keep && dev.current_state <= PowerState::kD3Hot) clear_master(dev);
   }
 }

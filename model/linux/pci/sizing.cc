@@ -108,7 +108,7 @@ void PciCore::State::adopt_bases(PciDev& dev, unsigned count, std::uint16_t rom,
 }
 
 void PciCore::State::read_bridge_windows(PciDev& dev) {
-  if (dev.incoming && live_update_ != nullptr) {
+  if (dev.incoming && live_update_ != nullptr && !services_.has(Defect::kPciProbeWindows)) {
     if (const FunctionShape* shape = live_update_->shape_of(dev)) {
       dev.io_window = (shape->windows & kShapeIoWindow) != 0;
       dev.pref_window = (shape->windows & kShapePrefWindow) != 0;

@@ -109,7 +109,7 @@ class Bench {
                              machine_->memory().page(lands).subspan(0, kPage)});
   }
 
-  void submit() { publish(devices::dsa::DescriptorSubmitted{*dsa_, 0, 1, true}); }
+  void submit() { publish(devices::dsa::DescriptorSubmitted{*dsa_, 0, 1, true, {}}); }
 
   void pass(sim::Duration duration) { simulation_.run_until(simulation_.now() + duration); }
   void finish() {

@@ -70,6 +70,30 @@ TEST_CASE("devices of VMs that preserve nothing are nobody's concern") {
   CHECK(bench.count_all() == 0);
 }
 
+TEST_CASE("requester-id-stable sees bus numbers change, and the id that the device then captures") {
+  Bench bench(kWithPort);
+  bench.preserve_all_and_freeze();
+  bench.config_write(kPort, 0x18, 4, 0);
+  CHECK(bench.count("requester-id-stable") == 2);  // secondary and subordinate
+  CHECK(bench.first("requester-id-stable").subject == "probe of vm0, bridge port: secondary bus");
+  bench.config_write(kPort, 0x18, 4, 0x050500);
+  CHECK(bench.count("requester-id-stable") == 4);
+  CHECK(bench.probe().requester_id() == kBehind);
+  bench.config_write(Bdf(5, 0, 0), 0x3C, 1, 0);
+  CHECK(bench.count("requester-id-stable") == 5);
+  CHECK(bench.count("config-writes") == 2);
+}
+
+TEST_CASE("requester-id-stable sees the id that a hot reset takes away") {
+  Bench bench(kWithPort);
+  bench.preserve_all_and_freeze();
+  bench.config_write(kPort, 0x3E, 2, 0x40);
+  CHECK(bench.count("requester-id-stable") == 1);
+  CHECK(bench.first("requester-id-stable").subject == "probe of vm0: requester id");
+  CHECK(bench.count("no-reset") == 1);
+  CHECK(bench.first("no-reset").seen == "a hot reset");
+}
+
 TEST_CASE("bars-stable sees a BAR that is sized, although its address comes back") {
   Bench bench(kWithPort);
   bench.preserve_all_and_freeze();
@@ -82,6 +106,22 @@ TEST_CASE("bars-stable sees a BAR that is sized, although its address comes back
   bench.config_write(kBehind, 0x04, 2, 6);
   CHECK(bench.count("bars-stable") == 2);
   CHECK(bench.count("config-writes") == 4);
+  CHECK(bench.count("windows-stable") == 0);
+}
+
+TEST_CASE("windows-stable sees a window that is probed, and decode that is switched off") {
+  Bench bench(kWithPort);
+  bench.preserve_all_and_freeze();
+  bench.config_write(kPort, 0x20, 4, 0xE010E000);
+  CHECK(bench.count("windows-stable") == 0);
+  bench.config_write(kPort, 0x28, 4, 0xFFFFFFFF);
+  CHECK(bench.count("windows-stable") == 1);
+  CHECK(bench.first("windows-stable").subject ==
+        "probe of vm0, bridge port: Prefetchable Base Upper");
+  bench.config_write(kPort, 0x28, 4, 0);
+  bench.config_write(kPort, 0x04, 2, 4);
+  CHECK(bench.count("windows-stable") == 2);
+  bench.session_state(0, luo::SessionState::kOutgoing);
 }
 
 TEST_CASE("config-writes allows its list, counts writes without effect apart, refuses the rest") {

@@ -258,6 +258,28 @@ TEST_CASE("defect pci-clear-bus-master: the path of a preserved function is cut 
   CHECK(story.result.master == std::array{false, false, false});
 }
 
+TEST_CASE("defect pci-clear-bridge-bus-master: the ports above are cut off, the function is not") {
+  Story story;
+  HandoverWorld handover(story, {linux::Defect::kPciClearBridgeBusMaster});
+  handover.world.run();
+  CHECK(story.result.master == std::array{false, true, false});
+}
+
+TEST_CASE("defects of enumeration: handed over functions and bridges are written as when cold") {
+  const auto writes = [](linux::Defect defect, const std::string& what) {
+    Story story;
+    HandoverWorld handover(story, {defect});
+    handover.world.run();
+    return std::ranges::count_if(story.result.writes, [&](const std::string& write) {
+      return write.find(what) != std::string::npos;
+    });
+  };
+  CHECK(writes(linux::Defect::kPciSizeBars, "0000:6a:01.0 10=ffffffff __pci_size_bars") == 1);
+  CHECK(writes(linux::Defect::kPciProbeWindows,
+               "0000:00:03.0 28=ffffffff pci_read_bridge_windows") == 1);
+  CHECK(writes(linux::Defect::kPciRenumberBuses, "0000:00:03.0 18=0 pci_scan_bridge") == 1);
+}
+
 TEST_CASE("handed over bridges keep their numbers although the command line has assign-busses") {
   Story story;
   story.assign_busses = true;
