@@ -178,7 +178,10 @@ void add_conform(CLI::App& app, Options& options) {
       app, options, Command::kConform, "conform",
       "Hold a model against measured records: a line per category, exit 1 on a failure.",
       "conform vtd tests/conformance/data/vtd_vectors.json.gz", "conform vtd -v vectors.json");
-  conform->add_option("SUITE", options.what, "vtd: vectors of a VT-d remapping unit")->required();
+  conform
+      ->add_option("SUITE", options.what,
+                   "vtd: vectors of a VT-d remapping unit; vtd-writes: what a kernel wrote to one")
+      ->required();
   conform->add_option("FILE", options.files, "records, JSON or gzip of it")->required();
   conform->add_flag("-v,--verbose", options.verbosity, "show every field that differs");
 }

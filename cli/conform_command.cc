@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "harness/conform/vtd_suite.h"
+#include "harness/conform/vtd_writes.h"
 #include "harness/scenario/diagnostic.h"
 
 namespace baton::cli {
@@ -33,11 +34,32 @@ int conform_vtd(const Options& options, Output output) {
   return report.failed() ? kFailed : kHeld;
 }
 
+int conform_vtd_writes(const Options& options, Output output) {
+  bool equal = true;
+  for (const std::string& file : options.files) {
+    const auto document = harness::load_json(file);
+    const auto record =
+        document ? harness::read_vtd_writes(file, *document) : std::unexpected(document.error());
+    if (!record) {
+      output.human << record.error() << "\n";
+      return kUsage;
+    }
+    const auto result = harness::judge_vtd_writes(*record);
+    if (!result) {
+      output.human << result.error() << "\n";
+      return kFailed;
+    }
+    output.data << harness::text(*result, options.verbose);
+    equal = equal && result->equal() == result->total();
+  }
+  return equal ? kHeld : kFailed;
+}
+
 struct Suite {
   std::string_view name;
   int (*run)(const Options& options, Output output);
 };
-constexpr std::array kSuites{Suite{"vtd", conform_vtd}};
+constexpr std::array kSuites{Suite{"vtd", conform_vtd}, Suite{"vtd-writes", conform_vtd_writes}};
 
 }  // namespace
 

@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 
 #include "cli/catalogue.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/text.h"
+#include "harness/scenario/diagnostic.h"
+#include "model/iommu_vtd/reason_rows.h"
 
 namespace baton::cli {
 namespace {
@@ -31,8 +34,33 @@ std::optional<std::string> explain_exit(std::string_view value) {
   return std::nullopt;
 }
 
+// "34" or "0x22".
+std::optional<std::string> explain_vtd_fault(std::string_view value) {
+  const bool hex = value.starts_with("0x") || value.starts_with("0X");
+  const std::string_view digits = hex ? value.substr(2) : value;
+  std::uint8_t code = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), code, hex ? 16 : 10);
+  const bool whole = error == std::errc{} && end == digits.data() + digits.size();
+  const iommu_vtd::ReasonRow* row = whole ? iommu_vtd::find_reason(code) : nullptr;
+  if (row == nullptr) return std::nullopt;
+  const bool interrupt = row->code() >= 0x20 && row->code() < 0x30;
+  return fmt::format(
+      "VT-d fault reason {:#04x}, {}\n\n  {}\n\n"
+      "  fault         of an {}\n"
+      "  logged        {}\n"
+      "  in the model  {}\n",
+      row->code(), row->id, row->condition,
+      interrupt ? "interrupt request; FI bits 63:48 of the record are its index"
+                : "address translation; FI of the record is the page",
+      row->qualified() ? "unless FPD is set in an entry that was read on the way"
+                       : "always: FPD does not suppress it",
+      row->raised ? "raised" : "never raised: what leads to it is not modelled");
+}
+
 constexpr std::array kExplainers{
     ValueExplainer{"exit", "an exit status of baton", explain_exit},
+    ValueExplainer{"vtd-fault", "a fault reason, 34 or 0x22", explain_vtd_fault},
 };
 
 int explain_value(const Options& options, Output output) {

@@ -25,5 +25,6 @@ std::unique_ptr<Checker> make_memory_not_leaked(Watch& watch);
 std::unique_ptr<Checker> make_ownership(Watch& watch);
 std::unique_ptr<Checker> make_fault_log_clean(Watch& watch);
 std::unique_ptr<Checker> make_pause_budget(Watch& watch);
+std::unique_ptr<Checker> make_irq_no_orphan(Watch& watch);
 
 }  // namespace baton::harness

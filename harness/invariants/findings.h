@@ -16,7 +16,7 @@ class Findings {
   static constexpr std::uint64_t kKept = 4;
 
   // False when this invariant's kept violations are complete: the caller need not build a chain.
-  bool wants_detail(std::string_view id) const { return count(id) < kKept; }
+  bool wants_detail(std::string_view id) const;
   void report(Violation violation);
   // A violation that is only counted.
   void count_more(std::string_view id) { ++counts_[std::string(id)]; }
@@ -28,6 +28,7 @@ class Findings {
  private:
   std::vector<Violation> kept_;
   std::map<std::string, std::uint64_t, std::less<>> counts_;
+  std::map<std::string, std::uint64_t, std::less<>> kept_of_;
 };
 
 }  // namespace baton::harness

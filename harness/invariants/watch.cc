@@ -238,6 +238,7 @@ std::vector<std::unique_ptr<Checker>> make_checkers(Watch& watch) {
   result.push_back(make_ownership(watch));
   result.push_back(make_fault_log_clean(watch));
   result.push_back(make_pause_budget(watch));
+  result.push_back(make_irq_no_orphan(watch));
   return result;
 }
 

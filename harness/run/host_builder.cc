@@ -172,6 +172,8 @@ Loaded check(Loaded loaded) {
 BuiltHost build_host(sim::Simulation& simulation, Loaded& loaded) {
   host::MachineConfig config;
   config.memory = loaded.scenario.machine.memory;
+  config.interrupt_remapping = loaded.scenario.machine.interrupt_remapping;
+  if (loaded.scenario.machine.scalable_iommu) config.iommu_profile = iommu_vtd::sapphire_rapids();
   if (loaded.scenario.machine.hardware_caches) {
     config.iommu_profile.caches = iommu_vtd::Caches::kHardware;
   }

@@ -91,8 +91,9 @@ std::string host_text(const Scenario& scenario, const BuiltHost& host) {
   for (const AddedDevice& device : scenario.machine.add) {
     text += fmt::format(", {} at {}", device.name, sim::to_string(device.address));
   }
-  return text +
-         fmt::format(", {} of memory, VT-d legacy mode", format_bytes(scenario.machine.memory));
+  return text + fmt::format(", {} of memory, VT-d {} mode{}", format_bytes(scenario.machine.memory),
+                            scenario.machine.scalable_iommu ? "scalable" : "legacy",
+                            scenario.machine.interrupt_remapping ? ", interrupt remapping" : "");
 }
 
 std::vector<std::string> kernel_texts(const Scenario& scenario) {

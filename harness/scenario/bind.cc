@@ -59,6 +59,8 @@ class Binder {
                        "memory: not a multiple of 2MiB");
     }
     spec.hardware_caches = machine.key("iommu").key("caches").text() == "hardware";
+    spec.scalable_iommu = machine.key("iommu").key("mode").text() == "scalable";
+    spec.interrupt_remapping = machine.key("iommu").key("interrupt_remapping").text() == "true";
     const View dump = machine.key("topology").key("lspci");
     spec.lspci_path = (std::filesystem::path(folder_) / dump.text()).string();
     spec.lspci_at = dump.at();
@@ -88,6 +90,7 @@ class Binder {
 
   void bind_kernels() {
     KernelSpec base;
+    base.config.iommu_scalable = scenario_.machine.scalable_iommu;
     base.config.vfio_disable_denylist = true;  // the DSA is on VFIO's list [linux vfio_pci.c]
     bind_policies(root_.key("policies"), base.config.policies);
     bind_defects(root_.key("defects"), base.config.defects);

@@ -133,6 +133,13 @@ constexpr std::array kInvariants{
         "may pass than the scenario's bound of guest_pause, or 2 s where it sets none. A guest "
         "that a panic leaves paused is over any budget.",
         "design target; kexec boots measured at 1 s", "quickstart", "mm-init-on-free"},
+    InvariantRow{
+        "irq-no-orphan", "No interrupt of a VM's device is delivered to nobody.",
+        "A message that a VM's device sends must reach a CPU whose kernel has a handler for the "
+        "vector. One that finds no kernel, no handler, interrupt remapping switched off or no "
+        "entry in the remapping table is a violation; the report says which.",
+        "[VT-d 5.1]; [linux drivers/iommu/intel/irq_remapping.c]", "quickstart",
+        "vfio-keep-interrupts"},
 };
 
 constexpr std::array kMeasures{

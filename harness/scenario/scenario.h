@@ -32,6 +32,8 @@ struct MachineSpec {
   bool hardware_caches = false;  // of the remapping units: entries leave when there is no room
   std::string lspci_path;        // as the program opens it
   Position lspci_at;
+  bool scalable_iommu = false;
+  bool interrupt_remapping = false;
   std::vector<AddedDevice> add;
 };
 

@@ -19,7 +19,8 @@ constexpr std::uint64_t kSecond = 1'000'000'000'000;
 std::vector<Choice> presets() {
   return {{"vision"}, {"v6.19", false}, {"v7.2", false}, {"next", false}};
 }
-std::vector<Choice> iommu_modes() { return {{"legacy"}, {"scalable", false}}; }
+std::vector<Choice> booleans() { return {{"true"}, {"false"}}; }
+std::vector<Choice> iommu_modes() { return {{"legacy"}, {"scalable"}}; }
 std::vector<Choice> iommu_kinds() { return {{"vtd"}, {"amd-vi", false}, {"smmuv3", false}}; }
 std::vector<Choice> iommu_caches() { return {{"exact"}, {"hardware"}}; }
 std::vector<Choice> added_kinds() {
@@ -137,7 +138,10 @@ constexpr std::array kRows{
            "nvme: of its disk, a multiple of 4KiB", "1GiB"),
     map("machine.iommu", kMay, "the remapping units"),
     choice("machine.iommu.kind", kMay, "vtd", iommu_kinds, "whose remapping units they are"),
-    choice("machine.iommu.mode", kMay, "legacy", iommu_modes, "translation mode"),
+    choice("machine.iommu.mode", kMay, "legacy", iommu_modes,
+           "table mode of the units, and whether kernels ask for it (intel_iommu=sm_on)"),
+    choice("machine.iommu.interrupt_remapping", kMay, "false", booleans,
+           "the firmware allows interrupt remapping; kernels use it unless intremap=off"),
     choice("machine.iommu.caches", kMay, "exact", iommu_caches,
            "what leaves their caches: only what was invalidated, or also what has no room"),
 

@@ -10,6 +10,14 @@
 
 namespace baton::host {
 
+// A write of software to the registers of a remapping unit.
+struct UnitRegisterWritten {
+  PhysAddr unit;  // register base
+  std::uint64_t offset;
+  unsigned bytes;
+  std::uint64_t value;
+};
+
 // A configuration access by software, with the kernel function that made it.
 struct ConfigAccess {
   unsigned generation;

@@ -40,6 +40,7 @@ Platform::Platform(sim::Simulation& simulation, pci::RootComplex& root_complex,
                    const MachineConfig& config)
     : simulation_(simulation),
       config_(config),
+      register_writes_(simulation.topic<UnitRegisterWritten>()),
       memory_(config.memory + kRoomForHoles),
       fabric_(simulation, root_complex, config.timing.fabric),
       interrupts_(simulation, config.cpus) {
@@ -395,6 +396,9 @@ std::uint64_t Platform::cpu_read(PhysAddr address, unsigned width) {
 
 void Platform::cpu_write(PhysAddr address, unsigned width, std::uint64_t value) {
   if (iommu_vtd::RemappingUnit* unit = unit_at(address)) {
+    if (register_writes_.active()) {
+      register_writes_.publish({unit->base(), address - unit->base(), width, value});
+    }
     unit->mmio_write(address - unit->base(), width, value);
     return;
   }

@@ -13,6 +13,7 @@
 #include "model/host/firmware.h"
 #include "model/host/interrupts.h"
 #include "model/host/machine.h"
+#include "model/host/observations.h"
 #include "model/iommu_vtd/remapping_unit.h"
 #include "model/pci/fabric.h"
 #include "sim/memory.h"
@@ -88,6 +89,7 @@ class Platform {
 
   sim::Simulation& simulation_;
   MachineConfig config_;
+  sim::Topic<UnitRegisterWritten>& register_writes_;
   sim::PhysicalMemory memory_;
   pci::Fabric fabric_;
   Interrupts interrupts_;

@@ -54,7 +54,14 @@ struct TableWalk {
   const Core& core;
   const TableVisitor& table;
   Runs runs;
+  bool first_stage = false;
   unsigned tables = 0;
+
+  // A leaf or a table that hardware would follow.
+  bool usable(std::uint64_t entry, unsigned level) const {
+    return first_stage ? get(first_stage_entry::kP, entry) != 0
+                       : !check_paging_entry(core.second_stage_rules, entry, level, {}, false);
+  }
 
   void visit(PhysAddr page, unsigned level, std::uint64_t iova, bool writable) {
     if (tables++ >= kTablesMax || !core.memory.contains(page, sim::kPageSize)) {
@@ -63,11 +70,13 @@ struct TableWalk {
     table(page, "page table");
     for (std::uint64_t index = 0; index < 512; ++index) {
       const auto entry = core.memory.load<std::uint64_t>(page + index * 8);
-      if (check_paging_entry(core.second_stage_rules, entry, level, {}, false)) {
+      if (!usable(entry, level)) {
         continue;
       }
       const std::uint64_t from = iova + (index << (12 + 9 * level));
-      const PhysAddr target(entry & paging_entry::kAddress.mask());
+      // Bit 12 of a large first-stage leaf is no address.
+      const std::uint64_t below = is_leaf(entry, level) ? (sim::kPageSize << (9 * level)) - 1 : 0;
+      const PhysAddr target(entry & paging_entry::kAddress.mask() & ~below);
       const bool may_write = writable && get(paging_entry::kW, entry) != 0;
       if (is_leaf(entry, level)) {
         runs.add(from, target, sim::kPageSize << (9 * level), may_write);
@@ -212,10 +221,16 @@ std::optional<RemappingUnit::Attachment> attachment(const Core& core, Bdf reques
 
 namespace {
 
-// First-stage tables are not visited.
+// Nested tables are not visited, nor the upper half of first-stage addresses.
 void inspect_scalable_tables(const Core& core, Bdf requester, const TableVisitor& table,
                              const LeafVisitor& leaf) {
   const std::optional<Entry512> entry = pasid_entry_of(core, requester, table);
+  if (entry && entry->get(pasid_entry::kPgtt) == pasid_entry::kFirstStage) {
+    TableWalk walk{core, table, Runs(leaf), true};
+    const FirstStage tables = first_stage_of(*entry);
+    walk.visit(tables.table, tables.levels - 1, 0, true);
+    walk.runs.flush();
+  }
   if (!entry || entry->get(pasid_entry::kPgtt) != pasid_entry::kSecondStage) {
     return;
   }

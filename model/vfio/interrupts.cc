@@ -112,11 +112,13 @@ linux::Result<> Interrupts::enable(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     auto state = std::make_unique<VectorState>();
     VectorState& reference = *state;
-    const auto irq = irqs_.request([&reference] {
-      if (reference.trigger != nullptr) {
-        reference.trigger->signal();
-      }
-    });
+    const auto irq = irqs_.request(
+        [&reference] {
+          if (reference.trigger != nullptr) {
+            reference.trigger->signal();
+          }
+        },
+        dev_);
     if (!irq) {
       give_back();
       return linux::fail(irq.error());
@@ -187,7 +189,7 @@ void Interrupts::write_enable(bool on, const char* by) {
 }
 
 void Interrupts::freeze() {
-  if (!vectors_.empty()) {
+  if (!vectors_.empty() && !services_.has(linux::Defect::kVfioKeepInterrupts)) {
     write_enable(false, "vfio_pci_liveupdate_freeze");
   }
 }

@@ -33,6 +33,8 @@ std::string quickstart() { return scenario_text("quickstart"); }
 // up with, and one device nobody to be mixed up with: these have scenarios with two VMs.
 std::string scenario_with(std::string_view defect) {
   if (defect == "iommu-reuse-domain-id") return scenario_text("domain-id-reused");
+  // The entry exists in scalable mode alone.
+  if (defect == "iommu-torn-pasid-entry") return scenario_text("torn-pasid-entry");
   std::string text = defect == "vfio-retrieve-first" ? scenario_text("two-vms") : quickstart();
   return text.insert(text.find("\nvms:") + 1, fmt::format("defects: [{}]\n", defect));
 }

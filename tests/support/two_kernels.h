@@ -36,6 +36,8 @@ struct WorldConfig {
   std::vector<linux::KernelConfig> kernels{linux::KernelConfig{}};  // the last one repeats
   std::vector<std::string> command_lines{kCommandLine};             // the last one repeats
   bool iommu = true;
+  iommu_vtd::Profile iommu_profile{};
+  bool interrupt_remapping = false;           // as firmware tells
   std::function<void(host::Machine&)> build;  // adds functions before power-on
 };
 
@@ -117,7 +119,10 @@ class LuoKernel : public KhoKernel {
 
   Co<> bring_up() override {
     kho.memory_init();
-    services.pages().release_all(!handoff.cold);
+    // A crash kernel lives in memory set aside for it: all else stays as it was.
+    if (!services.config().crash_kernel) {
+      services.pages().release_all(!handoff.cold);
+    }
     luo.early_init();
     static_cast<void>(kho.init());
     co_await luo.late_init();
@@ -154,6 +159,8 @@ class TwoKernels {
     host::MachineConfig machine_config;
     machine_config.memory = config_.memory;
     machine_config.iommu = config_.iommu;
+    machine_config.iommu_profile = config_.iommu_profile;
+    machine_config.interrupt_remapping = config_.interrupt_remapping;
     machine_ = std::make_unique<host::Machine>(simulation_, machine_config);
     if (config_.build) {
       config_.build(*machine_);

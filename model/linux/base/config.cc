@@ -52,6 +52,15 @@ constexpr std::array kRows{
     DefectRow{Defect::kIommuReuseDomainId, "iommu-reuse-domain-id",
               "the new kernel does not reserve the domain ids of preserved domains",
               "posted iommu v5: drivers/iommu/intel/liveupdate.c", "skip"},
+    DefectRow{Defect::kIommuIgnoreRecords, "iommu-ignore-records",
+              "the new kernel does not look for preserved IOMMU state: devices that run get their "
+              "default domain",
+              "posted: drivers/iommu/liveupdate.c", "skip"},
+    DefectRow{
+        Defect::kIommuTornPasidEntry, "iommu-torn-pasid-entry",
+        "the new kernel replaces the PASID entry of a running device in place, word by word: "
+        "for a moment the type of the default domain stands with the rest of the restored one",
+        "linux drivers/iommu/intel/pasid.c intel_pasid_tear_down_entry", "alter"},
     DefectRow{Defect::kIommufdSkipRecord, "iommufd-skip-record",
               "the record of each iommufd is not preserved",
               "posted iommu v5: drivers/iommu/iommufd/liveupdate.c", "skip"},
@@ -64,6 +73,9 @@ constexpr std::array kRows{
     DefectRow{Defect::kVfioSkipState, "vfio-skip-state",
               "the record of device and owner state, baton-vfio-v1, is not preserved",
               "design target: docs/abi.md", "skip"},
+    DefectRow{Defect::kVfioKeepInterrupts, "vfio-keep-interrupts",
+              "freeze leaves the MSI-X of a preserved device enabled",
+              "design target: policy disable-in-freeze", "skip"},
     DefectRow{Defect::kVfioResetAtOpen, "vfio-reset-at-open",
               "the first open after the jump resets the device",
               "linux drivers/vfio/pci/vfio_pci_core.c vfio_pci_core_enable", "alter"},

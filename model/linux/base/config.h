@@ -68,10 +68,13 @@ enum class Defect : std::uint8_t {
   kIommuTranslationOff,      // shutdown disables translation although devices are preserved
   kIommuFreshRoot,           // the new kernel installs an empty root table
   kIommuReuseDomainId,       // the new kernel does not reserve preserved domain ids
+  kIommuIgnoreRecords,       // the new kernel does not look for preserved IOMMU state
+  kIommuTornPasidEntry,      // a running device's PASID entry is replaced in two parts
   kIommufdSkipRecord,        // iommufd_ser is not preserved
   kIommufdSkipIoas,          // baton-iommufd-v1 is not preserved
   kVfioSkipRecord,           // vfio-pci record is not preserved
   kVfioSkipState,            // baton-vfio-v1 is not preserved
+  kVfioKeepInterrupts,       // freeze leaves the device's MSI-X on
   kVfioResetAtOpen,          // the first open after the jump resets the device
   kVfioLeakRecord,           // finish does not free the device's record
   kVfioRetrieveFirst,        // retrieve gives out the first device, whatever the record says
@@ -113,6 +116,8 @@ struct KernelConfig {
   Defects defects;
   bool vfio_disable_denylist = false;  // vfio-pci.disable_denylist=1
   bool iommu_scalable = false;         // intel_iommu=sm_on
+  bool interrupt_remapping = true;     // not intremap=off; where firmware allows it
+  bool crash_kernel = false;           // is_kdump_kernel(): elfcorehdr= is given
 };
 
 }  // namespace baton::linux

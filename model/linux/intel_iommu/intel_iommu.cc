@@ -23,7 +23,7 @@ bool in_scope(const DrhdUnit& drhd, const pci::PciDev& dev) {
 }
 
 // The largest table that MGAW and SAGAW both support [linux compute_vasz_lg2_ss].
-std::optional<iommu::PageTableFormat> format_of(const Capabilities& capabilities) {
+std::optional<iommu::PageTableFormat> second_stage_format(const Capabilities& capabilities) {
   const unsigned mgaw = capabilities.mgaw();
   const unsigned sagaw = capabilities.sagaw();
   iommu::PageTableFormat format;
@@ -41,6 +41,39 @@ std::optional<iommu::PageTableFormat> format_of(const Capabilities& capabilities
     }
   }
   return std::nullopt;
+}
+
+iommu::PageTableFormat first_stage_format(const Capabilities& capabilities) {
+  iommu::PageTableFormat format;
+  format.first_stage = true;
+  format.top_level = capabilities.first_stage_5_levels() ? 4 : 3;
+  format.address_bits = capabilities.first_stage_5_levels() ? 57 : 48;
+  format.pages_1g = capabilities.pages_1g_first();
+  return format;
+}
+
+// intel_iommu_domain_alloc_paging_flags(): first stage if the unit can.
+std::optional<iommu::PageTableFormat> format_of(const Unit& unit) {
+  const Capabilities& capabilities = unit.capabilities();
+  if (unit.scalable() && capabilities.first_stage()) {
+    return first_stage_format(capabilities);
+  }
+  return second_stage_format(capabilities);
+}
+
+// paging_domain_compatible(): the table must be one that this unit can walk.
+bool can_walk(const Unit& unit, const iommu::TableShape& shape) {
+  const Capabilities& capabilities = unit.capabilities();
+  if (shape.first_stage) {
+    const bool levels =
+        shape.top_level == 3 || (shape.top_level == 4 && capabilities.first_stage_5_levels());
+    return unit.scalable() && capabilities.first_stage() && levels &&
+           shape.bits <= 12 + 9 * (shape.top_level + 1);
+  }
+  return shape.top_level >= 2 && shape.top_level <= 4 &&
+         (capabilities.sagaw() >> (shape.top_level - 1) & 1) != 0 &&
+         shape.bits <= capabilities.mgaw() && shape.bits <= 12 + 9 * (shape.top_level + 1) &&
+         (!unit.scalable() || capabilities.second_stage());
 }
 
 // AW of a context entry: 1 for 3 levels.
@@ -90,41 +123,70 @@ Unit& IntelIommu::State::unit_at(PhysAddr registers) const {
   return **found;
 }
 
+void IntelIommu::set_interrupts(irq::IrqCore& irqs) { state_->irqs = &irqs; }
+
+void IntelIommu::State::find_units() {
+  if (dmar) {
+    return;
+  }
+  dmar = parse_dmar(services.port());
+  if (dmar->units.empty()) {
+    services.print(sim::LogLevel::kInfo, "DMAR: No DMAR devices found");
+    return;
+  }
+  services.print(sim::LogLevel::kInfo, "DMAR: Host address width {}", dmar->host_address_width);
+  for (const DrhdUnit& drhd : dmar->units) {
+    units.push_back(std::make_unique<Unit>(services, drhd, services.config().iommu_scalable));
+  }
+}
+
+bool IntelIommu::State::init_unit(Unit& unit) {
+  const PhysAddr base = unit.registers();
+  if (auto queue = unit.init_queue(); !queue) {
+    services.print(sim::LogLevel::kError, "DMAR: Failed to initialize {:x}: {}", base.value(),
+                   name(queue.error()));
+    return false;
+  }
+  const iommu::IncomingUnit* incoming = core.incoming_unit(base);
+  const bool on = unit.translation_enabled();
+  const bool copy = on && incoming == nullptr && services.config().crash_kernel;
+  if (on && incoming == nullptr && !copy) {
+    unit.disable_translation();
+    services.print(sim::LogLevel::kWarning,
+                   "DMAR: Translation was enabled for {:x} but we are not in kdump mode",
+                   base.value());
+  }
+  if (incoming != nullptr && !services.has(Defect::kIommuFreshRoot)) {
+    adopt(unit, *incoming);
+  } else if (auto root = unit.allocate_root(); !root) {
+    services.panic("DMAR: no memory for a root table");
+  }
+  if (copy && unit.copy_tables()) {
+    pre_enabled.insert(base);
+  } else if (copy) {
+    unit.disable_translation();
+    services.print(sim::LogLevel::kError,
+                   "DMAR: Failed to copy translation tables from previous kernel for {:x}",
+                   base.value());
+  }
+  if (incoming != nullptr && !services.has(Defect::kIommuReuseDomainId)) {
+    reserve_domain_ids(unit, *incoming);
+  }
+  return true;
+}
+
 Co<> IntelIommu::init() {
   State& state = *state_;
-  const DmarTable dmar = parse_dmar(state.services.port());
-  if (dmar.units.empty()) {
-    state.services.print(sim::LogLevel::kInfo, "DMAR: No DMAR devices found");
+  state.find_units();
+  if (state.dmar->units.empty()) {
     co_return;
   }
-  state.services.print(sim::LogLevel::kInfo, "DMAR: Host address width {}",
-                       dmar.host_address_width);
-  for (const DrhdUnit& drhd : dmar.units) {
-    auto unit = std::make_unique<Unit>(state.services, drhd);
-    if (auto queue = unit->init_queue(); !queue) {
-      state.services.print(sim::LogLevel::kError, "DMAR: Failed to initialize {:x}: {}",
-                           drhd.registers.value(), name(queue.error()));
-      continue;
-    }
-    const iommu::IncomingUnit* incoming = state.core.incoming_unit(drhd.registers);
-    if (incoming == nullptr && unit->translation_enabled()) {
-      unit->disable_translation();
-      state.services.print(sim::LogLevel::kWarning,
-                           "DMAR: Translation was enabled for {:x} but we are not in kdump mode",
-                           drhd.registers.value());
-    }
-    if (incoming != nullptr && !state.services.has(Defect::kIommuFreshRoot)) {
-      state.adopt(*unit, *incoming);
-    } else if (auto root = unit->allocate_root(); !root) {
-      state.services.panic("DMAR: no memory for a root table");
-    }
-    if (incoming != nullptr && !state.services.has(Defect::kIommuReuseDomainId)) {
-      state.reserve_domain_ids(*unit, *incoming);
-    }
-    state.units.push_back(std::move(unit));
-  }
+  std::erase_if(state.units, [&](const auto& unit) { return !state.init_unit(*unit); });
   for (const auto& unit : state.units) {
     unit->set_root();
+    if (state.irqs != nullptr) {
+      unit->set_fault_interrupt(*state.irqs);
+    }
   }
   state.core.set_driver(*this);
 }
@@ -133,7 +195,9 @@ bool IntelIommu::present() const { return !state_->units.empty(); }
 
 Co<> IntelIommu::enable_translation() {
   for (const auto& unit : state_->units) {
-    unit->enable_translation();
+    if (!state_->pre_enabled.contains(unit->registers())) {
+      unit->enable_translation();
+    }
     unit->disable_protected_memory();
   }
   if (!state_->units.empty()) {
@@ -160,7 +224,7 @@ Co<> IntelIommu::shutdown() {
 
 Result<std::unique_ptr<iommu::Domain>> IntelIommu::alloc_paging(pci::PciDev& dev) {
   const Unit* unit = state_->unit_of(dev);
-  const auto format = unit == nullptr ? std::nullopt : format_of(unit->capabilities());
+  const auto format = unit == nullptr ? std::nullopt : format_of(*unit);
   if (!format) {
     return fail(Errno::kNoDev);
   }
@@ -171,6 +235,68 @@ Result<std::unique_ptr<iommu::Domain>> IntelIommu::alloc_paging(pci::PciDev& dev
   return std::make_unique<PagingDomain>(*table);
 }
 
+// A domain over preserved tables, in the shape that the record tells.
+Result<std::unique_ptr<iommu::Domain>> IntelIommu::restore_paging(pci::PciDev& dev,
+                                                                  const iommu::TableShape& shape) {
+  const Unit* unit = state_->unit_of(dev);
+  if (unit == nullptr) {
+    return fail(Errno::kNoDev);
+  }
+  if (!can_walk(*unit, shape)) {
+    return fail(Errno::kInval);
+  }
+  iommu::PageTableFormat format =
+      shape.first_stage ? first_stage_format(unit->capabilities()) : iommu::PageTableFormat{};
+  if (!shape.first_stage) {
+    format.pages_2m = unit->capabilities().pages_2m();
+    format.pages_1g = unit->capabilities().pages_1g();
+  }
+  format.top_level = shape.top_level;
+  format.address_bits = shape.bits;
+  return std::make_unique<PagingDomain>(
+      iommu::PageTable::over(state_->services, format, shape.top_table));
+}
+
+bool IntelIommu::State::is_copied(const pci::PciDev& dev, const Unit& unit) const {
+  return std::ranges::any_of(dma_aliases(dev), [&](Bdf alias) { return unit.is_copied(alias); });
+}
+
+// A device that a crashed kernel left running goes on with its copied entry until its driver comes.
+bool IntelIommu::attach_deferred(pci::PciDev& dev) const {
+  const Unit* unit = state_->unit_of(dev);
+  return unit != nullptr && state_->is_copied(dev, *unit);
+}
+
+// intel_iommu_probe_device(): in scalable mode a device has its PASID directory from here on.
+Result<> IntelIommu::probe_device(pci::PciDev& dev, const iommu::PasidState* preserved) {
+  State& state = *state_;
+  Unit* unit = state.unit_of(dev);
+  DeviceInfo& info = state.devices[dev.address];
+  info.dev = &dev;
+  if (unit == nullptr || !unit->scalable()) {
+    return {};
+  }
+  if (preserved != nullptr) {
+    state.restore_pasids(dev, *unit, *preserved);
+    return {};
+  }
+  // PASID is off on the function: the least there is.
+  Result<PasidTable> pasids = PasidTable::create(state.services, 0);
+  if (!pasids) {
+    return fail(pasids.error());
+  }
+  info.pasids = *pasids;
+  return state.is_copied(dev, *unit) ? Result<>{} : state.set_directory(dev, *unit);
+}
+
+Result<> IntelIommu::State::set_directory(pci::PciDev& dev, Unit& unit) {
+  const PasidTable& pasids = *devices.at(dev.address).pasids;
+  ContextEntry entry;
+  entry.low = pasids.directory().value() | pasids.size_field() << 9;
+  return set_contexts(dev, unit, entry);
+}
+
+// device_block_translation()
 void IntelIommu::State::block(pci::PciDev& dev) {
   DeviceInfo& info = devices[dev.address];
   info.dev = &dev;
@@ -178,8 +304,16 @@ void IntelIommu::State::block(pci::PciDev& dev) {
   if (unit == nullptr) {
     return;
   }
-  for (const Bdf alias : dma_aliases(dev)) {
-    unit->clear_context(alias);
+  if (!unit->scalable()) {
+    for (const Bdf alias : dma_aliases(dev)) {
+      unit->clear_context(alias);
+    }
+  } else if (is_copied(dev, *unit)) {
+    if (!set_directory(dev, *unit)) {
+      services.panic("DMAR: no memory for a context table");
+    }
+  } else {
+    info.pasids->tear_down(*unit, kNoPasid);
   }
   if (info.domain != nullptr) {
     info.domain->put_id(*unit);
@@ -196,6 +330,23 @@ Result<> IntelIommu::State::set_contexts(pci::PciDev& dev, Unit& unit, const Con
   return {};
 }
 
+// dmar_domain_attach_device(), the part that hardware sees.
+Result<> IntelIommu::State::install(pci::PciDev& dev, Unit& unit, const PagingDomain& domain,
+                                    std::uint16_t id) {
+  const Capabilities& capabilities = unit.capabilities();
+  if (unit.scalable()) {
+    const PasidEntry entry =
+        domain.first_stage()
+            ? PasidEntry::first_stage(capabilities, id, domain.top_table(), domain.top_level())
+            : PasidEntry::second_stage(capabilities, id, domain.top_table(), domain.top_level());
+    return devices.at(dev.address).pasids->install(unit, dev.address.bdf, kNoPasid, entry);
+  }
+  ContextEntry entry;
+  entry.low = domain.top_table().value();
+  entry.high = address_width(domain.top_level()) | std::uint64_t{id} << 8;
+  return set_contexts(dev, unit, entry);
+}
+
 Result<> IntelIommu::attach(pci::PciDev& dev, iommu::Domain& domain) {
   State& state = *state_;
   auto& paging = static_cast<PagingDomain&>(domain);
@@ -203,10 +354,9 @@ Result<> IntelIommu::attach(pci::PciDev& dev, iommu::Domain& domain) {
   if (unit == nullptr) {
     return fail(Errno::kNoDev);
   }
-  // paging_domain_compatible(): the table must be one that this unit can walk.
-  const unsigned level = paging.top_level();
-  if (level < 2 || level > 4 || (unit->capabilities().sagaw() >> (level - 1) & 1) == 0 ||
-      paging.address_bits() > unit->capabilities().mgaw()) {
+  const iommu::TableShape shape{paging.top_table(), paging.top_level(), paging.address_bits(),
+                                paging.first_stage()};
+  if (!can_walk(*unit, shape)) {
     return fail(Errno::kInval);
   }
   state.block(dev);
@@ -214,10 +364,7 @@ Result<> IntelIommu::attach(pci::PciDev& dev, iommu::Domain& domain) {
   if (!id) {
     return fail(id.error());
   }
-  ContextEntry entry;
-  entry.low = paging.top_table().value();
-  entry.high = address_width(level) | std::uint64_t{*id} << 8;
-  if (auto written = state.set_contexts(dev, *unit, entry); !written) {
+  if (auto written = state.install(dev, *unit, paging, *id); !written) {
     paging.put_id(*unit);
     return written;
   }
@@ -235,13 +382,21 @@ void IntelIommu::attach_identity(pci::PciDev& dev) {
   if (unit == nullptr || !unit->capabilities().pass_through()) {
     return;
   }
-  const unsigned sagaw = unit->capabilities().sagaw();
-  ContextEntry entry;
-  entry.low = ContextEntry::kPassThrough;
-  entry.high =
-      static_cast<std::uint64_t>(std::bit_width(sagaw) - 1) | std::uint64_t{kIdentityDomainId} << 8;
-  if (!state.set_contexts(dev, *unit, entry)) {
-    state.services.print(sim::LogLevel::kError, "DMAR: no memory for the context table of {}",
+  const Capabilities& capabilities = unit->capabilities();
+  Result<> written;
+  if (unit->scalable()) {
+    written = state.devices.at(dev.address)
+                  .pasids->install(*unit, dev.address.bdf, kNoPasid,
+                                   PasidEntry::pass_through(capabilities));
+  } else {
+    ContextEntry entry;
+    entry.low = ContextEntry::kPassThrough;
+    entry.high = static_cast<std::uint64_t>(std::bit_width(capabilities.sagaw()) - 1) |
+                 std::uint64_t{kIdentityDomainId} << 8;
+    written = state.set_contexts(dev, *unit, entry);
+  }
+  if (!written) {
+    state.services.print(sim::LogLevel::kError, "DMAR: no memory for the tables of {}",
                          sim::to_string(dev.address));
   }
 }

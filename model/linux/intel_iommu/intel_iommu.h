@@ -1,18 +1,30 @@
-// Linux's Intel VT-d driver, legacy mode [linux drivers/iommu/intel/iommu.c, liveupdate.c
-// (posted)].
+// Linux's Intel VT-d driver: both table modes, interrupt remapping, tables taken over from a
+// preserving or a crashed kernel [linux drivers/iommu/intel/iommu.c, pasid.c, irq_remapping.c,
+// liveupdate.c (posted)].
+//
+// Scalable mode is used on units that have it when the kernel asks for it (intel_iommu=sm_on); a
+// paging domain is then first stage where the unit has one, as in Linux. Not modelled: PASIDs of
+// user space, nested domains, dirty tracking, ATS and page requests (off on every function).
 #pragma once
 
 #include <memory>
 
 #include "model/linux/iommu/iommu.h"
+#include "model/linux/irq/irq.h"
 
 namespace baton::linux::intel_iommu {
 
-class IntelIommu final : public iommu::HardwareDriver {
+class IntelIommu final : public iommu::HardwareDriver, public irq::IrqCore::Remapper {
  public:
   IntelIommu(KernelServices& services, kho::Kho& kho, iommu::IommuCore& core);
   ~IntelIommu() override;
 
+  // Vectors for the units' fault events, and where interrupts are remapped from then on. Before
+  // the calls below.
+  void set_interrupts(irq::IrqCore& irqs);
+  // enable_IR_x2apic(): where firmware and every unit allow it, and the command line does not say
+  // intremap=off. Remapping that a previous kernel left on is off for a moment.
+  Co<> init_interrupt_remapping();
   // intel_iommu_init(): parses DMAR, sets up queued invalidation, root tables, translation; adopts
   // what was preserved.
   Co<> init();
@@ -24,8 +36,10 @@ class IntelIommu final : public iommu::HardwareDriver {
   Co<> shutdown();
 
   Result<std::unique_ptr<iommu::Domain>> alloc_paging(pci::PciDev& dev) override;
-  Result<std::unique_ptr<iommu::Domain>> restore_paging(pci::PciDev& dev, PhysAddr top_table,
-                                                        unsigned top_level, unsigned bits) override;
+  Result<std::unique_ptr<iommu::Domain>> restore_paging(pci::PciDev& dev,
+                                                        const iommu::TableShape& shape) override;
+  Result<> probe_device(pci::PciDev& dev, const iommu::PasidState* preserved) override;
+  bool attach_deferred(pci::PciDev& dev) const override;
   Result<> attach(pci::PciDev& dev, iommu::Domain& domain) override;
   void attach_blocking(pci::PciDev& dev) override;
   void attach_identity(pci::PciDev& dev) override;
@@ -33,9 +47,16 @@ class IntelIommu final : public iommu::HardwareDriver {
   PhysAddr unit_of(pci::PciDev& dev) const override;
   Result<UnitState> preserve_unit(PhysAddr unit) override;
   Result<UnitState> preserve_device(pci::PciDev& dev) override;
+  void unpreserve_device(pci::PciDev& dev) override;
   void unpreserve_unit(PhysAddr unit) override;
   Result<> attach_restored(pci::PciDev& dev, iommu::Domain& domain,
                            std::uint64_t attachment_id) override;
+  void tear_restored_entry(pci::PciDev& dev, bool half) override;
+
+  // irq::IrqCore::Remapper
+  bool remaps(const pci::PciDev& dev) const override;
+  Result<std::uint16_t> allocate(const pci::PciDev& dev, irq::IrqCore::Target target) override;
+  void free(const pci::PciDev& dev, std::uint16_t index) override;
 
  private:
   class State;

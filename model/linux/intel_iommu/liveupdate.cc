@@ -1,8 +1,9 @@
 // Live update of the driver [posted series iommu v5: drivers/iommu/intel/liveupdate.c].
 //
-// Preserved: the root table and every context table of a unit with preserved devices, one block
-// each. Not preserved, and set up afresh: the invalidation queue. What else the unit needs stays in
-// its registers, which no kexec resets.
+// Preserved: the root table and every context table of a unit with preserved devices, in scalable
+// mode the PASID directory and tables of each such device, one block each. Not preserved, and set
+// up afresh: the invalidation queue. What else the unit needs stays in its registers, which no
+// kexec resets.
 #include "model/linux/intel_iommu/state.h"
 #include "sim/check.h"
 
@@ -10,9 +11,9 @@ namespace baton::linux::intel_iommu {
 
 namespace {
 
-constexpr unsigned kBuses = 256;
 constexpr const char* kRootTable = "root table";
 constexpr const char* kContextTable = "context table";
+constexpr const char* kPasidPages = "PASID table";
 
 void restore_table(KernelServices& services, kho::Kho& kho, Unit& unit, PhysAddr table,
                    const char* what) {
@@ -37,17 +38,24 @@ void IntelIommu::State::record_id(LedgerEvent event, std::uint64_t id) {
 // New kernel. The devices behind the unit are running: what is missing is fatal.
 void IntelIommu::State::adopt(Unit& unit, const iommu::IncomingUnit& incoming) {
   restore_table(services, kho, unit, incoming.root_table, kRootTable);
+  // AMBIGUOUS: the posted series does not say what happens when the kernels disagree about the
+  // table mode, which is in the root pointer register and cannot change while translation is on.
+  if (unit.translation_enabled() && unit.hardware_scalable() != unit.scalable()) {
+    services.panic(fmt::format("DMAR: {:#x} runs in {} mode, this kernel uses the other",
+                               unit.registers().value(),
+                               unit.hardware_scalable() ? "scalable" : "legacy"));
+  }
   unit.adopt_root(incoming.root_table);
-  for (unsigned bus = 0; bus < kBuses; ++bus) {
-    const PhysAddr table = unit.context_table(bus);
-    if (has_table(incoming.context_tables, bus)) {
+  for (unsigned index = 0; index < kContextTables; ++index) {
+    const PhysAddr table = unit.context_table(index);
+    if (has_table(incoming.context_tables, index)) {
       restore_table(services, kho, unit, table, kContextTable);
     } else if (table != PhysAddr{}) {
       // AMBIGUOUS: the previous kernel zeroes such entries before the jump; what the new one does
       // with one it finds is not stated. Nobody owns that table, so the entry goes.
       services.print(sim::LogLevel::kWarning, "DMAR: bus {:02x}: context table is not preserved",
-                     bus);
-      unit.clear_root_entry(bus);
+                     index / 2);
+      unit.clear_root_entry(index);
     }
   }
 }
@@ -61,23 +69,30 @@ void IntelIommu::State::reserve_domain_ids(Unit& unit, const iommu::IncomingUnit
   }
 }
 
-Result<std::unique_ptr<iommu::Domain>> IntelIommu::restore_paging(pci::PciDev& dev,
-                                                                  PhysAddr top_table,
-                                                                  unsigned top_level,
-                                                                  unsigned bits) {
-  const Unit* unit = state_->unit_of(dev);
-  if (unit == nullptr) {
-    return fail(Errno::kNoDev);
+// The device's PASID directory is the one that its context entry leads to already.
+void IntelIommu::State::restore_pasids(pci::PciDev& dev, Unit& unit,
+                                       const iommu::PasidState& incoming) {
+  const auto refuse = [&](std::string_view why) {
+    services.panic(fmt::format("DMAR: {}: PASID table at {:#x}: {}", sim::to_string(dev.address),
+                               incoming.table.value(), why));
+  };
+  const std::optional<PasidTable> pasids =
+      PasidTable::over(services, incoming.table, incoming.max_pasid);
+  if (!pasids || pasids->max_pasid() != incoming.max_pasid) {
+    refuse("no such table");
   }
-  const Capabilities& capabilities = unit->capabilities();
-  if (top_level < 2 || top_level > 4 || (capabilities.sagaw() >> (top_level - 1) & 1) == 0 ||
-      bits > capabilities.mgaw() || bits > 12 + 9 * (top_level + 1)) {
-    return fail(Errno::kInval);
+  const bool whole = pasids->for_each_page([&](PhysAddr page, unsigned order) {
+    if (kho.restore_folio(page) != order) {
+      return false;
+    }
+    services.pages().page(page).owner = kPasidPages;
+    unit.record(LedgerEvent::kRestored, kPasidPages, page);
+    return true;
+  });
+  if (!whole) {
+    refuse("cannot be restored");
   }
-  const iommu::PageTableFormat format{top_level, bits, capabilities.pages_2m(),
-                                      capabilities.pages_1g()};
-  return std::make_unique<PagingDomain>(
-      iommu::PageTable::over(state_->services, format, top_table));
+  devices[dev.address].pasids = pasids;
 }
 
 // Takes the preserved domain id; the tables say already what they should.
@@ -109,44 +124,86 @@ Result<iommu::HardwareDriver::UnitState> IntelIommu::preserve_unit(PhysAddr regi
     unit.root_preserved = true;
     unit.record(LedgerEvent::kPreserved, kRootTable, unit.root());
   }
-  return UnitState{unit.root(), {}};
+  return UnitState{unit.root(), {}, {}};
 }
 
 // All context tables that exist now; later buses come with later devices.
+Result<> IntelIommu::State::preserve_context_tables(Unit& unit) {
+  for (unsigned index = 0; index < kContextTables; ++index) {
+    const PhysAddr table = unit.context_table(index);
+    if (table == PhysAddr{} || has_table(unit.preserved_tables, index)) {
+      continue;
+    }
+    if (!services.has(Defect::kIommuSkipContextTable)) {
+      // On an error the tables so far go with the unit.
+      if (auto done = kho.preserve_folio(table, 0); !done) {
+        return done;
+      }
+      unit.preserved_indexes.push_back(index);
+      unit.record(LedgerEvent::kPreserved, kContextTable, table);
+    }
+    add_table(unit.preserved_tables, index);
+  }
+  return {};
+}
+
+// The directory and every table it leads to.
+Result<> IntelIommu::State::preserve_pasids(DeviceInfo& info, Unit& unit) {
+  Result<> result;
+  info.pasids->for_each_page([&](PhysAddr page, unsigned order) {
+    result = kho.preserve_folio(page, order);
+    if (result) {
+      info.preserved_pages.push_back(page);
+      unit.record(LedgerEvent::kPreserved, kPasidPages, page);
+    }
+    return result.has_value();
+  });
+  return result;
+}
+
 Result<iommu::HardwareDriver::UnitState> IntelIommu::preserve_device(pci::PciDev& dev) {
-  Unit* unit = state_->unit_of(dev);
+  State& state = *state_;
+  Unit* unit = state.unit_of(dev);
   if (unit == nullptr) {
     return fail(Errno::kOpNotSupp);
   }
-  const DeviceInfo& info = state_->devices[dev.address];
+  DeviceInfo& info = state.devices[dev.address];
   if (info.domain == nullptr) {
     return fail(Errno::kInval);
   }
-  for (unsigned bus = 0; bus < kBuses; ++bus) {
-    const PhysAddr table = unit->context_table(bus);
-    if (table == PhysAddr{} || has_table(unit->preserved_tables, bus)) {
-      continue;
+  UnitState result;
+  if (auto tables = state.preserve_context_tables(*unit); !tables) {
+    return fail(tables.error());
+  }
+  if (info.pasids) {
+    if (auto pasids = state.preserve_pasids(info, *unit); !pasids) {
+      unpreserve_device(dev);
+      return fail(pasids.error());
     }
-    if (!state_->services.has(Defect::kIommuSkipContextTable)) {
-      // On an error the tables so far go with the unit.
-      if (auto done = state_->kho.preserve_folio(table, 0); !done) {
-        return fail(done.error());
-      }
-      unit->preserved_buses.push_back(bus);
-      unit->record(LedgerEvent::kPreserved, kContextTable, table);
-    }
-    add_table(unit->preserved_tables, bus);
+    result.pasids = {info.pasids->directory(), info.pasids->max_pasid()};
   }
   unit->preserved_ids.push_back(info.domain->id_on(*unit).value());
-  state_->record_id(LedgerEvent::kPreserved, unit->preserved_ids.back());
-  return UnitState{unit->root(), unit->preserved_tables};
+  state.record_id(LedgerEvent::kPreserved, unit->preserved_ids.back());
+  result.root_table = unit->root();
+  result.context_tables = unit->preserved_tables;
+  return result;
+}
+
+void IntelIommu::unpreserve_device(pci::PciDev& dev) {
+  DeviceInfo& info = state_->devices[dev.address];
+  for (const PhysAddr page : info.preserved_pages) {
+    const unsigned order = page == info.pasids->directory() ? info.pasids->order() : 0;
+    state_->kho.unpreserve_folio(page, order);
+    state_->unit_of(dev)->record(LedgerEvent::kUnpreserved, kPasidPages, page);
+  }
+  info.preserved_pages.clear();
 }
 
 void IntelIommu::unpreserve_unit(PhysAddr registers) {
   Unit& unit = state_->unit_at(registers);
-  for (const unsigned bus : unit.preserved_buses) {
-    state_->kho.unpreserve_folio(unit.context_table(bus), 0);
-    unit.record(LedgerEvent::kUnpreserved, kContextTable, unit.context_table(bus));
+  for (const unsigned index : unit.preserved_indexes) {
+    state_->kho.unpreserve_folio(unit.context_table(index), 0);
+    unit.record(LedgerEvent::kUnpreserved, kContextTable, unit.context_table(index));
   }
   if (unit.root_preserved) {
     state_->kho.unpreserve_folio(unit.root(), 0);
@@ -156,7 +213,7 @@ void IntelIommu::unpreserve_unit(PhysAddr registers) {
     state_->record_id(LedgerEvent::kUnpreserved, id);
   }
   unit.preserved_ids.clear();
-  unit.preserved_buses.clear();
+  unit.preserved_indexes.clear();
   unit.preserved_tables = {};
   unit.root_preserved = false;
 }
@@ -172,12 +229,39 @@ void IntelIommu::State::prune(Unit& unit) {
       unit.forget_context(alias);
     }
   }
-  for (unsigned bus = 0; bus < kBuses; ++bus) {
-    if (!has_table(unit.preserved_tables, bus)) {
-      unit.clear_root_entry(bus);
+  for (unsigned index = 0; index < kContextTables; ++index) {
+    if (!has_table(unit.preserved_tables, index)) {
+      unit.clear_root_entry(index);
     }
   }
   unit.flush_all();
+  unit.step("pruned for the jump");
+}
+
+// What a kernel does wrong that replaces the entry of a running device in place: hardware may read
+// one word of the new entry and the next of the old one. First half: the entry without the words
+// that are written later; second half: whole again.
+void IntelIommu::tear_restored_entry(pci::PciDev& dev, bool half) {
+  DeviceInfo& info = state_->devices.at(dev.address);
+  Unit* unit = state_->unit_of(dev);
+  if (!info.pasids || info.domain == nullptr) {
+    return;
+  }
+  const Capabilities& capabilities = unit->capabilities();
+  const std::uint16_t id = info.domain->id_on(*unit).value();
+  const PagingDomain& domain = *info.domain;
+  PasidEntry entry =
+      domain.first_stage()
+          ? PasidEntry::first_stage(capabilities, id, domain.top_table(), domain.top_level())
+          : PasidEntry::second_stage(capabilities, id, domain.top_table(), domain.top_level());
+  if (half) {
+    entry = PasidEntry::pass_through(capabilities);
+    entry.words[1] = id;
+  }
+  info.pasids->store(kNoPasid, entry);
+  unit->submit(pasid_cache_of(id, kNoPasid));
+  unit->submit(half ? pasid_iotlb_of(id, kNoPasid) : iotlb_of_domain(id));
+  unit->step(half ? "half a PASID entry" : "replace PASID entry", dev.address.bdf.value());
 }
 
 }  // namespace baton::linux::intel_iommu

@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "model/linux/intel_iommu/pasid.h"
 #include "sim/check.h"
 
 namespace baton::linux::intel_iommu {
@@ -19,12 +20,11 @@ void PagingDomain::release() {
 Result<> PagingDomain::map(Iova iova, PhysAddr physical, std::uint64_t length, iommu::Prot prot) {
   auto mapped = table_.map(iova, physical, length, prot);
   // Hardware that caches what is not present has to be told [VT-d 6.1, caching mode].
-  if (mapped) {
+  if (mapped && !first_stage()) {
     for (auto& [base, attachment] : attachments_) {
       Unit& unit = *attachment.first;
       if (unit.capabilities().caching_mode()) {
-        const std::array all{iotlb_of_domain(attachment.second.id)};
-        unit.submit(all);
+        unit.submit(iotlb_of_domain(attachment.second.id));
       }
     }
   }
@@ -50,8 +50,12 @@ void PagingDomain::flush(std::uint64_t first, std::uint64_t last) {
     const bool pages =
         unit.capabilities().page_selective() && mask <= unit.capabilities().max_address_mask();
     const std::uint64_t block = first & ~((sim::kPageSize << mask) - 1);
-    const std::array stale{pages ? iotlb_pages(id, block, mask) : iotlb_of_domain(id)};
-    unit.submit(stale);
+    if (first_stage()) {
+      unit.submit(pages ? pasid_iotlb_pages(id, kNoPasid, block, mask)
+                        : pasid_iotlb_of(id, kNoPasid));
+    } else {
+      unit.submit(pages ? iotlb_pages(id, block, mask) : iotlb_of_domain(id));
+    }
   }
 }
 

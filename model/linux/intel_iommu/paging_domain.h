@@ -1,5 +1,5 @@
-// A paging domain of the driver: a second-stage page table, and the domain id it has on each unit
-// where a device uses it [linux drivers/iommu/intel/iommu.c dmar_domain, cache.c].
+// A paging domain of the driver: a page table of either stage, and the domain id it has on each
+// unit where a device uses it [linux drivers/iommu/intel/iommu.c dmar_domain, cache.c].
 #pragma once
 
 #include <map>
@@ -25,6 +25,8 @@ class PagingDomain final : public iommu::Domain {
   PhysAddr top_table() const override { return table_.top_table(); }
   unsigned top_level() const override { return table_.top_level(); }
   unsigned address_bits() const override { return table_.format().address_bits; }
+  bool sign_extend() const override { return first_stage(); }
+  bool first_stage() const { return table_.format().first_stage; }
 
   // The domain id on this unit, one use more. ENOSPC.
   Result<std::uint16_t> get_id(Unit& unit);

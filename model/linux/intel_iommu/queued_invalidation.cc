@@ -7,13 +7,20 @@ namespace baton::linux::intel_iommu {
 namespace {
 
 constexpr std::uint64_t kQueueLength = 256;
-constexpr std::uint64_t kDescriptorBytes = 16;
 constexpr std::uint32_t kInUse = 1;  // QI_IN_USE
 constexpr std::uint32_t kDone = 2;   // QI_DONE
 
 constexpr std::uint64_t kTypeContext = 1;
 constexpr std::uint64_t kTypeIotlb = 2;
+constexpr std::uint64_t kTypeInterruptEntry = 4;
 constexpr std::uint64_t kTypeWait = 5;
+constexpr std::uint64_t kTypePasidIotlb = 6;
+constexpr std::uint64_t kTypePasidCache = 7;
+constexpr std::uint64_t kOnePasid = 1 << 4;      // of the PASID cache
+constexpr std::uint64_t kAllPasids = 3 << 4;     // everything
+constexpr std::uint64_t kPagesOfPasid = 2 << 4;  // all of them
+constexpr std::uint64_t kRangeOfPasid = 3 << 4;
+constexpr std::uint64_t kByIndex = 1 << 4;
 constexpr std::uint64_t kGlobal = 1 << 4;
 constexpr std::uint64_t kDomain = 2 << 4;
 constexpr std::uint64_t kDeviceOrPages = 3 << 4;
@@ -39,8 +46,35 @@ Descriptor iotlb_pages(std::uint16_t domain, std::uint64_t address, unsigned mas
   return {kTypeIotlb | kDeviceOrPages | kDrainBoth | std::uint64_t{domain} << 16, address | mask};
 }
 
-Result<> QueuedInvalidation::allocate() {
-  const Result<PhysAddr> queue = services_.pages().allocate(0, "invalidation queue");
+Descriptor pasid_cache_global() { return {kTypePasidCache | kAllPasids, 0}; }
+
+Descriptor pasid_cache_of(std::uint16_t domain, std::uint32_t pasid) {
+  return {kTypePasidCache | kOnePasid | std::uint64_t{domain} << 16 | std::uint64_t{pasid} << 32,
+          0};
+}
+
+Descriptor pasid_iotlb_of(std::uint16_t domain, std::uint32_t pasid) {
+  return {
+      kTypePasidIotlb | kPagesOfPasid | std::uint64_t{domain} << 16 | std::uint64_t{pasid} << 32,
+      0};
+}
+
+Descriptor pasid_iotlb_pages(std::uint16_t domain, std::uint32_t pasid, std::uint64_t address,
+                             unsigned mask) {
+  return {
+      kTypePasidIotlb | kRangeOfPasid | std::uint64_t{domain} << 16 | std::uint64_t{pasid} << 32,
+      address | mask};
+}
+
+Descriptor interrupt_entries_global() { return {kTypeInterruptEntry, 0}; }
+
+Descriptor interrupt_entry(std::uint16_t index) {
+  return {kTypeInterruptEntry | kByIndex | std::uint64_t{index} << 32, 0};
+}
+
+Result<> QueuedInvalidation::allocate(bool wide) {
+  wide_ = wide;
+  const Result<PhysAddr> queue = services_.pages().allocate(wide ? 1 : 0, "invalidation queue");
   if (!queue) {
     return fail(queue.error());
   }
@@ -57,7 +91,7 @@ Result<> QueuedInvalidation::allocate() {
 void QueuedInvalidation::program() {
   free_head_ = 0;
   services_.port().mmio_write(registers_ + kIqtReg, 4, 0);
-  services_.port().mmio_write(registers_ + kIqaReg, 8, queue_.value());
+  services_.port().mmio_write(registers_ + kIqaReg, 8, queue_.value() | (wide_ ? kIqaWide | 1 : 0));
 }
 
 Descriptor QueuedInvalidation::wait() const {
@@ -65,8 +99,17 @@ Descriptor QueuedInvalidation::wait() const {
           (status_ + free_head_ * 4).value()};
 }
 
+void QueuedInvalidation::store(std::uint64_t index, const Descriptor& descriptor) {
+  sim::PhysicalMemory& ram = services_.port().ram();
+  const PhysAddr at = queue_ + index * descriptor_bytes();
+  ram.store(at, descriptor);
+  if (wide_) {
+    ram.store(at + 16, Descriptor{});
+  }
+}
+
 void QueuedInvalidation::push(const Descriptor& descriptor) {
-  services_.port().ram().store(queue_ + free_head_ * kDescriptorBytes, descriptor);
+  store(free_head_, descriptor);
   free_head_ = (free_head_ + 1) % kQueueLength;
 }
 
@@ -77,7 +120,7 @@ Result<> QueuedInvalidation::submit(std::span<const Descriptor> descriptors) {
   const PhysAddr status = status_ + free_head_ * 4;
   services_.port().ram().store(status, kInUse);
   push(wait());
-  services_.port().mmio_write(registers_ + kIqtReg, 4, free_head_ * kDescriptorBytes);
+  services_.port().mmio_write(registers_ + kIqtReg, 4, free_head_ * descriptor_bytes());
   bool refused = false;
   while (services_.port().ram().load<std::uint32_t>(status) != kDone) {
     if (!check_fault()) {
@@ -96,14 +139,13 @@ bool QueuedInvalidation::check_fault() {
   if ((fault & kFstsIqe) == 0) {
     return false;
   }
-  const std::uint64_t head = port.mmio_read(registers_ + kIqhReg, 8) / kDescriptorBytes;
-  const PhysAddr at = queue_ + head % kQueueLength * kDescriptorBytes;
-  const auto bad = port.ram().load<Descriptor>(at);
+  const std::uint64_t head = port.mmio_read(registers_ + kIqhReg, 8) / descriptor_bytes();
+  const auto bad = port.ram().load<Descriptor>(queue_ + head % kQueueLength * descriptor_bytes());
   services_.print(sim::LogLevel::kError, "DMAR: VT-d detected Invalidation Queue Error: {:x} {:x}",
                   bad.low, bad.high);
   const Descriptor harmless{kTypeWait | kStatusWrite | std::uint64_t{kInUse} << 32,
                             (status_ + head % kQueueLength * 4).value()};
-  port.ram().store(at, harmless);
+  store(head % kQueueLength, harmless);
   port.mmio_write(registers_ + kFstsReg, 4, kFstsIqe);
   return true;
 }

@@ -1,6 +1,7 @@
-// The invalidation queue of one unit as the driver runs it: 256 descriptors of 128 bits, every
-// submission closed by a wait descriptor whose status word is polled
-// [linux drivers/iommu/intel/dmar.c qi_submit_sync, dmar_enable_qi].
+// The invalidation queue of one unit as the driver runs it: 256 descriptors, every submission
+// closed by a wait descriptor whose status word is polled [linux drivers/iommu/intel/dmar.c
+// qi_submit_sync, dmar_enable_qi]. Descriptors are 256 bits wide on a unit that knows scalable
+// mode, used or not, else 128.
 //
 // Submissions take no simulated time: the unit completes them within the tail write.
 #pragma once
@@ -23,6 +24,13 @@ Descriptor iotlb_global();
 Descriptor iotlb_of_domain(std::uint16_t domain);
 // 2^mask pages from `address`, which is aligned to them.
 Descriptor iotlb_pages(std::uint16_t domain, std::uint64_t address, unsigned mask);
+Descriptor pasid_cache_global();
+Descriptor pasid_cache_of(std::uint16_t domain, std::uint32_t pasid);
+Descriptor pasid_iotlb_of(std::uint16_t domain, std::uint32_t pasid);
+Descriptor pasid_iotlb_pages(std::uint16_t domain, std::uint32_t pasid, std::uint64_t address,
+                             unsigned mask);
+Descriptor interrupt_entries_global();
+Descriptor interrupt_entry(std::uint16_t index);
 
 class QueuedInvalidation {
  public:
@@ -30,7 +38,8 @@ class QueuedInvalidation {
       : services_(services), registers_(registers) {}
 
   // The pages of queue and status words. ENOMEM.
-  Result<> allocate();
+  Result<> allocate(bool wide);
+  bool allocated() const { return queue_ != PhysAddr{}; }
   // Hands a fresh, empty queue to the hardware; QIE itself is the unit's command.
   void program();
 
@@ -39,6 +48,8 @@ class QueuedInvalidation {
 
  private:
   Descriptor wait() const;
+  std::uint64_t descriptor_bytes() const { return wide_ ? 32 : 16; }
+  void store(std::uint64_t index, const Descriptor& descriptor);
   void push(const Descriptor& descriptor);
   bool check_fault();
 
@@ -46,6 +57,7 @@ class QueuedInvalidation {
   PhysAddr registers_;
   PhysAddr queue_;
   PhysAddr status_;
+  bool wide_ = false;
   std::uint64_t free_head_ = 0;  // index
 };
 

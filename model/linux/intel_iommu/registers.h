@@ -13,15 +13,27 @@ inline constexpr std::uint64_t kGcmdReg = 0x18;
 inline constexpr std::uint64_t kGstsReg = 0x1C;
 inline constexpr std::uint64_t kRtaddrReg = 0x20;
 inline constexpr std::uint64_t kFstsReg = 0x34;
+inline constexpr std::uint64_t kFectlReg = 0x38;
+inline constexpr std::uint64_t kFedataReg = 0x3C;
+inline constexpr std::uint64_t kFeaddrReg = 0x40;
+inline constexpr std::uint64_t kFeuaddrReg = 0x44;
 inline constexpr std::uint64_t kPmenReg = 0x64;
 inline constexpr std::uint64_t kIqhReg = 0x80;
 inline constexpr std::uint64_t kIqtReg = 0x88;
 inline constexpr std::uint64_t kIqaReg = 0x90;
+inline constexpr std::uint64_t kIrtaReg = 0xB8;
 
 inline constexpr std::uint32_t kGcmdTe = 1U << 31;
 inline constexpr std::uint32_t kGcmdSrtp = 1U << 30;
 inline constexpr std::uint32_t kGcmdQie = 1U << 26;
 inline constexpr std::uint32_t kGcmdIre = 1U << 25;
+inline constexpr std::uint32_t kGcmdSirtp = 1U << 24;
+inline constexpr std::uint32_t kGcmdCfi = 1U << 23;
+
+inline constexpr std::uint64_t kRtaddrScalable = 1U << 10;
+inline constexpr std::uint64_t kRtaddrModeMask = 3U << 10;
+inline constexpr std::uint64_t kIqaWide = 1U << 11;
+inline constexpr std::uint64_t kIrtaExtended = 1U << 11;
 
 inline constexpr std::uint32_t kFstsPfo = 1U << 0;
 inline constexpr std::uint32_t kFstsPpf = 1U << 1;
@@ -49,9 +61,19 @@ struct Capabilities {
   bool pages_1g() const { return field(cap, 35, 35) != 0; }
   bool page_selective() const { return field(cap, 39, 39) != 0; }
   unsigned max_address_mask() const { return static_cast<unsigned>(field(cap, 53, 48)); }
+  bool pages_1g_first() const { return field(cap, 56, 56) != 0; }
+  bool first_stage_5_levels() const { return field(cap, 60, 60) != 0; }
+  bool sirtp_flushes() const { return field(cap, 62, 62) != 0; }
   bool srtp_flushes() const { return field(cap, 63, 63) != 0; }
   bool queued_invalidation() const { return field(ecap, 1, 1) != 0; }
+  bool interrupt_remapping() const { return field(ecap, 3, 3) != 0; }
+  bool extended_interrupts() const { return field(ecap, 4, 4) != 0; }
   bool pass_through() const { return field(ecap, 6, 6) != 0; }
+  bool pasid() const { return field(ecap, 40, 40) != 0; }
+  bool scalable() const { return field(ecap, 43, 43) != 0; }
+  bool second_stage() const { return field(ecap, 46, 46) != 0; }  // in scalable mode
+  bool first_stage() const { return field(ecap, 47, 47) != 0; }
+  bool walk_coherency() const { return field(ecap, 48, 48) != 0; }
 };
 
 }  // namespace baton::linux::intel_iommu

@@ -3,10 +3,13 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "model/linux/intel_iommu/intel_iommu.h"
+#include "model/linux/intel_iommu/interrupt_remapping.h"
 #include "model/linux/intel_iommu/paging_domain.h"
+#include "model/linux/intel_iommu/pasid.h"
 #include "model/linux/intel_iommu/unit.h"
 
 namespace baton::linux::intel_iommu {
@@ -14,7 +17,9 @@ namespace baton::linux::intel_iommu {
 // struct device_domain_info.
 struct DeviceInfo {
   pci::PciDev* dev = nullptr;
-  PagingDomain* domain = nullptr;  // null: blocked or identity
+  PagingDomain* domain = nullptr;         // null: blocked or identity
+  std::optional<PasidTable> pasids;       // in scalable mode, from the probe on
+  std::vector<PhysAddr> preserved_pages;  // of the PASID table
 };
 
 class IntelIommu::State {
@@ -22,23 +27,37 @@ class IntelIommu::State {
   State(KernelServices& kernel, kho::Kho& kexec_handover, iommu::IommuCore& iommu_core)
       : services(kernel), kho(kexec_handover), core(iommu_core) {}
 
+  // dmar_table_init(): the units of the DMAR table, once.
+  void find_units();
+  // A unit's way into init_dmars(). False: it cannot be used.
+  bool init_unit(Unit& unit);
   Unit* unit_of(const pci::PciDev& dev) const;
   Unit& unit_at(PhysAddr registers) const;
   // device_block_translation(): no context entry, no domain.
   void block(pci::PciDev& dev);
   Result<> set_contexts(pci::PciDev& dev, Unit& unit, const ContextEntry& entry);
+  // Scalable mode: context entries that lead to the device's PASID directory.
+  Result<> set_directory(pci::PciDev& dev, Unit& unit);
+  bool is_copied(const pci::PciDev& dev, const Unit& unit) const;
+  Result<> install(pci::PciDev& dev, Unit& unit, const PagingDomain& domain, std::uint16_t id);
 
   // Live update.
   void adopt(Unit& unit, const iommu::IncomingUnit& incoming);
   void reserve_domain_ids(Unit& unit, const iommu::IncomingUnit& incoming);
-  void preserve_context_tables(Unit& unit);
+  Result<> preserve_context_tables(Unit& unit);
+  Result<> preserve_pasids(DeviceInfo& info, Unit& unit);
+  void restore_pasids(pci::PciDev& dev, Unit& unit, const iommu::PasidState& pasids);
   void prune(Unit& unit);
   void record_id(LedgerEvent event, std::uint64_t id);
 
   KernelServices& services;
   kho::Kho& kho;
   iommu::IommuCore& core;
-  std::vector<std::unique_ptr<Unit>> units;  // in the order of the DMAR table
+  irq::IrqCore* irqs = nullptr;
+  std::optional<DmarTable> dmar;                                   // nullopt: not looked for yet
+  std::vector<std::unique_ptr<Unit>> units;                        // in the order of the DMAR table
+  std::map<PhysAddr, std::unique_ptr<InterruptTable>> interrupts;  // by register base
+  std::set<PhysAddr> pre_enabled;  // units that go on with copied tables
   std::map<Sbdf, DeviceInfo> devices;
 };
 

@@ -1,5 +1,7 @@
+// Registers and handshakes.
 #include "model/linux/intel_iommu/unit.h"
 
+#include "model/linux/intel_iommu/observations.h"
 #include "sim/check.h"
 
 namespace baton::linux::intel_iommu {
@@ -8,10 +10,11 @@ namespace {
 constexpr std::uint64_t kTableMask = ~std::uint64_t{0xFFF};
 }  // namespace
 
-Unit::Unit(KernelServices& services, const DrhdUnit& drhd)
+Unit::Unit(KernelServices& services, const DrhdUnit& drhd, bool scalable)
     : services_(services), drhd_(drhd), queue_(services, drhd.registers) {
   capabilities_.cap = services.port().mmio_read(registers() + kCapReg, 8);
   capabilities_.ecap = services.port().mmio_read(registers() + kEcapReg, 8);
+  scalable_ = scalable && capabilities_.scalable();
   // What runs is kept running: the shadow starts from what the hardware does.
   shadow_ = read32(kGstsReg) & (kGcmdTe | kGcmdQie | kGcmdIre);
   services.print(sim::LogLevel::kInfo,
@@ -20,8 +23,19 @@ Unit::Unit(KernelServices& services, const DrhdUnit& drhd)
                  capabilities_.ecap);
 }
 
+void Unit::step(const char* what, std::uint64_t value) {
+  const auto& topic = services_.port().simulation().topic<UnitStep>();
+  if (topic.active()) {
+    topic.publish({services_.generation(), registers(), what, value});
+  }
+}
+
 std::uint32_t Unit::read32(std::uint64_t offset) const {
   return static_cast<std::uint32_t>(services_.port().mmio_read(registers() + offset, 4));
+}
+
+void Unit::write32(std::uint64_t offset, std::uint32_t value) {
+  services_.port().mmio_write(registers() + offset, 4, value);
 }
 
 void Unit::wait_status(std::uint32_t bit, bool on) {
@@ -33,59 +47,111 @@ void Unit::wait_status(std::uint32_t bit, bool on) {
 
 void Unit::command(std::uint32_t bit, bool on) {
   shadow_ = on ? shadow_ | bit : shadow_ & ~bit;
-  services_.port().mmio_write(registers() + kGcmdReg, 4, shadow_);
+  write32(kGcmdReg, shadow_);
   wait_status(bit, on);
 }
 
 void Unit::one_shot(std::uint32_t bit) {
-  services_.port().mmio_write(registers() + kGcmdReg, 4, shadow_ | bit);
+  write32(kGcmdReg, shadow_ | bit);
   wait_status(bit, true);
 }
 
 bool Unit::translation_enabled() const { return (read32(kGstsReg) & kGcmdTe) != 0; }
-void Unit::enable_translation() { command(kGcmdTe, true); }
-void Unit::disable_translation() { command(kGcmdTe, false); }
+
+void Unit::enable_translation() {
+  command(kGcmdTe, true);
+  step("translation on");
+}
+
+void Unit::disable_translation() {
+  command(kGcmdTe, false);
+  step("translation off");
+}
 
 void Unit::disable_protected_memory() {
   if (!capabilities_.protected_memory()) {
     return;
   }
-  const std::uint32_t enable = read32(kPmenReg) & ~kPmenEpm;
-  services_.port().mmio_write(registers() + kPmenReg, 4, enable);
+  write32(kPmenReg, read32(kPmenReg) & ~kPmenEpm);
   if ((read32(kPmenReg) & kPmenPrs) != 0) {
     services_.panic("DMAR hardware is malfunctioning");
   }
+  step("protected memory off");
 }
 
-// dmar_fault(): what the hardware logged while nobody looked.
-void Unit::clear_faults() {
+void Unit::disable_interrupt_remapping() {
+  // iommu_disable_irq_remapping(): nothing of the old table stays cached.
+  if (!capabilities_.sirtp_flushes()) {
+    submit(interrupt_entries_global());
+  }
+  command(kGcmdIre, false);
+  step("interrupt remapping off");
+}
+
+void Unit::set_interrupt_table(PhysAddr table, unsigned size_field) {
+  services_.port().mmio_write(registers() + kIrtaReg, 8, table.value() | size_field);
+  one_shot(kGcmdSirtp);
+  if (!capabilities_.sirtp_flushes()) {
+    submit(interrupt_entries_global());
+  }
+  step("set interrupt table", table.value());
+}
+
+PhysAddr Unit::hardware_interrupt_table() const {
+  return PhysAddr(services_.port().mmio_read(registers() + kIrtaReg, 8) & kTableMask);
+}
+
+unsigned Unit::hardware_interrupt_table_size() const { return read32(kIrtaReg) & 0xF; }
+
+void Unit::enable_interrupt_remapping() {
+  command(kGcmdIre, true);
+  if ((read32(kGstsReg) & kGcmdCfi) != 0) {
+    command(kGcmdCfi, false);  // no way around the table
+  }
+  step("interrupt remapping on");
+}
+
+// dmar_fault(): prints and clears what the hardware logged.
+void Unit::read_out_faults() {
   constexpr std::uint32_t kF = 1U << 31;
   host::KernelPort& port = services_.port();
-  const std::uint32_t status = read32(kFstsReg);
-  if ((status & kFstsPpf) != 0) {
-    for (unsigned index = 0; index < capabilities_.fault_records(); ++index) {
-      const std::uint64_t at = capabilities_.fault_records_at() + index * 16ULL;
-      const std::uint32_t top = read32(at + 12);
-      if ((top & kF) == 0) {
-        continue;
-      }
-      const std::uint64_t address = port.mmio_read(registers() + at, 8);
-      const std::uint32_t source = read32(at + 8) & 0xFFFF;
-      port.mmio_write(registers() + at + 12, 4, kF);
+  if ((read32(kFstsReg) & kFstsPpf) == 0) {
+    return;
+  }
+  for (unsigned index = 0; index < capabilities_.fault_records(); ++index) {
+    const std::uint64_t at = capabilities_.fault_records_at() + index * 16ULL;
+    const std::uint32_t top = read32(at + 12);
+    if ((top & kF) == 0) {
+      continue;
+    }
+    const std::uint64_t address = port.mmio_read(registers() + at, 8);
+    const std::uint32_t source = read32(at + 8) & 0xFFFF;
+    write32(at + 12, kF);
+    const unsigned reason = top & 0xFF;
+    const bool interrupt = reason >= 0x20 && reason < 0x30;
+    const std::string device = sim::to_string(Bdf(static_cast<std::uint16_t>(source)));
+    if (interrupt) {
+      services_.print(sim::LogLevel::kError,
+                      "DMAR: [INTR-REMAP] Request device [{}] fault index {:#x} [fault reason "
+                      "{:#04x}]",
+                      device, address >> 48, reason);
+    } else {
       services_.print(sim::LogLevel::kError,
                       "DMAR: [DMA {}] Request device [{}] fault addr {:#x} [fault reason {:#04x}]",
-                      (top >> 30 & 1) != 0 ? "Read" : "Write",
-                      sim::to_string(Bdf(static_cast<std::uint16_t>(source))), address, top & 0xFF);
+                      (top >> 30 & 1) != 0 ? "Read" : "Write", device, address, reason);
     }
   }
-  port.mmio_write(registers() + kFstsReg, 4, kFstsPfo | kFstsPpf);
+  write32(kFstsReg, kFstsPfo | kFstsPpf);
 }
 
 Result<> Unit::init_queue() {
+  if (queue_.allocated()) {
+    return {};  // interrupt remapping has brought it up
+  }
   if (!capabilities_.queued_invalidation()) {
     return fail(Errno::kNoDev);
   }
-  clear_faults();
+  read_out_faults();
   if ((read32(kGstsReg) & kGcmdQie) != 0) {
     // The previous kernel's queue: it waited for every submission, so this is empty.
     if (read32(kIqtReg) != read32(kIqhReg)) {
@@ -93,37 +159,57 @@ Result<> Unit::init_queue() {
     }
     command(kGcmdQie, false);
   }
-  if (auto allocated = queue_.allocate(); !allocated) {
+  if (auto allocated = queue_.allocate(capabilities_.scalable()); !allocated) {
     return allocated;
   }
   queue_.program();
   command(kGcmdQie, true);
+  step("invalidation queue on");
   return {};
 }
 
-Result<> Unit::allocate_root() {
-  const Result<PhysAddr> root = services_.pages().allocate(0, "root table");
-  if (!root) {
-    return fail(root.error());
+void Unit::set_fault_interrupt(irq::IrqCore& irqs) {
+  if (fault_interrupt_) {
+    return;
   }
-  root_ = *root;
-  record(LedgerEvent::kCreated, "root table", root_);
-  return {};
+  // The event is the unit's own message: it does not go through the remapping table.
+  const auto irq = irqs.request([this] { read_out_faults(); });
+  if (!irq) {
+    services_.print(sim::LogLevel::kError, "DMAR: No free IRQ vectors");
+    return;
+  }
+  fault_interrupt_ = true;
+  // dmar_msi_write() on activation and on startup of the interrupt.
+  for (int written = 0; written < 2; ++written) {
+    write32(kFedataReg, irq->message.data);
+    write32(kFeaddrReg, static_cast<std::uint32_t>(irq->message.address));
+    write32(kFeuaddrReg, static_cast<std::uint32_t>(irq->message.address >> 32));
+  }
+  write32(kFectlReg, 0);
+  step("fault event on", irq->vector.value());
+}
+
+void Unit::acknowledge_faults() {
+  read_out_faults();
+  write32(kFstsReg, read32(kFstsReg));
 }
 
 void Unit::set_root() {
-  services_.port().mmio_write(registers() + kRtaddrReg, 8, root_.value());
+  services_.port().mmio_write(registers() + kRtaddrReg, 8,
+                              root_.value() | (scalable_ ? kRtaddrScalable : 0));
   one_shot(kGcmdSrtp);
   if (!capabilities_.srtp_flushes()) {
     flush_all();
   }
+  step("set root pointer", root_.value());
 }
 
 void Unit::flush_all() {
-  const std::array contexts{context_global()};
-  const std::array iotlb{iotlb_global()};
-  submit(contexts);
-  submit(iotlb);
+  submit(context_global());
+  if (scalable_) {
+    submit(pasid_cache_global());
+  }
+  submit(iotlb_global());
 }
 
 void Unit::submit(std::span<const Descriptor> descriptors) {
@@ -131,70 +217,13 @@ void Unit::submit(std::span<const Descriptor> descriptors) {
   static_cast<void>(queue_.submit(descriptors));
 }
 
-PhysAddr Unit::context_table(unsigned bus) const {
-  const auto entry = services_.port().ram().load<std::uint64_t>(root_entry(bus));
-  return (entry & 1) != 0 ? PhysAddr(entry & kTableMask) : PhysAddr{};
+bool Unit::hardware_scalable() const {
+  return (services_.port().mmio_read(registers() + kRtaddrReg, 8) & kRtaddrModeMask) ==
+         kRtaddrScalable;
 }
 
-void Unit::clear_root_entry(unsigned bus) {
-  services_.port().ram().store(root_entry(bus), std::uint64_t{0});
-  services_.port().ram().store(root_entry(bus) + 8, std::uint64_t{0});
-}
-
-std::optional<ContextEntry> Unit::context(Bdf source) const {
-  const PhysAddr table = context_table(source.bus());
-  if (table == PhysAddr{}) {
-    return std::nullopt;
-  }
-  return services_.port().ram().load<ContextEntry>(table + source.devfn() * 16);
-}
-
-// domain_context_mapping_one()
-Result<> Unit::set_context(Bdf source, const ContextEntry& entry) {
-  sim::PhysicalMemory& ram = services_.port().ram();
-  PhysAddr table = context_table(source.bus());
-  if (table == PhysAddr{}) {
-    const Result<PhysAddr> page = services_.pages().allocate(0, "context table");
-    if (!page) {
-      return fail(page.error());
-    }
-    table = *page;
-    ram.store(root_entry(source.bus()), table.value() | 1);
-    record(LedgerEvent::kCreated, "context table", table);
-  }
-  const PhysAddr at = table + source.devfn() * 16;
-  ram.store(at + 8, entry.high);
-  ram.store(at, entry.low & ~ContextEntry::kPresent);
-  ram.store(at, entry.low | ContextEntry::kPresent);
-  if (capabilities_.caching_mode()) {
-    const std::array stale{context_of_device(0, source.value()),
-                           iotlb_of_domain(entry.domain_id())};
-    submit(stale);
-  }
-  return {};
-}
-
-// domain_context_clear_one(), in the order that never lets hardware see half an entry.
-void Unit::clear_context(Bdf source) {
-  const std::optional<ContextEntry> entry = context(source);
-  if (!entry || !entry->present()) {
-    return;
-  }
-  sim::PhysicalMemory& ram = services_.port().ram();
-  const PhysAddr at = context_table(source.bus()) + source.devfn() * 16;
-  ram.store(at, entry->low & ~ContextEntry::kPresent);
-  const std::array contexts{context_of_device(entry->domain_id(), source.value())};
-  const std::array iotlb{iotlb_of_domain(entry->domain_id())};
-  submit(contexts);
-  submit(iotlb);
-  ram.store(at, ContextEntry{});
-}
-
-void Unit::forget_context(Bdf source) {
-  const PhysAddr table = context_table(source.bus());
-  if (table != PhysAddr{}) {
-    services_.port().ram().store(table + source.devfn() * 16, ContextEntry{});
-  }
+PhysAddr Unit::hardware_root() const {
+  return PhysAddr(services_.port().mmio_read(registers() + kRtaddrReg, 8) & kTableMask);
 }
 
 Result<std::uint16_t> Unit::allocate_domain_id() {

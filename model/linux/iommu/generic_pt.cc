@@ -12,6 +12,13 @@ namespace {
 constexpr std::uint64_t kRead = 1 << 0;
 constexpr std::uint64_t kWrite = 1 << 1;
 constexpr std::uint64_t kPageSizeBit = 1 << 7;
+// First-stage paging entry, that of x86-64 [VT-d 9.7]. Accessed and dirty are set from the start:
+// hardware need not write to the table.
+constexpr std::uint64_t kFirstPresent = 1 << 0;
+constexpr std::uint64_t kFirstWrite = 1 << 1;
+constexpr std::uint64_t kFirstUser = 1 << 2;
+constexpr std::uint64_t kFirstAccessed = 1 << 5;
+constexpr std::uint64_t kFirstDirty = 1 << 6;
 constexpr std::uint64_t kAddressMask = 0x000F'FFFF'FFFF'F000;
 constexpr std::uint64_t kEntries = 512;
 constexpr unsigned kLevelOf2M = 1;
@@ -19,7 +26,9 @@ constexpr unsigned kLevelOf1G = 2;
 
 constexpr unsigned shift_of(unsigned level) { return 12 + 9 * level; }
 constexpr std::uint64_t size_of(unsigned level) { return std::uint64_t{1} << shift_of(level); }
-constexpr bool present(std::uint64_t entry) { return (entry & (kRead | kWrite)) != 0; }
+constexpr bool present(std::uint64_t entry, bool first_stage) {
+  return (entry & (first_stage ? kFirstPresent : kRead | kWrite)) != 0;
+}
 
 // PS means "leaf" in 1 GiB and 2 MiB entries alone; above it is reserved, below ignored.
 constexpr bool is_leaf(std::uint64_t entry, unsigned level) {
@@ -37,7 +46,7 @@ constexpr PhysAddr slot(PhysAddr table, std::uint64_t iova, unsigned level) {
 
 }  // namespace
 
-bool walk_tables(sim::PhysicalMemory& ram, PhysAddr top, unsigned level,
+bool walk_tables(sim::PhysicalMemory& ram, PhysAddr top, unsigned level, bool first_stage,
                  const std::function<bool(PhysAddr table, unsigned level)>& visit) {
   if (!ram.contains(top, sim::kPageSize) || top.page_offset() != 0 || !visit(top, level)) {
     return false;
@@ -47,8 +56,8 @@ bool walk_tables(sim::PhysicalMemory& ram, PhysAddr top, unsigned level,
   }
   for (std::uint64_t i = 0; i < kEntries; ++i) {
     const auto entry = ram.load<std::uint64_t>(top + i * 8);
-    if (present(entry) && !is_leaf(entry, level) &&
-        !walk_tables(ram, target(entry), level - 1, visit)) {
+    if (present(entry, first_stage) && !is_leaf(entry, level) &&
+        !walk_tables(ram, target(entry), level - 1, first_stage, visit)) {
       return false;
     }
   }
@@ -69,7 +78,24 @@ PageTable PageTable::over(KernelServices& services, const PageTableFormat& forma
   return {services, format, top};
 }
 
-Iova PageTable::last() const { return Iova((std::uint64_t{1} << format_.address_bits) - 1); }
+Iova PageTable::last() const {
+  const unsigned bits = format_.address_bits - (format_.first_stage ? 1 : 0);
+  return Iova((std::uint64_t{1} << bits) - 1);
+}
+
+bool PageTable::is_present(std::uint64_t entry) const {
+  return present(entry, format_.first_stage);
+}
+
+// First stage has no way to forbid reading.
+std::uint64_t PageTable::leaf_bits(Prot prot, unsigned level) const {
+  const std::uint64_t size = level > 0 ? kPageSizeBit : 0;
+  if (format_.first_stage) {
+    return kFirstPresent | kFirstUser | kFirstAccessed |
+           (prot.write ? kFirstWrite | kFirstDirty : 0) | size;
+  }
+  return (prot.read ? kRead : 0) | (prot.write ? kWrite : 0) | size;
+}
 
 Result<PhysAddr> PageTable::allocate_table() {
   const Result<PhysAddr> page = services_->pages().allocate(0, "page table");
@@ -118,22 +144,23 @@ Result<std::uint64_t> PageTable::map_one(Iova iova, PhysAddr physical, std::uint
   for (unsigned level = format_.top_level;; --level) {
     const PhysAddr entry_at = slot(table, iova.value(), level);
     const auto entry = ram().load<std::uint64_t>(entry_at);
-    if (present(entry) && is_leaf(entry, level)) {
+    if (is_present(entry) && is_leaf(entry, level)) {
       return fail(Errno::kAddrInUse);
     }
-    if (!present(entry) && level <= wanted && (level != kLevelOf2M || format_.pages_2m)) {
-      const std::uint64_t leaf = physical.value() | (prot.read ? kRead : 0) |
-                                 (prot.write ? kWrite : 0) | (level > 0 ? kPageSizeBit : 0);
+    if (!is_present(entry) && level <= wanted && (level != kLevelOf2M || format_.pages_2m)) {
       // One page of `level`, also when `wanted` was larger and lower tables already exist.
-      ram().store(entry_at, leaf);
+      ram().store(entry_at, physical.value() | leaf_bits(prot, level));
       return size_of(level);
     }
-    if (!present(entry)) {
+    if (!is_present(entry)) {
       const Result<PhysAddr> below = allocate_table();
       if (!below) {
         return fail(below.error());
       }
-      ram().store(entry_at, below->value() | kRead | kWrite);
+      const std::uint64_t rights = format_.first_stage
+                                       ? kFirstPresent | kFirstWrite | kFirstUser | kFirstAccessed
+                                       : kRead | kWrite;
+      ram().store(entry_at, below->value() | rights);
       table = *below;
     } else {
       table = target(entry);
@@ -174,17 +201,18 @@ void PageTable::clear(PhysAddr table, unsigned level, std::uint64_t table_start,
   for (; start <= end; start += size) {
     const PhysAddr entry_at = slot(table, start, level);
     const auto entry = ram().load<std::uint64_t>(entry_at);
-    if (!present(entry)) {
+    if (!is_present(entry)) {
       continue;
     }
     if (is_leaf(entry, level)) {
       ram().store(entry_at, std::uint64_t{0});
     } else if (start >= first && start + (size - 1) <= last) {
       ram().store(entry_at, std::uint64_t{0});
-      walk_tables(ram(), target(entry), level - 1, [&](PhysAddr page, unsigned) {
-        freed.push_back(page);
-        return true;
-      });
+      walk_tables(ram(), target(entry), level - 1, format_.first_stage,
+                  [&](PhysAddr page, unsigned) {
+                    freed.push_back(page);
+                    return true;
+                  });
     } else {
       clear(target(entry), level - 1, start, first, last, freed);
     }
@@ -218,14 +246,15 @@ std::optional<PageTable::Leaf> PageTable::leaf(Iova iova) const {
   PhysAddr table = top_;
   for (unsigned level = format_.top_level;; --level) {
     const auto entry = ram().load<std::uint64_t>(slot(table, iova.value(), level));
-    if (!present(entry)) {
+    if (!is_present(entry)) {
       return std::nullopt;
     }
     if (is_leaf(entry, level)) {
       return Leaf{Iova(iova.value() & ~(size_of(level) - 1)),
                   leaf_target(entry, level),
                   size_of(level),
-                  {(entry & kRead) != 0, (entry & kWrite) != 0}};
+                  {(entry & (format_.first_stage ? kFirstPresent : kRead)) != 0,
+                   (entry & (format_.first_stage ? kFirstWrite : kWrite)) != 0}};
     }
     table = target(entry);
     if (!ram().contains(table, sim::kPageSize)) {
@@ -243,10 +272,11 @@ std::optional<PhysAddr> PageTable::lookup(Iova iova) const {
 }
 
 void PageTable::for_each_table(const std::function<void(PhysAddr, unsigned level)>& visit) const {
-  walk_tables(ram(), top_, format_.top_level, [&](PhysAddr page, unsigned level) {
-    visit(page, level);
-    return true;
-  });
+  walk_tables(ram(), top_, format_.top_level, format_.first_stage,
+              [&](PhysAddr page, unsigned level) {
+                visit(page, level);
+                return true;
+              });
 }
 
 void PageTable::release() {

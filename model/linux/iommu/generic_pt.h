@@ -1,5 +1,6 @@
-// I/O page tables in simulated RAM, second-stage format of VT-d [linux drivers/iommu/generic_pt/,
-// fmt/vtdss.h; VT-d 3.7 second-stage paging entries].
+// I/O page tables in simulated RAM, the formats of VT-d's two stages [linux
+// drivers/iommu/generic_pt/, fmt/vtdss.h, fmt/x86_64.h; VT-d 9.8 second-stage, 9.7 first-stage
+// paging entries].
 //
 // Levels are counted from 0, the table whose entries map 4 KiB: 3 levels have top level 2, 4 have
 // 3, 5 have 4. Non-leaf entries are written R|W; leaves carry R, W and the page frame, and PS (bit
@@ -27,15 +28,16 @@ struct Prot {
 
 struct PageTableFormat {
   unsigned top_level = 3;
-  unsigned address_bits = 48;  // IOVAs end at 2^address_bits
+  unsigned address_bits = 48;  // of the input address, the sign bit of first stage included
   bool pages_2m = true;        // CAP.SSLPS
   bool pages_1g = true;
+  bool first_stage = false;  // addresses are sign-extended; the lower half is used
 };
 
 // Every table page below and including `top`, top first. `visit` gets a page before its entries are
 // read and stops the walk by returning false; so does an entry that points outside RAM. The bytes
 // may be hostile: the walk never goes deeper than `level`. True when it went to the end.
-bool walk_tables(sim::PhysicalMemory& ram, PhysAddr top, unsigned level,
+bool walk_tables(sim::PhysicalMemory& ram, PhysAddr top, unsigned level, bool first_stage,
                  const std::function<bool(PhysAddr table, unsigned level)>& visit);
 
 class PageTable {
@@ -79,6 +81,8 @@ class PageTable {
       : services_(&services), format_(format), top_(top) {}
 
   sim::PhysicalMemory& ram() const { return services_->port().ram(); }
+  bool is_present(std::uint64_t entry) const;
+  std::uint64_t leaf_bits(Prot prot, unsigned level) const;
   Result<PhysAddr> allocate_table();
   unsigned leaf_level(Iova iova, PhysAddr physical, std::uint64_t length) const;
   Result<std::uint64_t> map_one(Iova iova, PhysAddr physical, std::uint64_t length, Prot prot);

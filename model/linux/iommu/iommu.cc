@@ -6,6 +6,11 @@
 
 namespace baton::linux::iommu {
 
+namespace {
+// A CPU that is interrupted between two stores of one entry (assumed: a long interrupt handler).
+constexpr sim::Duration kBetweenTwoStores = sim::Duration::microseconds(50);
+}  // namespace
+
 IommuCore::IommuCore(KernelServices& services, kho::Kho& kho, luo::Luo& luo)
     : state_(std::make_unique<State>(services, kho, luo)) {}
 
@@ -36,12 +41,30 @@ Co<Result<>> IommuCore::probe_device(pci::PciDev& dev) {
   group.dev = &dev;
   const auto incoming = state.incoming.devices.find(dev.address);
   if (incoming == state.incoming.devices.end()) {
-    state.driver->attach_identity(dev);
+    const Result<> probed = state.driver->probe_device(dev, nullptr);
+    if (!probed) {
+      state.groups.erase(dev.address);
+      co_return probed;
+    }
+    if (!state.driver->attach_deferred(dev)) {
+      state.driver->attach_identity(dev);
+    }
     co_return Result<>{};
   }
   const DeviceRecord device = incoming->second;
   state.incoming.devices.erase(incoming);  // a device that is probed again starts afresh
+  const PasidState pasids{device.pasid_table, device.max_pasid};
+  const Result<> probed = state.driver->probe_device(dev, &pasids);
+  if (!probed) {
+    state.services.panic(fmt::format("iommu: cannot probe {}: {}", sim::to_string(dev.address),
+                                     name(probed.error())));
+  }
   state.restore_group(group, device);
+  if (state.services.has(Defect::kIommuTornPasidEntry)) {
+    state.driver->tear_restored_entry(dev, true);
+    co_await state.services.spend(kBetweenTwoStores);
+    state.driver->tear_restored_entry(dev, false);
+  }
   co_return Result<>{};
 }
 
@@ -86,6 +109,10 @@ Result<> IommuCore::use_default_domain(pci::PciDev& dev) {
   }
   if (group->owner || group->attached != nullptr) {
     return fail(Errno::kBusy);
+  }
+  // iommu_deferred_attach(): the driver is about to do DMA.
+  if (state_->driver->attach_deferred(dev)) {
+    state_->driver->attach_identity(dev);
   }
   ++group->owner_count;
   return {};

@@ -32,6 +32,21 @@ class Domain {
   virtual PhysAddr top_table() const = 0;
   virtual unsigned top_level() const = 0;  // 0-based
   virtual unsigned address_bits() const = 0;
+  virtual bool sign_extend() const { return false; }  // a first-stage table
+};
+
+// A table that another kernel made.
+struct TableShape {
+  PhysAddr top_table;
+  unsigned top_level = 0;  // 0-based
+  unsigned bits = 0;       // of the input address
+  bool first_stage = false;
+};
+
+// The PASID table of a device in scalable mode; 0: it has none.
+struct PasidState {
+  PhysAddr table;
+  std::uint64_t max_pasid = 0;  // a count
 };
 
 // What a hardware driver (model/linux/intel_iommu) implements.
@@ -40,8 +55,12 @@ class HardwareDriver {
   virtual ~HardwareDriver() = default;
   virtual Result<std::unique_ptr<Domain>> alloc_paging(pci::PciDev& dev) = 0;
   // A domain over a preserved table, whose pages have been restored.
-  virtual Result<std::unique_ptr<Domain>> restore_paging(pci::PciDev& dev, PhysAddr top_table,
-                                                         unsigned top_level, unsigned bits) = 0;
+  virtual Result<std::unique_ptr<Domain>> restore_paging(pci::PciDev& dev,
+                                                         const TableShape& shape) = 0;
+  // Before the first attach of a device; `preserved` for one that a previous kernel left running.
+  virtual Result<> probe_device(pci::PciDev& dev, const PasidState* preserved) = 0;
+  // The device goes on with what a crashed kernel gave it until a driver asks for its DMA.
+  virtual bool attach_deferred(pci::PciDev& dev) const = 0;
   virtual Result<> attach(pci::PciDev& dev, Domain& domain) = 0;
   virtual void attach_blocking(pci::PciDev& dev) = 0;
   virtual void attach_identity(pci::PciDev& dev) = 0;
@@ -51,13 +70,17 @@ class HardwareDriver {
   struct UnitState {
     PhysAddr root_table;
     std::array<std::uint64_t, 8> context_tables{};  // bit = bus * 2 + (devfn >= 0x80)
+    PasidState pasids;                              // of the device
   };
   virtual Result<UnitState> preserve_unit(PhysAddr unit) = 0;
   virtual Result<UnitState> preserve_device(pci::PciDev& dev) = 0;  // contexts may have grown
+  virtual void unpreserve_device(pci::PciDev& dev) = 0;
   virtual void unpreserve_unit(PhysAddr unit) = 0;
   // Attach without writing tables: takes the preserved domain id.
   virtual Result<> attach_restored(pci::PciDev& dev, Domain& domain,
                                    std::uint64_t attachment_id) = 0;
+  // The two halves of a replacement that is not atomic, for the defect of that name.
+  virtual void tear_restored_entry(pci::PciDev& dev, bool half) = 0;
 };
 
 // The records of the previous kernel, read once at boot [abi: iommu_flb_ser and its arrays].

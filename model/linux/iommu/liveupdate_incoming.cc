@@ -11,7 +11,8 @@ namespace baton::linux::iommu {
 
 Co<> IommuCore::begin_boot() {
   State& state = *state_;
-  if (state.services.config().pieces.iommu == IommuLiveUpdate::kNone) {
+  if (state.services.config().pieces.iommu == IommuLiveUpdate::kNone ||
+      state.services.has(Defect::kIommuIgnoreRecords)) {
     co_return;
   }
   const Result<> incoming = co_await state.luo.get_incoming(*this);
@@ -109,21 +110,22 @@ const IncomingUnit* IommuCore::incoming_unit(PhysAddr unit) const {
 
 std::vector<PhysAddr> IommuCore::State::restore_tables(const DomainRecord& domain) {
   std::vector<PhysAddr> tables;
-  // First-stage tables need scalable mode; a table of 6 levels or wider than 57 bits is nonsense.
-  const bool sane = !domain.sign_extend && domain.top_level >= 2 && domain.top_level <= 4 &&
-                    domain.vasz <= 57 && domain.vasz > 12;
+  // A table of 6 levels or wider than 57 bits is nonsense.
+  const bool sane =
+      domain.top_level >= 2 && domain.top_level <= 4 && domain.vasz <= 57 && domain.vasz > 12;
   const bool restored =
-      sane && walk_tables(services.port().ram(), domain.top_table,
-                          static_cast<unsigned>(domain.top_level), [&](PhysAddr page, unsigned) {
-                            if (kho.restore_folio(page) != 0U) {
-                              return false;
-                            }
-                            services.pages().page(page).owner = "page table";
-                            tables.push_back(page);
-                            record(LedgerEvent::kRestored, LedgerKind::kTable, "page table",
-                                   {page, sim::kPageSize}, page.page_number());
-                            return true;
-                          });
+      sane &&
+      walk_tables(services.port().ram(), domain.top_table, static_cast<unsigned>(domain.top_level),
+                  domain.sign_extend, [&](PhysAddr page, unsigned) {
+                    if (kho.restore_folio(page) != 0U) {
+                      return false;
+                    }
+                    services.pages().page(page).owner = "page table";
+                    tables.push_back(page);
+                    record(LedgerEvent::kRestored, LedgerKind::kTable, "page table",
+                           {page, sim::kPageSize}, page.page_number());
+                    return true;
+                  });
   if (!restored) {
     services.panic(
         fmt::format("iommu: cannot restore the page table at {:#x}", domain.top_table.value()));
@@ -134,8 +136,9 @@ std::vector<PhysAddr> IommuCore::State::restore_tables(const DomainRecord& domai
 // Shared by all devices whose record points at the same domain record.
 void IommuCore::State::restore_domain(Incoming::IncomingDomain& from, pci::PciDev& dev) {
   restore_tables(from.record);
-  auto domain = driver->restore_paging(
-      dev, from.record.top_table, static_cast<unsigned>(from.record.top_level), from.record.vasz);
+  const TableShape shape{from.record.top_table, static_cast<unsigned>(from.record.top_level),
+                         from.record.vasz, from.record.sign_extend};
+  auto domain = driver->restore_paging(dev, shape);
   if (!domain) {
     services.panic(fmt::format("iommu: cannot restore the domain of {}: {}",
                                sim::to_string(dev.address), name(domain.error())));

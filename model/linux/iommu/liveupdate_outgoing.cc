@@ -111,6 +111,7 @@ Result<PhysAddr> IommuCore::preserve_domain(Domain& domain) {
   record.top_table = domain.top_table();
   record.top_level = domain.top_level();
   record.vasz = domain.address_bits();
+  record.sign_extend = domain.sign_extend();
   const Result<PhysAddr> at = state.outgoing->domains.append(record.encode());
   if (!at) {
     return at;
@@ -216,6 +217,8 @@ Result<> IommuCore::preserve_device(Domain& domain, pci::PciDev& dev, std::uint6
   record.domain_record = preserved->record;
   record.unit_record = (*preserved_unit)->record;
   record.owner_token = owner_token;
+  record.pasid_table = hardware->pasids.table;
+  record.max_pasid = hardware->pasids.max_pasid;
   sim::PhysicalMemory& ram = state.services.port().ram();
   ram.write(*at, record.encode());
   ram.store((*preserved_unit)->record + 40, hardware->root_table.value());
@@ -229,6 +232,7 @@ void IommuCore::unpreserve_device(pci::PciDev& dev) {
   Group* group = state.group_of(dev);
   BATON_CHECK(group != nullptr && group->outgoing_record != PhysAddr{},
               "a device that is not preserved is unpreserved");
+  state.driver->unpreserve_device(dev);
   state.put_unit(state.driver->unit_of(dev));
   state.delete_record(group->outgoing_record);
   group->outgoing_record = PhysAddr{};

@@ -60,6 +60,8 @@ std::array<std::byte, DeviceRecord::kBytes> DeviceRecord::encode() const {
   put(bytes, 24, domain_record.value());
   put(bytes, 32, unit_record.value());
   put(bytes, 40, owner_token);
+  put(bytes, 48, pasid_table.value());
+  put(bytes, 56, max_pasid);
   return bytes;
 }
 
@@ -72,6 +74,8 @@ DeviceRecord DeviceRecord::decode(std::span<const std::byte> bytes) {
   record.domain_record = PhysAddr(get<std::uint64_t>(bytes, 24));
   record.unit_record = PhysAddr(get<std::uint64_t>(bytes, 32));
   record.owner_token = get<std::uint64_t>(bytes, 40);
+  record.pasid_table = PhysAddr(get<std::uint64_t>(bytes, 48));
+  record.max_pasid = get<std::uint64_t>(bytes, 56);
   return record;
 }
 

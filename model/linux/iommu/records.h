@@ -59,7 +59,8 @@ struct DeviceRecord {
   PhysAddr domain_record;           // @24
   PhysAddr unit_record;             // @32
   std::uint64_t owner_token = 0;    // @40
-  // @48 PASID table, @56 max_pasid, @64 restored: 0 on legacy units.
+  PhysAddr pasid_table;             // @48, 0 on units in legacy mode
+  std::uint64_t max_pasid = 0;      // @56; @64 restored, used by the new kernel alone
 
   std::array<std::byte, kBytes> encode() const;
   static DeviceRecord decode(std::span<const std::byte> bytes);

@@ -1,6 +1,7 @@
 #include "model/linux/irq/irq.h"
 
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "model/linux/base/observations.h"
@@ -11,6 +12,16 @@ namespace {
 
 constexpr std::uint32_t kBootCpuApicId = 0;
 constexpr std::uint64_t kMessageBase = 0xFEE0'0000;  // [Intel SDM 3, 11.11.1]
+
+// Remappable format, one message: subhandle 0, valid [VT-d 5.1.5.2].
+IrqCore::Message remappable(std::uint16_t index) {
+  constexpr std::uint64_t kRemappable = 1 << 4;
+  constexpr std::uint64_t kSubhandleValid = 1 << 3;
+  const std::uint64_t low = std::uint64_t{index} & 0x7FFF;
+  const std::uint64_t high = std::uint64_t{index} >> 15;
+  return {.address = kMessageBase | low << 5 | kRemappable | kSubhandleValid | high << 2,
+          .data = 0};
+}
 
 bool is_for_devices(unsigned vector) {
   const bool legacy = vector >= kFirstLegacyVector && vector <= kLastLegacyVector;
@@ -24,9 +35,15 @@ class IrqCore::State {
   explicit State(KernelServices& services)
       : services_(services), entered_(services.port().simulation().topic<InterruptEntered>()) {}
 
+  struct Slot {
+    std::function<void()> handler;
+    const pci::PciDev* dev = nullptr;  // with an entry of the remapping table
+    std::uint16_t entry = 0;
+  };
+
   // common_interrupt(): a vector without descriptor is counted and acknowledged.
   void interrupt(Vector vector) {
-    std::function<void()>& handler = handlers_[vector.value()];
+    std::function<void()>& handler = slots_[vector.value()].handler;
     if (entered_.active()) {
       entered_.publish({services_.generation(), vector, static_cast<bool>(handler)});
     }
@@ -43,9 +60,19 @@ class IrqCore::State {
     }
   }
 
+  std::optional<Vector> free_vector() const {
+    for (unsigned vector = kFirstExternalVector; vector < kFirstSystemVector; ++vector) {
+      if (is_for_devices(vector) && !slots_[vector].handler) {
+        return Vector(static_cast<std::uint8_t>(vector));
+      }
+    }
+    return std::nullopt;
+  }
+
   KernelServices& services_;
   const sim::Topic<InterruptEntered>& entered_;
-  std::array<std::function<void()>, 256> handlers_;
+  std::array<Slot, 256> slots_;
+  Remapper* remapper_ = nullptr;
   std::uint64_t spurious_ = 0;
 };
 
@@ -57,18 +84,42 @@ void IrqCore::init() {
       [this](Vector vector) { state_->interrupt(vector); });
 }
 
+void IrqCore::set_remapper(Remapper& remapper) { state_->remapper_ = &remapper; }
+
 Result<IrqCore::Irq> IrqCore::request(std::function<void()> handler) {
-  for (unsigned vector = kFirstExternalVector; vector < kFirstSystemVector; ++vector) {
-    if (is_for_devices(vector) && !state_->handlers_[vector]) {
-      state_->handlers_[vector] = std::move(handler);
-      return Irq{.vector = Vector(static_cast<std::uint8_t>(vector)),
-                 .message = {.address = kMessageBase | kBootCpuApicId << 12, .data = vector}};
-    }
+  const std::optional<Vector> vector = state_->free_vector();
+  if (!vector) {
+    return fail(Errno::kNoSpc);
   }
-  return fail(Errno::kNoSpc);
+  state_->slots_[vector->value()].handler = std::move(handler);
+  return Irq{.vector = *vector,
+             .message = {.address = kMessageBase | kBootCpuApicId << 12, .data = vector->value()}};
 }
 
-void IrqCore::free(Vector vector) { state_->handlers_[vector.value()] = nullptr; }
+Result<IrqCore::Irq> IrqCore::request(std::function<void()> handler, const pci::PciDev& dev) {
+  Result<Irq> irq = request(std::move(handler));
+  if (!irq || state_->remapper_ == nullptr || !state_->remapper_->remaps(dev)) {
+    return irq;
+  }
+  const Result<std::uint16_t> entry =
+      state_->remapper_->allocate(dev, {.cpu = kBootCpuApicId, .vector = irq->vector});
+  if (!entry) {
+    free(irq->vector);
+    return fail(entry.error());
+  }
+  State::Slot& slot = state_->slots_[irq->vector.value()];
+  slot.dev = &dev;
+  slot.entry = *entry;
+  irq->message = remappable(*entry);
+  return irq;
+}
+
+void IrqCore::free(Vector vector) {
+  const State::Slot slot = std::exchange(state_->slots_[vector.value()], State::Slot{});
+  if (slot.dev != nullptr) {
+    state_->remapper_->free(*slot.dev, slot.entry);
+  }
+}
 
 std::uint64_t IrqCore::spurious() const { return state_->spurious_; }
 

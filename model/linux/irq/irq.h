@@ -2,8 +2,9 @@
 // apic/vector.c, apic.c, kernel/irq/].
 //
 // All interrupts go to the boot CPU. Without interrupt remapping a message is in compatibility
-// format. Not modelled: affinity, vector migration, lowest-priority delivery, system vectors other
-// than as a range that devices do not get.
+// format; with it, it names an entry of the table of the device's unit. Not modelled: affinity,
+// vector migration, lowest-priority delivery, system vectors other than as a range that devices do
+// not get.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <memory>
 
 #include "model/linux/base/kernel_services.h"
+#include "model/linux/pci/pci_dev.h"
 
 namespace baton::linux::irq {
 
@@ -38,7 +40,28 @@ class IrqCore {
     Vector vector;
     Message message;
   };
-  // A vector whose interrupts call `handler` (in interrupt context: must not sleep). ENOSPC.
+  // Where an interrupt is to arrive.
+  struct Target {
+    std::uint32_t cpu = 0;  // APIC id
+    Vector vector;
+  };
+
+  // The driver of an interrupt remapping unit.
+  class Remapper {
+   public:
+    virtual ~Remapper() = default;
+    // True for a device whose unit remaps interrupts.
+    virtual bool remaps(const pci::PciDev& dev) const = 0;
+    // An entry that lets this device, and no other, raise the target's vector. ENOSPC.
+    virtual Result<std::uint16_t> allocate(const pci::PciDev& dev, Target target) = 0;
+    virtual void free(const pci::PciDev& dev, std::uint16_t index) = 0;
+  };
+  void set_remapper(Remapper& remapper);
+
+  // A vector whose interrupts call `handler` (in interrupt context: must not sleep), for messages
+  // of this device. ENOSPC.
+  Result<Irq> request(std::function<void()> handler, const pci::PciDev& dev);
+  // For messages that no unit remaps: those of a remapping unit itself.
   Result<Irq> request(std::function<void()> handler);
   void free(Vector vector);
 

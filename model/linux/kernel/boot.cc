@@ -30,6 +30,23 @@ host::BootHandoff effective(host::BootHandoff handoff, const KernelConfig& confi
   return handoff;
 }
 
+// Is `word` in the list after `key`? Any list will do for an empty word.
+bool has_word(std::string_view line, std::string_view key, std::string_view word) {
+  for (std::size_t at = line.find(key); at != std::string_view::npos;
+       at = line.find(key, at + key.size())) {
+    if (at != 0 && line[at - 1] != ' ') continue;
+    std::string_view list = line.substr(at + key.size());
+    list = list.substr(0, list.find(' '));
+    while (!list.empty() || word.empty()) {
+      if (word.empty() || list.substr(0, list.find(',')) == word) return true;
+      const std::size_t comma = list.find(',');
+      if (comma == std::string_view::npos) break;
+      list.remove_prefix(comma + 1);
+    }
+  }
+  return false;
+}
+
 // Module parameters on the command line override how the kernel was configured.
 KernelConfig with_parameters(KernelConfig config, const host::BootHandoff& handoff) {
   const std::string_view line = handoff.command_line;
@@ -38,6 +55,11 @@ KernelConfig with_parameters(KernelConfig config, const host::BootHandoff& hando
     config.vfio_disable_denylist =
         kho::flag(line, parameter).value_or(config.vfio_disable_denylist);
   }
+  // intel_iommu_setup(), setup_irqremap(): lists separated by commas.
+  config.iommu_scalable = has_word(line, "intel_iommu=", "sm_on") ||
+                          (config.iommu_scalable && !has_word(line, "intel_iommu=", "sm_off"));
+  config.interrupt_remapping = config.interrupt_remapping && !has_word(line, "intremap=", "off");
+  config.crash_kernel = config.crash_kernel || has_word(line, "elfcorehdr=", "");
   return config;
 }
 
@@ -144,6 +166,9 @@ Co<> Kernel::State::bring_up_memory() {
   services_.pages().release_all(!handoff_.cold);
   if (services_.has(Defect::kMmInitOnFree)) co_await services_.spend(clearing_time(port_));
   irq_.init();
+  // enable_IR_x2apic(), before the other CPUs.
+  intel_iommu_.set_interrupts(irq_);
+  co_await intel_iommu_.init_interrupt_remapping();
   co_await pass(BootStage::kSmp);
   co_await pass(BootStage::kEarlyInitcalls);
   luo_.early_init();

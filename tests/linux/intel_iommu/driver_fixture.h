@@ -39,6 +39,7 @@ struct DriverKernel : LuoKernel {
   linux::pci::PciDev vfio_device;
   linux::pci::PciDev other_device;
   linux::pci::PciDev late_device;
+  linux::irq::IrqCore irq{services};
   linux::iommu::IommuCore core{services, kho, luo};
   linux::intel_iommu::IntelIommu driver{services, kho, core};
 };

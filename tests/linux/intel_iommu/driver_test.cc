@@ -128,7 +128,7 @@ Co<> refuses_foreign_tables(DriverKernel& kernel, Notes&) {
   co_await kernel.start_iommu();
   const PhysAddr table = *kernel.services.pages().allocate(0, "table");
   const auto restore = [&](unsigned level, unsigned bits) {
-    return kernel.driver.restore_paging(kernel.vfio_device, table, level, bits);
+    return kernel.driver.restore_paging(kernel.vfio_device, {table, level, bits, false});
   };
   CHECK(restore(2, 39).error() == Errno::kInval);  // 3 levels: not in SAGAW
   CHECK(restore(5, 57).error() == Errno::kInval);

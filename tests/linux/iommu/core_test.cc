@@ -53,11 +53,18 @@ class TestDriver final : public linux::iommu::HardwareDriver {
   Result<std::unique_ptr<Domain>> alloc_paging(linux::pci::PciDev&) override {
     return std::make_unique<TestDomain>(*PageTable::create(kernel_.services, {}));
   }
-  Result<std::unique_ptr<Domain>> restore_paging(linux::pci::PciDev&, PhysAddr top, unsigned level,
-                                                 unsigned bits) override {
-    return std::make_unique<TestDomain>(
-        PageTable::over(kernel_.services, {level, bits, true, true}, top));
+  Result<std::unique_ptr<Domain>> restore_paging(linux::pci::PciDev&,
+                                                 const linux::iommu::TableShape& shape) override {
+    return std::make_unique<TestDomain>(PageTable::over(
+        kernel_.services, {shape.top_level, shape.bits, true, true, shape.first_stage},
+        shape.top_table));
   }
+  Result<> probe_device(linux::pci::PciDev&, const linux::iommu::PasidState*) override {
+    return {};
+  }
+  bool attach_deferred(linux::pci::PciDev&) const override { return false; }
+  void unpreserve_device(linux::pci::PciDev&) override {}
+  void tear_restored_entry(linux::pci::PciDev&, bool) override {}
   Result<> attach(linux::pci::PciDev&, Domain&) override { return note("attach"); }
   void attach_blocking(linux::pci::PciDev&) override { static_cast<void>(note("blocking")); }
   void attach_identity(linux::pci::PciDev&) override { static_cast<void>(note("identity")); }
@@ -66,10 +73,10 @@ class TestDriver final : public linux::iommu::HardwareDriver {
   Result<UnitState> preserve_unit(PhysAddr) override {
     if (fails) return linux::fail(Errno::kNoMem);
     static_cast<void>(note("preserve unit"));
-    return UnitState{PhysAddr(0x4000), {}};
+    return UnitState{PhysAddr(0x4000), {}, {}};
   }
   Result<UnitState> preserve_device(linux::pci::PciDev& dev) override {
-    UnitState state{PhysAddr(0x4000), {}};
+    UnitState state{PhysAddr(0x4000), {}, {}};
     state.context_tables[dev.address.bdf.bus() * 2 / 64] = std::uint64_t{1}
                                                            << dev.address.bdf.bus() * 2 % 64;
     return state;

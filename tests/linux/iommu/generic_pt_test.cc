@@ -181,13 +181,13 @@ TEST_CASE("A walk of untrusted tables stops at an address outside RAM and at a r
     REQUIRE(table.map(Iova(0), PhysAddr(0x1000), kPage, kReadWrite));
     sim::PhysicalMemory& ram = kernel.port.ram();
     const auto everything = [](PhysAddr, unsigned) { return true; };
-    CHECK(walk_tables(ram, table.top_table(), 3, everything));
-    CHECK_FALSE(walk_tables(ram, table.top_table(), 3,
+    CHECK(walk_tables(ram, table.top_table(), 3, false, everything));
+    CHECK_FALSE(walk_tables(ram, table.top_table(), 3, false,
                             [](PhysAddr, unsigned level) { return level != 1; }));
     ram.store(table.top_table() + 8, std::uint64_t{0x000F'0000'0000'0003});
-    CHECK_FALSE(walk_tables(ram, table.top_table(), 3, everything));
+    CHECK_FALSE(walk_tables(ram, table.top_table(), 3, false, everything));
     ram.store(table.top_table() + 8, table.top_table().value() | 3);  // a cycle ends at level 0
-    CHECK(walk_tables(ram, table.top_table(), 3, everything));
+    CHECK(walk_tables(ram, table.top_table(), 3, false, everything));
     ram.store(table.top_table() + 8, std::uint64_t{0});
     table.release();
   });

@@ -42,13 +42,13 @@ struct World {
   // A device's message reaches the root complex.
   void send(const IrqCore::Message& message) {
     std::uint32_t data = message.data;
-    const pci::MemoryRequest request{.segment = 0,
-                                     .requester = Bdf(1, 0, 0),
-                                     .pasid = {},
-                                     .address = message.address,
-                                     .length = 4,
-                                     .type = pci::AddressType::kUntranslated,
-                                     .write = true};
+    const baton::pci::MemoryRequest request{.segment = 0,
+                                            .requester = Bdf(1, 0, 0),
+                                            .pasid = {},
+                                            .address = message.address,
+                                            .length = 4,
+                                            .type = baton::pci::AddressType::kUntranslated,
+                                            .write = true};
     machine.request(request, std::as_writable_bytes(std::span(&data, 1)));
     simulation.run();
   }

@@ -1,0 +1,72 @@
+// Interrupt remapping as the rest of the kernel sees it [linux drivers/iommu/intel/irq_remapping.c
+// intel_prepare_irq_remapping, intel_enable_irq_remapping, dmar.c enable_drhd_fault_handling].
+#include <algorithm>
+
+#include "model/linux/intel_iommu/state.h"
+
+namespace baton::linux::intel_iommu {
+
+namespace {
+// From IRE=0 to IRE=1 on a machine whose previous kernel left remapping on. The I/O APICs are
+// masked in between, entry by entry [linux arch/x86/kernel/apic/apic.c enable_IR_x2apic]: 120
+// entries at two uncached accesses of 1 us (assumed). Messages in that window are taken for
+// compatibility format.
+constexpr sim::Duration kRemappingOff = sim::Duration::microseconds(240);
+}  // namespace
+
+Co<> IntelIommu::init_interrupt_remapping() {
+  State& state = *state_;
+  state.find_units();
+  const auto can = [](const auto& unit) {
+    return unit->capabilities().interrupt_remapping() && unit->capabilities().queued_invalidation();
+  };
+  if (!state.dmar->interrupt_remapping || !state.services.config().interrupt_remapping ||
+      state.units.empty() || !std::ranges::all_of(state.units, can)) {
+    co_return;
+  }
+  const bool crash_kernel = state.services.config().crash_kernel;
+  const bool extended = std::ranges::all_of(
+      state.units, [](const auto& unit) { return unit->capabilities().extended_interrupts(); });
+  bool was_on = false;
+  for (const auto& unit : state.units) {
+    was_on = was_on || unit->interrupts_remapped();
+    auto table = std::make_unique<InterruptTable>(state.services, *unit);
+    if (auto done = table->set_up(crash_kernel, extended); !done) {
+      state.services.print(sim::LogLevel::kWarning, "DMAR-IR: Failed to set up {:x}: {}",
+                           unit->registers().value(), name(done.error()));
+      state.interrupts.clear();
+      co_return;
+    }
+    state.interrupts[unit->registers()] = std::move(table);
+  }
+  if (was_on && !crash_kernel) {
+    co_await state.services.spend(kRemappingOff);
+  }
+  for (const auto& [base, table] : state.interrupts) {
+    table->enable();
+  }
+  state.services.print(sim::LogLevel::kInfo, "DMAR-IR: Enabled IRQ remapping in {} mode",
+                       extended ? "x2apic" : "xapic");
+  if (state.irqs != nullptr) {
+    for (const auto& unit : state.units) {
+      unit->set_fault_interrupt(*state.irqs);
+      unit->acknowledge_faults();
+    }
+    state.irqs->set_remapper(*this);
+  }
+}
+
+bool IntelIommu::remaps(const pci::PciDev& dev) const {
+  const Unit* unit = state_->unit_of(dev);
+  return unit != nullptr && state_->interrupts.contains(unit->registers());
+}
+
+Result<std::uint16_t> IntelIommu::allocate(const pci::PciDev& dev, irq::IrqCore::Target target) {
+  return state_->interrupts.at(state_->unit_of(dev)->registers())->allocate(dev, target);
+}
+
+void IntelIommu::free(const pci::PciDev& dev, std::uint16_t index) {
+  state_->interrupts.at(state_->unit_of(dev)->registers())->free(index);
+}
+
+}  // namespace baton::linux::intel_iommu
