@@ -20,6 +20,8 @@ constexpr std::array kRows{
             kTextDotJson, false, show_topology},
     ShowRow{"config-writes", "who wrote which configuration register in which phase", kTextJson,
             false, show_config_writes},
+    ShowRow{"dmar", "remapping units as debugfs shows them: registers, tables, interrupt entries",
+            kText, false, show_dmar},
     ShowRow{"luo", "sessions, files and FLBs, decoded from preserved memory", kTextJson, false,
             show_luo},
     ShowRow{"kho-fdt", "the root FDT of the handover, for dtc", kRaw, true, show_kho_fdt},

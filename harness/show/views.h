@@ -18,6 +18,9 @@ ShowResult show_config_writes(const ShowContext& context, std::ostream& out);
 // view_vectors.cc
 ShowResult show_vectors(const ShowContext& context, std::ostream& out);
 
+// dmar.cc
+ShowResult show_dmar(const ShowContext& context, std::ostream& out);
+
 // view_luo.cc
 ShowResult show_luo(const ShowContext& context, std::ostream& out);
 ShowResult show_kho_fdt(const ShowContext& context, std::ostream& out);
