@@ -49,7 +49,7 @@ int conform_vtd_writes(const Options& options, Output output) {
       output.human << result.error() << "\n";
       return kFailed;
     }
-    output.data << harness::text(*result, options.verbose);
+    output.data << harness::text(*result, options.verbosity > 0);
     equal = equal && result->equal() == result->total();
   }
   return equal ? kHeld : kFailed;

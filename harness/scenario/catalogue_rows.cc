@@ -45,6 +45,8 @@ constexpr std::array kPresets{
 constexpr std::array kSources{
     SourceRow{"acpi", "ACPI", "Advanced Configuration and Power Interface Specification 6.5",
               "RSDP, XSDT, MCFG, the E820 map's types"},
+    SourceRow{"github-docs", "GitHub Docs", "GitHub's documentation of workflow commands",
+              "the report `github`"},
     SourceRow{"intel-dsa", "DSA",
               "Intel Data Streaming Accelerator Architecture Specification, order number 341204",
               "registers, descriptors, completion records, commands of the device `dsa`"},
@@ -74,6 +76,8 @@ constexpr std::array kSources{
               "configuration space, capabilities, routing, ids, resets"},
     SourceRow{"pciutils", "pciutils", "pciutils: lspci and its dump format",
               "the grammar of machine.topology.lspci"},
+    SourceRow{"rfc-3629", "RFC 3629", "RFC 3629: UTF-8, a transformation format of ISO 10646",
+              "what reports write of texts that are no UTF-8"},
     SourceRow{"perfetto", "Perfetto", "Perfetto's trace protobuf", "the format of --trace"},
     SourceRow{"posted", "posted", "Series posted to the lists, September 2026",
               "what no released kernel has; each series has a row of its own"},

@@ -218,8 +218,21 @@ TEST_CASE("a reboot that was refused after the freeze ends the handover") {
 }
 
 TEST_CASE("only the first violations of an invariant are kept whole, all are counted") {
+  Findings findings;
+  for (unsigned i = 0; i < 10; ++i) {
+    Violation violation;
+    violation.id = "isolation";
+    findings.report(std::move(violation));
+  }
+  CHECK(findings.count("isolation") == 10);
+  CHECK(findings.kept().size() == Findings::kKept);
+}
+
+TEST_CASE("of one way to a foreign page a few strays are kept, all are counted") {
   Bench bench;
   for (unsigned i = 0; i < 10; ++i) bench.request(0x1000, PhysAddr(0x5000000 + i * kPage));
   CHECK(bench.count("isolation") == 10);
-  CHECK(bench.watch().findings().kept().size() == Findings::kKept);
+  const std::size_t kept = bench.watch().findings().kept().size();
+  CHECK(kept > 0);
+  CHECK(kept < Findings::kKept);
 }
