@@ -166,7 +166,8 @@ TEST_CASE("the legend of the transitions is this") {
       format_legend() ==
       "  = phase  b boot-step  o operator  s session  f file  l ledger  e error  w config-write\n"
       "  , config-write-same  R reset  t translation  ! fault  X dma-refused  > submitted  < done\n"
-      "  ? done-badly  i interrupt  n interrupt-nobody  g guest-start  v guest-pause  ^ guest-resume\n"
+      "  ? done-badly  i interrupt  n interrupt-nobody  g guest-start  v guest-pause  "
+      "^ guest-resume\n"
       "  q guest-stop  # jump  P panic\n");
 }
 
