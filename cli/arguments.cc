@@ -189,8 +189,8 @@ void add_conform(CLI::App& app, Options& options) {
 // Every command, in the order in which the program's help shows them.
 void add_commands(CLI::App& app, Options& options) {
   add_run(app, options);
-  add_replay(app, options);
   add_check(app, options);
+  add_replay(app, options);
   add_show(app, options);
   add_lists(app, options);
   add_authoring(app, options);

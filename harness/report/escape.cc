@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-// Length of the valid sequence at the start of `text`, 0 if there is none [RFC 3629, section 4].
+// Length of the valid sequence at the start of `text`, 0 if there is none (RFC 3629, section 4).
 std::size_t sequence(std::string_view text) {
   const auto byte = [text](std::size_t at) {
     return at < text.size() ? static_cast<std::uint8_t>(text[at]) : std::uint8_t{0};

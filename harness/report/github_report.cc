@@ -9,8 +9,8 @@
 namespace baton::harness {
 namespace {
 
-// Workflow commands escape their data, and the values of properties further [GitHub Docs, Workflow
-// commands; actions/toolkit command.ts].
+// Workflow commands escape their data, and the values of properties further (GitHub's page
+// "Workflow commands", and command.ts of actions/toolkit).
 std::string escape(std::string_view text, bool property) {
   std::string result;
   for (const char c : clean_utf8(text)) {
