@@ -111,6 +111,7 @@ class Runner {
     for (const ReportRequest& request : requests) {
       run_options.keep_transitions =
           std::max(run_options.keep_transitions, request.kind->transitions);
+      run_options.keep_record = run_options.keep_record || request.kind->record;
     }
     run_options.interrupted = interrupted_;
     harness::TraceObserver observer;

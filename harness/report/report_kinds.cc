@@ -4,12 +4,14 @@
 #include <array>
 
 #include "harness/report/ci_reports.h"
+#include "harness/report/html_report.h"
 #include "harness/report/json_report.h"
 
 namespace baton::harness {
 namespace {
 
 constexpr std::array kKinds{
+    ReportKind{"html", "a page to read and to look at, one file", format_html, 20'000, true},
     ReportKind{"junit", "JUnit XML, for CI servers", format_junit},
     ReportKind{"ktap", "KTAP, for kernel test harnesses", format_ktap},
     ReportKind{"github", "annotations of a GitHub workflow; to stdout: github=-", format_github},

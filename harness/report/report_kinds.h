@@ -16,6 +16,7 @@ struct ReportKind {
   std::string_view text;
   std::string (*write)(std::span<const RunResult> results);
   std::size_t transitions = 0;  // how many of each run's last transitions it wants to be kept
+  bool record = false;          // whether it wants RunResult::record
 };
 
 std::span<const ReportKind> report_kinds();

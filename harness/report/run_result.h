@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "harness/invariants/violation.h"
+#include "harness/record/run_record.h"
 #include "harness/record/transitions.h"
 #include "harness/scenario/scenario.h"
 #include "sim/time.h"
@@ -86,6 +88,7 @@ struct RunResult {
   std::vector<std::string> state;  // of the machine, when stopped
   std::string bug;                 // what a failed check of baton said; the run has no verdict then
   TransitionLog transitions;       // when asked for
+  std::optional<RunRecord> record;  // when asked for
 
   bool passed() const {
     for (const ExpectationOutcome& outcome : expectations) {

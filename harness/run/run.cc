@@ -169,6 +169,10 @@ class ScenarioRun::Impl {
     recorder_ = std::make_unique<Recorder>(*watch_);
     checkers_ = make_checkers(*watch_);
     operator_ = std::make_unique<Operator>(*watch_, scenario().script);
+    if (options_.keep_record) {
+      record_ = std::make_unique<RunRecorder>();
+      record_->attach(*watch_, scenario());
+    }
     if (options_.keep_transitions != 0) {
       transitions_ = std::make_unique<Transitions>(options_.keep_transitions);
       transitions_->attach(*watch_, scenario());
@@ -322,6 +326,10 @@ class ScenarioRun::Impl {
     result_.overrides = loaded_.overrides;
     result_.defects = defect_places(loaded_.root);
     if (transitions_) result_.transitions = transitions_->take();
+    if (record_) {
+      record_->finish();
+      result_.record = record_->take();
+    }
     result_.host = host_text(scenario(), host_);
     result_.kernels = kernel_texts(scenario());
     result_.phases = recorder_->phases();
@@ -368,6 +376,7 @@ class ScenarioRun::Impl {
   std::unique_ptr<Watch> watch_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<Transitions> transitions_;
+  std::unique_ptr<RunRecorder> record_;
   std::vector<std::unique_ptr<Checker>> checkers_;
   std::unique_ptr<Operator> operator_;
   BuiltHost host_;

@@ -1,0 +1,95 @@
+// How the run was judged, and what stands behind it: expectations, invariants with their counts,
+// measurements, what the guests counted, how well founded what was used is.
+#include <algorithm>
+
+#include "harness/report/html_sections.h"
+#include "harness/report/html_writer.h"
+#include "harness/scenario/invariant_rows.h"
+
+namespace baton::harness {
+namespace {
+
+void expectations(Html& html, const RunResult& result) {
+  if (result.expectations.empty()) return;
+  html.raw(
+      "<h4>Expectations</h4><div class=\"scroll\"><table><thead><tr><th scope=\"col\">"
+      "expected</th><th scope=\"col\">verdict</th><th scope=\"col\">seen</th></tr></thead>"
+      "<tbody>");
+  for (const ExpectationOutcome& outcome : result.expectations) {
+    html.raw("<tr><th scope=\"row\" class=\"mono\">").t(outcome.expectation.text).raw("</th>");
+    html.cell(outcome.met ? "met" : "missed", outcome.met ? "ok" : "no");
+    html.cell(outcome.seen).raw("</tr>");
+  }
+  html.raw("</tbody></table></div>");
+}
+
+void invariants(Html& html, const RunResult& result) {
+  html.raw(
+      "<h4>Invariants</h4><div class=\"scroll\"><table><thead><tr><th scope=\"col\">"
+      "invariant</th><th scope=\"col\">promise</th><th scope=\"col\">verdict</th>"
+      "<th scope=\"col\" class=\"num\">checks</th>"
+      "<th scope=\"col\" class=\"num\">violations</th></tr></thead><tbody>");
+  for (const InvariantVerdict& verdict : result.verdicts) {
+    const InvariantRow* const row = invariant_row(verdict.id);
+    const bool held = verdict.violations == 0;
+    html.raw("<tr><th scope=\"row\" class=\"mono\">").t(verdict.id).raw("</th>");
+    html.cell(row == nullptr ? "" : row->sentence);
+    const bool idle = held && verdict.checks == 0;
+    html.cell(idle   ? "never looked"
+              : held ? "held"
+                     : "violated",
+              idle   ? "dim"
+              : held ? "ok"
+                     : "no");
+    html.cell(fmt::format("{}", verdict.checks), "num");
+    html.cell(fmt::format("{}", verdict.violations), held ? "num" : "num red").raw("</tr>");
+  }
+  html.raw("</tbody></table></div>");
+}
+
+void measurements(Html& html, const RunResult& result) {
+  html.raw(
+      "<h4>Measurements</h4><div class=\"scroll\"><table><thead><tr><th scope=\"col\">measure"
+      "</th><th scope=\"col\" class=\"num\">value</th><th scope=\"col\">what it is</th></tr>"
+      "</thead><tbody>");
+  for (const Measurement& measurement : result.measurements) {
+    const MeasureRow* const row = measure_row(measurement.id);
+    html.raw("<tr><th scope=\"row\" class=\"mono\">").t(measurement.id).raw("</th>");
+    html.cell(format_measurement(measurement), "num");
+    html.cell(row == nullptr ? "" : row->sentence).raw("</tr>");
+  }
+  html.raw("</tbody></table></div>");
+}
+
+void lines(Html& html, std::string_view head, const std::vector<std::string>& texts) {
+  if (texts.empty()) return;
+  html.raw("<h4>").t(head).raw("</h4><ul>");
+  for (const std::string& text : texts) html.raw("<li>").t(text).raw("</li>");
+  html.raw("</ul>");
+}
+
+}  // namespace
+
+std::string html_judgement(const RunResult& result, const std::string& id) {
+  Html html;
+  html.add("<section id=\"{}-judgement\"><h3>Judgement</h3>", id);
+  expectations(html, result);
+  invariants(html, result);
+  measurements(html, result);
+  lines(html, "What the guests counted", result.guests);
+  lines(html, "Notes", result.notes);
+  if (!result.standings.empty()) {
+    html.raw(
+        "<h4>What this rests on</h4><p class=\"lead\">Each thing that the run used, once, by "
+        "how well founded it is.</p><dl class=\"facts\">");
+    for (const StandingCount& count : result.standings) {
+      html.raw("<dt>").t(count.standing).add(" ({})</dt><dd>", count.things.size());
+      html.t(fmt::format("{}", fmt::join(count.things, ", "))).raw("</dd>");
+    }
+    html.raw("</dl>");
+  }
+  html.raw("</section>");
+  return html.take();
+}
+
+}  // namespace baton::harness

@@ -1,0 +1,127 @@
+#include "harness/report/html_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include <html_assets.h>
+
+#include "harness/report/html_sections.h"
+#include "harness/report/html_writer.h"
+
+namespace baton::harness {
+namespace {
+
+// For everything but the events of the runs that are told.
+constexpr std::size_t kReserved = 300'000;
+
+// Only what is in the file itself may be used.
+constexpr std::string_view kPolicy =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+
+std::string run_id(std::size_t index) { return fmt::format("r{}", index + 1); }
+
+void navigation(Html& html, const std::string& id, const RunResult& result) {
+  html.raw("<nav class=\"bar\" aria-label=\"Sections\"><b>baton</b>");
+  html.add("<a href=\"#{0}-verdict\">Verdict</a><a href=\"#{0}-story\">What happened</a>", id);
+  if (html_failures(result, id).size() > 0)
+    html.add("<a href=\"#{}-failure-1\">What went wrong</a>", id);
+  html.add("<a href=\"#{0}-judgement\">Judgement</a>", id);
+  if (result.record) {
+    html.add("<a href=\"#{0}-ledger\">Ledger</a><a href=\"#{0}-topology\">Topology</a>", id);
+    html.add("<a href=\"#{0}-writes\">Configuration writes</a>", id);
+  }
+  if (!result.transitions.rows.empty()) html.add("<a href=\"#{}-events\">Events</a>", id);
+  html.raw("</nav>");
+}
+
+std::string one_run(const RunResult& result, const std::string& id, bool only, std::size_t budget) {
+  Html html;
+  html.add("<article class=\"run\" id=\"{}\">", id);
+  html.raw(html_head(result, id, only)).raw(html_story(result, id));
+  html.raw(html_failures(result, id)).raw(html_judgement(result, id));
+  html.raw(html_ledger(result, id)).raw(html_topology(result, id));
+  html.raw(html_config_writes(result, id));
+  const std::size_t left = budget - std::min(budget, html.size());
+  html.raw(html_events(result, id, left)).raw("</article>");
+  return html.take();
+}
+
+void overview(Html& html, std::span<const RunResult> results,
+              const std::vector<std::size_t>& told) {
+  const auto failed =
+      std::ranges::count_if(results, [](const auto& each) { return !each.passed(); });
+  html.add("<header class=\"verdict {}\"><span class=\"badge {}\">{}</span><div><h1>",
+           failed == 0 ? "" : "failed", failed == 0 ? "" : "failed",
+           failed == 0 ? "PASSED" : "FAILED");
+  html.add("{} runs, {} passed, {} failed</h1></div></header>", results.size(),
+           static_cast<std::ptrdiff_t>(results.size()) - failed, failed);
+  html.raw(
+      "<section id=\"runs\"><h2>Runs</h2><div class=\"scroll\"><table><thead><tr>"
+      "<th scope=\"col\">verdict</th><th scope=\"col\">scenario</th><th scope=\"col\">title"
+      "</th><th scope=\"col\" class=\"num\">seed</th><th scope=\"col\" class=\"num\">guest "
+      "pause</th><th scope=\"col\">fingerprint</th></tr></thead><tbody>");
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const RunResult& result = results[i];
+    html.raw("<tr>").cell(result.passed() ? "passed" : "failed", result.passed() ? "ok" : "no");
+    html.cell(result.file, "mono").raw("<th scope=\"row\">");
+    const bool linked = std::ranges::find(told, i) != told.end();
+    if (linked) html.add("<a href=\"#{}\">", run_id(i));
+    html.t(result.title).raw(linked ? "</a></th>" : "</th>");
+    html.cell(fmt::format("{}", result.seed), "num");
+    std::string pause;
+    for (const Measurement& measurement : result.measurements) {
+      if (measurement.id == "guest_pause") pause = format_measurement(measurement);
+    }
+    html.cell(pause, "num").cell(result.fingerprint.substr(0, 16), "mono").raw("</tr>");
+  }
+  html.raw("</tbody></table></div></section>");
+}
+
+// Those that failed first; the rest in their order, as long as there is room.
+std::vector<std::size_t> select(std::span<const RunResult> results) {
+  std::vector<std::size_t> told;
+  for (const bool passed : {false, true}) {
+    for (std::size_t i = 0; i < results.size() && told.size() < kHtmlRuns; ++i) {
+      if (results[i].passed() == passed) told.push_back(i);
+    }
+  }
+  std::ranges::sort(told);
+  return told;
+}
+
+}  // namespace
+
+std::string format_html(std::span<const RunResult> results) {
+  const std::vector<std::size_t> told = select(results);
+  const bool only = results.size() == 1;
+  Html html;
+  html.raw("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
+  html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
+  html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"").t(kPolicy).raw("\">");
+  html.raw("<link rel=\"icon\" href=\"data:,\"><title>");
+  html.t(only ? "baton: " + results.front().title : fmt::format("baton: {} runs", results.size()));
+  html.raw("</title><style>\n").raw(kPageStyle).raw("</style></head><body>");
+  html.raw("<a class=\"skip\" href=\"#main\">Skip to the report</a>");
+  if (only) {
+    navigation(html, run_id(0), results.front());
+  } else {
+    html.raw("<nav class=\"bar\" aria-label=\"Sections\"><b>baton</b><a href=\"#runs\">Runs</a>");
+    for (const std::size_t i : told) {
+      html.add("<a href=\"#{}\">", run_id(i)).t(results[i].title).raw("</a>");
+    }
+    html.raw("</nav>");
+  }
+  html.raw("<main id=\"main\">");
+  if (!only) overview(html, results, told);
+  const std::size_t share = told.empty() ? 0 : (kHtmlMax - kReserved - html.size()) / told.size();
+  for (const std::size_t i : told) html.raw(one_run(results[i], run_id(i), only, share));
+  html.raw(
+      "<footer>Written by baton. The same scenario, seed and program give the same page, byte "
+      "for byte.</footer></main><script>\n");
+  html.raw(kPageScript).raw("</script></body></html>\n");
+  return html.take();
+}
+
+}  // namespace baton::harness

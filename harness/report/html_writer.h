@@ -1,0 +1,43 @@
+// The small tools of the HTML report: escaping, cells, words for times.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <string>
+#include <string_view>
+
+#include "sim/time.h"
+
+namespace baton::harness {
+
+// Text and attribute values; what HTML gives a meaning to is escaped.
+std::string escape_html(std::string_view text);
+
+class Html {
+ public:
+  // Markup as it is. Arguments are NOT escaped: use t() for texts that come from a scenario.
+  template <class... Args>
+  Html& add(fmt::format_string<Args...> format, Args&&... args) {
+    fmt::format_to(std::back_inserter(text_), format, std::forward<Args>(args)...);
+    return *this;
+  }
+  Html& raw(std::string_view markup) {
+    text_ += markup;
+    return *this;
+  }
+  Html& t(std::string_view text) {
+    text_ += escape_html(text);
+    return *this;
+  }
+  // <td class="...">text</td>
+  Html& cell(std::string_view text, std::string_view style = {});
+
+  std::size_t size() const { return text_.size(); }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace baton::harness
