@@ -13,7 +13,9 @@ DeviceTracks::DeviceTracks(Tracer& tracer, Watch& watch, const Scenario& scenari
       group_(tracer.track("devices", root, rank)),
       others_(tracer.track("other functions of the host", root, rank + 1)),
       descriptors_(tracer, watch.simulation(),
-                   [this](const pci::Function& function) { return device(function).group; }) {
+                   [this](const pci::Function& function) { return device(function).group; }),
+      commands_(tracer, watch.simulation(),
+                [this](const pci::Function& function) { return device(function).group; }) {
   for (const AddedDevice& each : scenario.machine.add) {
     const pci::Function* function = watch.machine().fabric().find(each.name);
     if (function != nullptr) add(*function, static_cast<int>(added_.size()));
@@ -64,6 +66,7 @@ void DeviceTracks::subscribe_to_config(sim::Simulation& simulation) {
                                                      "power-on reset"};
     tracer_.instant(device(seen.function).config, kKinds.at(static_cast<std::size_t>(seen.kind)));
     descriptors_.lose(seen.function, "reset");
+    commands_.lose(seen.function, "reset");
   });
 }
 
@@ -99,6 +102,9 @@ void DeviceTracks::on_request(const pci::RequestDone& seen) {
   if (rate != nullptr) tracer_.add(*rate, seen.request.length);
 }
 
-void DeviceTracks::finish() { descriptors_.finish(); }
+void DeviceTracks::finish() {
+  descriptors_.finish();
+  commands_.finish();
+}
 
 }  // namespace baton::harness

@@ -1,7 +1,8 @@
 // One group of tracks per device of the scenario: the rate of its memory accesses, what was
 // refused, configuration writes, resets, interrupt messages; of a DSA each descriptor from
 // submission to completion, with an arrow to the engine that works on it, and the depth of each
-// work queue. Other functions of the host appear when their configuration is written.
+// work queue; of an NVMe controller each command. Other functions of the host appear when their
+// configuration is written.
 #pragma once
 
 #include <map>
@@ -10,6 +11,7 @@
 
 #include "harness/invariants/watch.h"
 #include "harness/scenario/scenario.h"
+#include "harness/trace/command_tracks.h"
 #include "harness/trace/descriptor_tracks.h"
 #include "harness/trace/tracer.h"
 #include "model/pci/observations.h"
@@ -52,6 +54,7 @@ class DeviceTracks {
   // The write that the access being published has made.
   std::optional<pci::ConfigWritten> written_;
   DescriptorTracks descriptors_;
+  CommandTracks commands_;
 };
 
 }  // namespace baton::harness

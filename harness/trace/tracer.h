@@ -14,7 +14,7 @@
 namespace baton::harness {
 
 // What an arrow stands for; part of its id.
-enum class FlowKind : std::uint8_t { kDescriptor = 1, kInterrupt = 2 };
+enum class FlowKind : std::uint8_t { kDescriptor = 1, kInterrupt = 2, kCommand = 3 };
 
 constexpr std::uint64_t flow_id(FlowKind kind, std::uint64_t source, std::uint64_t number) {
   return std::uint64_t{static_cast<std::uint8_t>(kind)} << 56 | source << 40 | number;

@@ -106,6 +106,16 @@ TEST_CASE("arrows lead from a descriptor over its engine to its completion") {
   CHECK(way[2].ends_with("/completions"));
 }
 
+TEST_CASE("arrows lead from a doorbell of an NVMe queue over the command to its completion") {
+  const TraceCheck check(trace("nvme-behind-a-switch.yaml").bytes);
+  for (const std::string& problem : check.problems()) FAIL_CHECK(problem);
+  const std::vector<std::string> way = check.visits(std::uint64_t{3} << 56 | 1);
+  REQUIRE(way.size() == 3);
+  CHECK(way[0].ends_with("/commands submitted"));
+  CHECK(way[1].ends_with("/commands"));
+  CHECK(way[2].ends_with("/completions"));
+}
+
 TEST_CASE("arrows lead from an interrupt message over its vector to the handler") {
   const TraceCheck check(quickstart().bytes);
   std::size_t handled = 0;
