@@ -11,13 +11,13 @@ namespace baton::harness {
 namespace {
 
 constexpr std::array kKinds{
-    ReportKind{"html", "a page to read and to look at, one file", format_html, 20'000, true},
     ReportKind{"junit", "JUnit XML, for CI servers", format_junit},
     ReportKind{"ktap", "KTAP, for kernel test harnesses", format_ktap},
     ReportKind{"github", "annotations of a GitHub workflow; to stdout: github=-", format_github},
     ReportKind{"markdown", "a summary, for $GITHUB_STEP_SUMMARY", format_markdown},
     ReportKind{"sarif", "SARIF 2.1.0, for code scanning", format_sarif},
     ReportKind{"json", "everything, documented in docs/report-json.md", format_json},
+    ReportKind{"html", "a page to read and to look at, one file", format_html, 20'000, true},
 };
 
 }  // namespace
