@@ -125,6 +125,16 @@ TEST_CASE("Without translation services enabled requests stay untranslated") {
   CHECK(host.function->device_tlb()->size() == 0);
 }
 
+TEST_CASE("What the remapping unit reads and looks up is part of a request's latency") {
+  Host host;
+  const iommu_vtd::UnitTiming timing = iommu_vtd::sapphire_rapids_legacy_ats().timing;
+  const pci::Completion cold = host.function->dma_read(0x5000);
+  const pci::Completion warm = host.function->dma_read(0x5000);
+  // Root entry, context entry and four levels, against two look-ups.
+  CHECK(cold.latency - warm.latency ==
+        timing.table_read * 6 - (timing.context_hit + timing.iotlb_hit));
+}
+
 TEST_CASE("A device-TLB knows a page that was unmapped until an invalidation reaches it") {
   Host host;
   host.config_write(kAtsControl, 0x8000);
