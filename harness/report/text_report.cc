@@ -31,12 +31,12 @@ void write_phases(Out out, const RunResult& result) {
 void write_verdicts(Out out, const RunResult& result) {
   for (const InvariantVerdict& verdict : result.verdicts) {
     if (verdict.violations == 0) {
-      fmt::format_to(out, "  holds     {:<18} {} checks\n", verdict.id, verdict.checks);
+      fmt::format_to(out, "  holds     {:<19} {} checks\n", verdict.id, verdict.checks);
       continue;
     }
     const auto first = std::ranges::find(result.violations, verdict.id, &Violation::id);
-    fmt::format_to(out, "  VIOLATED  {:<18} {} times, first at {}\n", verdict.id,
-                   verdict.violations,
+    fmt::format_to(out, "  VIOLATED  {:<19} {} {}, first at {}\n", verdict.id, verdict.violations,
+                   verdict.violations == 1 ? "time" : "times",
                    first == result.violations.end() ? "?" : sim::to_string(first->time));
   }
 }

@@ -9,4 +9,7 @@ namespace baton::testing {
 // Without a slash at its end.
 std::string source_dir();
 
+// The built program. Only the tests of the command line depend on it.
+std::string program();
+
 }  // namespace baton::testing

@@ -64,9 +64,9 @@ TEST_CASE("the story shows phases, bytes, verdicts, measurements and the fingerp
   const std::string story = format_story(sample(), Detail::kFigures);
   CHECK(story.find("20.000 us") != std::string::npos);
   CHECK(story.find("4.0 KiB") != std::string::npos);
-  CHECK(story.find("VIOLATED  isolation          2 times, first at 20.000 us") !=
+  CHECK(story.find("VIOLATED  isolation           2 times, first at 20.000 us") !=
         std::string::npos);
-  CHECK(story.find("holds     dma-continuity     5 checks") != std::string::npos);
+  CHECK(story.find("holds     dma-continuity      5 checks") != std::string::npos);
   CHECK(story.find("1.200 s") != std::string::npos);
   CHECK(story.find("fingerprint 0123456789abcdef") != std::string::npos);
 }
