@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include <html_assets.h>
@@ -13,8 +14,11 @@
 namespace baton::harness {
 namespace {
 
-// For everything but the events of the runs that are told.
-constexpr std::size_t kReserved = 300'000;
+// For the frame, the overview, and the telling that an event takes beyond its estimate.
+constexpr std::size_t kReserved = 250'000;
+
+// Rows of the overview; those that failed first.
+constexpr std::size_t kListed = 500;
 
 // Only what is in the file itself may be used.
 constexpr std::string_view kPolicy =
@@ -48,8 +52,19 @@ std::string one_run(const RunResult& result, const std::string& id, bool only, s
   return html.take();
 }
 
+// The runs in the order in which they are worth telling: those that failed first.
+std::vector<std::size_t> by_worth(std::span<const RunResult> results) {
+  std::vector<std::size_t> order;
+  for (const bool passed : {false, true}) {
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (results[i].passed() == passed) order.push_back(i);
+    }
+  }
+  return order;
+}
+
 void overview(Html& html, std::span<const RunResult> results,
-              const std::vector<std::size_t>& told) {
+              const std::map<std::size_t, std::string>& told) {
   const auto failed =
       std::ranges::count_if(results, [](const auto& each) { return !each.passed(); });
   html.add("<header class=\"verdict {}\"><span class=\"badge {}\">{}</span><div><h1>",
@@ -62,11 +77,15 @@ void overview(Html& html, std::span<const RunResult> results,
       "<th scope=\"col\">verdict</th><th scope=\"col\">scenario</th><th scope=\"col\">title"
       "</th><th scope=\"col\" class=\"num\">seed</th><th scope=\"col\" class=\"num\">guest "
       "pause</th><th scope=\"col\">fingerprint</th></tr></thead><tbody>");
-  for (std::size_t i = 0; i < results.size(); ++i) {
+  std::vector<std::size_t> listed = by_worth(results);
+  const std::size_t left_out = listed.size() - std::min(listed.size(), kListed);
+  listed.resize(listed.size() - left_out);
+  std::ranges::sort(listed);
+  for (const std::size_t i : listed) {
     const RunResult& result = results[i];
     html.raw("<tr>").cell(result.passed() ? "passed" : "failed", result.passed() ? "ok" : "no");
     html.cell(result.file, "mono").raw("<th scope=\"row\">");
-    const bool linked = std::ranges::find(told, i) != told.end();
+    const bool linked = told.contains(i);
     if (linked) html.add("<a href=\"#{}\">", run_id(i));
     html.t(result.title).raw(linked ? "</a></th>" : "</th>");
     html.cell(fmt::format("{}", result.seed), "num");
@@ -76,25 +95,31 @@ void overview(Html& html, std::span<const RunResult> results,
     }
     html.cell(pause, "num").cell(result.fingerprint.substr(0, 16), "mono").raw("</tr>");
   }
-  html.raw("</tbody></table></div></section>");
+  html.raw("</tbody></table></div>");
+  if (left_out != 0) html.add("<p class=\"dim\">{} more runs are not listed.</p>", left_out);
+  html.raw("</section>");
 }
 
-// Those that failed first; the rest in their order, as long as there is room.
-std::vector<std::size_t> select(std::span<const RunResult> results) {
-  std::vector<std::size_t> told;
-  for (const bool passed : {false, true}) {
-    for (std::size_t i = 0; i < results.size() && told.size() < kHtmlRuns; ++i) {
-      if (results[i].passed() == passed) told.push_back(i);
-    }
+// The articles of as many runs as there is room for, by their place in `results`.
+std::map<std::size_t, std::string> tell(std::span<const RunResult> results) {
+  const std::size_t wanted = std::min(results.size(), kHtmlRuns);
+  std::size_t room = kHtmlMax - kReserved;
+  std::map<std::size_t, std::string> articles;
+  for (const std::size_t i : by_worth(results)) {
+    if (articles.size() == wanted) break;
+    const std::size_t share = room / (wanted - articles.size());
+    std::string article = one_run(results[i], run_id(i), results.size() == 1, share);
+    if (article.size() > room && !articles.empty()) break;
+    room -= std::min(room, article.size());
+    articles.emplace(i, std::move(article));
   }
-  std::ranges::sort(told);
-  return told;
+  return articles;
 }
 
 }  // namespace
 
 std::string format_html(std::span<const RunResult> results) {
-  const std::vector<std::size_t> told = select(results);
+  const std::map<std::size_t, std::string> told = tell(results);
   const bool only = results.size() == 1;
   Html html;
   html.raw("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
@@ -108,15 +133,14 @@ std::string format_html(std::span<const RunResult> results) {
     navigation(html, run_id(0), results.front());
   } else {
     html.raw("<nav class=\"bar\" aria-label=\"Sections\"><b>baton</b><a href=\"#runs\">Runs</a>");
-    for (const std::size_t i : told) {
+    for (const auto& [i, article] : told) {
       html.add("<a href=\"#{}\">", run_id(i)).t(results[i].title).raw("</a>");
     }
     html.raw("</nav>");
   }
   html.raw("<main id=\"main\">");
   if (!only) overview(html, results, told);
-  const std::size_t share = told.empty() ? 0 : (kHtmlMax - kReserved - html.size()) / told.size();
-  for (const std::size_t i : told) html.raw(one_run(results[i], run_id(i), only, share));
+  for (const auto& [i, article] : told) html.raw(article);
   html.raw(
       "<footer>Written by baton. The same scenario, seed and program give the same page, byte "
       "for byte.</footer></main><script>\n");

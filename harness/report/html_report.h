@@ -3,7 +3,8 @@
 //
 // The page is kept under kHtmlMax bytes: the event table gives way first, then the ledger and the
 // configuration writes keep their most telling rows (each says what it leaves out). Of a set of
-// more than kHtmlRuns runs, the page tells those that failed first, and lists the others.
+// many runs the page tells those that failed first, at most kHtmlRuns and as many as there is room
+// for, and lists all.
 #pragma once
 
 #include <cstddef>

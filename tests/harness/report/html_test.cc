@@ -154,6 +154,21 @@ TEST_CASE("many runs are an overview; the failed ones are told first, the page s
   CHECK(has(html, "<article class=\"run\" id=\"r40\""));
 }
 
+TEST_CASE("runs that leave no room are listed only, and the page keeps its size") {
+  std::vector<RunResult> results(12, sample());
+  for (RunResult& result : results) {
+    result.expectations[0].met = true;
+    for (int i = 0; i < 250; ++i) {
+      result.record->ledger.push_back(ledger_row(std::string(2'000, 'x'), Fate::kInUse, {}));
+    }
+  }
+  const std::string html = format_html(results);
+  CHECK(html.size() < kHtmlMax);
+  CHECK(count(html, "<article class=\"run\"") < results.size());
+  CHECK(count(html, "<article class=\"run\"") > 0);
+  CHECK(count(html, "s.yaml") >= results.size());
+}
+
 TEST_CASE("ledger rows that went wrong are red and come first") {
   RunResult result = sample();
   result.record->ledger = {
