@@ -37,7 +37,8 @@ struct WorldConfig {
   std::vector<std::string> command_lines{kCommandLine};             // the last one repeats
   bool iommu = true;
   iommu_vtd::Profile iommu_profile{};
-  bool interrupt_remapping = false;           // as firmware tells
+  bool interrupt_remapping = false;  // as firmware tells
+  std::vector<host::ReservedRegionConfig> reserved_regions{};
   std::function<void(host::Machine&)> build;  // adds functions before power-on
 };
 
@@ -161,6 +162,7 @@ class TwoKernels {
     machine_config.iommu = config_.iommu;
     machine_config.iommu_profile = config_.iommu_profile;
     machine_config.interrupt_remapping = config_.interrupt_remapping;
+    machine_config.reserved_regions = config_.reserved_regions;
     machine_ = std::make_unique<host::Machine>(simulation_, machine_config);
     if (config_.build) {
       config_.build(*machine_);

@@ -71,27 +71,44 @@ DeviceScope resolve(host::KernelPort& port, std::uint16_t segment, std::span<con
   }
 }
 
-DrhdUnit parse_drhd(host::KernelPort& port, std::span<const std::byte> structure) {
-  constexpr std::size_t kScopes = 16;
+// dmar_parse_dev_scope(): from `offset` to the end of the structure.
+std::vector<DeviceScope> parse_scopes(host::KernelPort& port, std::uint16_t segment,
+                                      std::span<const std::byte> structure, std::size_t offset) {
   constexpr std::uint8_t kEndpoint = 1;
   constexpr std::uint8_t kBridge = 2;
-  DrhdUnit unit;
-  unit.include_pci_all = (value_at<std::uint8_t>(structure, 4) & 1) != 0;
-  unit.segment = value_at<std::uint16_t>(structure, 6);
-  unit.registers = PhysAddr(value_at<std::uint64_t>(structure, 8));
-  for (std::size_t offset = kScopes; offset + 8 <= structure.size();) {
+  std::vector<DeviceScope> scopes;
+  while (offset + 8 <= structure.size()) {
     const auto type = value_at<std::uint8_t>(structure, offset);
     const std::size_t length = value_at<std::uint8_t>(structure, offset + 1);
     if (length < 8 || offset + length > structure.size()) {
       break;
     }
     if (type == kEndpoint || type == kBridge) {
-      const auto scope = structure.subspan(offset, length);
-      unit.scopes.push_back(resolve(port, unit.segment, scope, type == kBridge));
+      scopes.push_back(resolve(port, segment, structure.subspan(offset, length), type == kBridge));
     }
     offset += length;
   }
+  return scopes;
+}
+
+DrhdUnit parse_drhd(host::KernelPort& port, std::span<const std::byte> structure) {
+  constexpr std::size_t kScopes = 16;
+  DrhdUnit unit;
+  unit.include_pci_all = (value_at<std::uint8_t>(structure, 4) & 1) != 0;
+  unit.segment = value_at<std::uint16_t>(structure, 6);
+  unit.registers = PhysAddr(value_at<std::uint64_t>(structure, 8));
+  unit.scopes = parse_scopes(port, unit.segment, structure, kScopes);
   return unit;
+}
+
+ReservedRegion parse_rmrr(host::KernelPort& port, std::span<const std::byte> structure) {
+  constexpr std::size_t kScopes = 24;
+  ReservedRegion region;
+  region.segment = value_at<std::uint16_t>(structure, 6);
+  region.first = PhysAddr(value_at<std::uint64_t>(structure, 8));
+  region.last = PhysAddr(value_at<std::uint64_t>(structure, 16));
+  region.scopes = parse_scopes(port, region.segment, structure, kScopes);
+  return region;
 }
 
 }  // namespace
@@ -99,7 +116,9 @@ DrhdUnit parse_drhd(host::KernelPort& port, std::span<const std::byte> structure
 DmarTable parse_dmar(host::KernelPort& port) {
   constexpr std::size_t kStructures = 48;
   constexpr std::uint16_t kDrhd = 0;
+  constexpr std::uint16_t kRmrr = 1;
   constexpr std::size_t kDrhdBytes = 16;
+  constexpr std::size_t kRmrrBytes = 24;
   DmarTable result;
   const std::vector<std::byte> table = find_dmar(port);
   const std::span<const std::byte> bytes(table);
@@ -116,6 +135,8 @@ DmarTable parse_dmar(host::KernelPort& port) {
     }
     if (type == kDrhd && length >= kDrhdBytes) {
       result.units.push_back(parse_drhd(port, bytes.subspan(offset, length)));
+    } else if (type == kRmrr && length >= kRmrrBytes) {
+      result.reserved.push_back(parse_rmrr(port, bytes.subspan(offset, length)));
     }
     offset += length;
   }

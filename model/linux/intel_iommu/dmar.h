@@ -1,8 +1,8 @@
 // The ACPI DMAR table: which remapping units there are and which devices are theirs
 // [VT-d 8; linux drivers/iommu/intel/dmar.c].
 //
-// Read: DRHD with its device scopes (endpoints and bridges). Skipped by length: RMRR, ATSR, RHSA,
-// ANDD, SATC, SIDP, and scopes of IO-APICs and HPETs.
+// Read: DRHD and RMRR with their device scopes (endpoints and bridges). Skipped by length: ATSR,
+// RHSA, ANDD, SATC, SIDP, and scopes of IO-APICs and HPETs.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +24,19 @@ struct DrhdUnit {
   std::vector<DeviceScope> scopes;
 };
 
+// Memory that firmware reserves for the DMA of some devices, whatever system runs.
+struct ReservedRegion {
+  std::uint16_t segment = 0;
+  PhysAddr first;
+  PhysAddr last;
+  std::vector<DeviceScope> scopes;
+};
+
 struct DmarTable {
   unsigned host_address_width = 0;
   bool interrupt_remapping = false;
   std::vector<DrhdUnit> units;
+  std::vector<ReservedRegion> reserved;
 };
 
 // RSDP, XSDT, DMAR. No units when there is no such table, or when its lengths make no sense.

@@ -11,8 +11,8 @@ namespace baton::linux::intel_iommu {
 
 namespace {
 
-bool in_scope(const DrhdUnit& drhd, const pci::PciDev& dev) {
-  for (const DeviceScope& scope : drhd.scopes) {
+bool in_scope(const std::vector<DeviceScope>& scopes, const pci::PciDev& dev) {
+  for (const DeviceScope& scope : scopes) {
     for (const pci::PciDev* at = &dev; at != nullptr; at = at->upstream_bridge()) {
       if (at->address == scope.address && (at == &dev || scope.with_subordinates)) {
         return true;
@@ -106,7 +106,7 @@ Unit* IntelIommu::State::unit_of(const pci::PciDev& dev) const {
     if (unit->drhd().segment != dev.address.segment) {
       continue;
     }
-    if (in_scope(unit->drhd(), dev)) {
+    if (in_scope(unit->drhd().scopes, dev)) {
       return unit.get();
     }
     if (unit->drhd().include_pci_all) {
@@ -235,6 +235,19 @@ Result<std::unique_ptr<iommu::Domain>> IntelIommu::alloc_paging(pci::PciDev& dev
   return std::make_unique<PagingDomain>(*table);
 }
 
+// device_rmrr_is_relaxable(), device_is_rmrr_locked(): firmware goes on using what it has reserved
+// for a device, so the device cannot be given to user space; for USB and graphics it does not.
+bool IntelIommu::State::is_locked_by_firmware(const pci::PciDev& dev) const {
+  constexpr std::uint32_t kUsb = 0x0C03;
+  constexpr std::uint32_t kDisplay = 0x03;
+  if (dev.class_code >> 8 == kUsb || dev.class_code >> 16 == kDisplay) {
+    return false;
+  }
+  return std::ranges::any_of(dmar->reserved, [&](const ReservedRegion& region) {
+    return region.segment == dev.address.segment && in_scope(region.scopes, dev);
+  });
+}
+
 // A domain over preserved tables, in the shape that the record tells.
 Result<std::unique_ptr<iommu::Domain>> IntelIommu::restore_paging(pci::PciDev& dev,
                                                                   const iommu::TableShape& shape) {
@@ -353,6 +366,13 @@ Result<> IntelIommu::attach(pci::PciDev& dev, iommu::Domain& domain) {
   Unit* unit = state.unit_of(dev);
   if (unit == nullptr) {
     return fail(Errno::kNoDev);
+  }
+  if (state.is_locked_by_firmware(dev)) {
+    state.services.print(sim::LogLevel::kWarning,
+                         "DMAR: {}: Device is ineligible for IOMMU domain attach due to platform "
+                         "RMRR requirement",
+                         sim::to_string(dev.address));
+    return fail(Errno::kPerm);
   }
   const iommu::TableShape shape{paging.top_table(), paging.top_level(), paging.address_bits(),
                                 paging.first_stage()};

@@ -32,6 +32,7 @@ class IntelIommu::State {
   // A unit's way into init_dmars(). False: it cannot be used.
   bool init_unit(Unit& unit);
   Unit* unit_of(const pci::PciDev& dev) const;
+  bool is_locked_by_firmware(const pci::PciDev& dev) const;
   Unit& unit_at(PhysAddr registers) const;
   // device_block_translation(): no context entry, no domain.
   void block(pci::PciDev& dev);

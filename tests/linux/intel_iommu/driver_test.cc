@@ -1,5 +1,6 @@
 // The VT-d driver on a real unit: bring-up, attachment, flushes, shutdown
 // [linux drivers/iommu/intel/iommu.c].
+#include "model/devices/dsa/dsa.h"
 #include "model/linux/intel_iommu/paging_domain.h"
 #include "tests/linux/intel_iommu/driver_fixture.h"
 
@@ -136,6 +137,31 @@ Co<> refuses_foreign_tables(DriverKernel& kernel, Notes&) {
   CHECK(restore(3, 48).has_value());
 }
 
+// Firmware goes on with DMA to its region: the default domain passes it through, user space does
+// not get the device.
+Co<> keeps_reserved_devices(DriverKernel& kernel, Notes& notes) {
+  co_await kernel.start_iommu();
+  CHECK(notes.outside.dma(Bdf(0, 4, 0), 0x7000).address == PhysAddr(0x7000));
+  for (linux::pci::PciDev* dev : {&kernel.vfio_device, &kernel.other_device}) {
+    CHECK(kernel.core.claim_dma_owner(*dev, test::kOwner).has_value());
+    auto domain = *kernel.core.alloc_paging(*dev);
+    const auto attached = kernel.core.attach(*dev, *domain);
+    if (dev == &kernel.other_device) {
+      CHECK(attached.error() == Errno::kPerm);
+    } else {
+      CHECK(attached.has_value());
+      kernel.core.detach(*dev);
+    }
+    kernel.core.release_dma_owner(*dev);
+    domain->release();
+  }
+  // Graphics do not use their region once a driver is there.
+  kernel.other_device.class_code = 0x030000;
+  CHECK(kernel.core.claim_dma_owner(kernel.other_device, test::kOwner).has_value());
+  auto domain = *kernel.core.alloc_paging(kernel.other_device);
+  CHECK(kernel.core.attach(kernel.other_device, *domain).has_value());
+}
+
 }  // namespace
 
 TEST_CASE("init finds the unit in the DMAR table, starts its queue and sets an empty root") {
@@ -155,6 +181,16 @@ TEST_CASE("faults of the past are read out, inherited translation without a reco
 }
 
 TEST_CASE("shutdown without preserved devices switches translation off") { run(shuts_down); }
+
+TEST_CASE("a device with memory that firmware reserves is not given to user space") {
+  test::WorldConfig config;
+  config.reserved_regions.push_back({0x10000, 0, {Bdf(0, 4, 0)}});
+  config.build = [](host::Machine& machine) {
+    pci::Bus& bus = machine.fabric().add_root_bus(0, 0, 0);
+    machine.fabric().add(bus, 4, 0, devices::dsa::make_dsa(machine.simulation(), {}));
+  };
+  run(keeps_reserved_devices, config);
+}
 
 TEST_CASE("without a DMAR table there is no unit") {
   test::WorldConfig config;
