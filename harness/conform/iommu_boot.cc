@@ -8,6 +8,7 @@
 #include "model/linux/iommu/iommu.h"
 #include "model/linux/irq/irq.h"
 #include "model/luo/luo.h"
+#include "sim/check.h"
 #include "sim/simulation.h"
 
 namespace baton::harness {

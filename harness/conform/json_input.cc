@@ -1,5 +1,7 @@
 #include "harness/conform/json_input.h"
 
+#include <fmt/format.h>
+
 #include <boost/iostreams/filter/gzip.hpp>
 #include <boost/iostreams/filtering_streambuf.hpp>
 #include <boost/json/stream_parser.hpp>

@@ -1,5 +1,7 @@
 #include "harness/conform/vtd_replay.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 #include <set>
 

@@ -1,6 +1,9 @@
 #include "harness/conform/vtd_suite.h"
 
+#include <fmt/format.h>
+
 #include "harness/conform/vtd_reviewed_json.h"
+#include "sim/check.h"
 
 namespace baton::harness {
 

@@ -1,5 +1,7 @@
 #include "harness/conform/vtd_vectors.h"
 
+#include <fmt/format.h>
+
 namespace baton::harness {
 
 namespace {

@@ -1,5 +1,7 @@
 #include "harness/conform/vtd_writes.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 namespace baton::harness {
@@ -18,7 +20,6 @@ constexpr std::uint64_t kIqa = 0x90;
 constexpr std::uint64_t kIrta = 0xB8;
 constexpr std::uint64_t kFields = 0xFFF;
 constexpr std::uint64_t kTe = 1U << 31;
-constexpr std::uint64_t kSrtp = 1U << 30;
 constexpr std::uint64_t kWide = 1U << 11;      // IQA.DW
 constexpr std::uint64_t kExtended = 1U << 11;  // IRTA.EIME
 constexpr std::uint64_t kScalable = 1U << 10;  // RTADDR.TTM
