@@ -148,8 +148,7 @@ class DmaContinuity final : public Checker {
     checked();
     if (!want()) return;
     report(fmt::format("{} of {}", function.name(), device->vm), "it goes on",
-           fmt::format("it halts for good, {}", why),
-           Evidence{watch_.milestones(), {}, &function});
+           fmt::format("it halts for good, {}", why), Evidence{watch_.milestones(), {}, &function});
   }
 
   void on_phase(const linux::PhaseEntered& seen) {
