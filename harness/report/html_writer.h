@@ -1,4 +1,4 @@
-// The small tools of the HTML report: escaping, cells, words for times.
+// The small tools of the HTML report: escaped texts, cells.
 #pragma once
 
 #include <fmt/format.h>
@@ -7,12 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include "harness/report/escape.h"
 #include "sim/time.h"
 
 namespace baton::harness {
-
-// Text and attribute values; what HTML gives a meaning to is escaped.
-std::string escape_html(std::string_view text);
 
 class Html {
  public:
@@ -27,7 +25,7 @@ class Html {
     return *this;
   }
   Html& t(std::string_view text) {
-    text_ += escape_html(text);
+    text_ += xml_text(text);
     return *this;
   }
   // <td class="...">text</td>

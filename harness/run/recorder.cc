@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "harness/record/phase_clock.h"
 #include "model/devices/dsa/observations.h"
 #include "model/devices/nvme/observations.h"
 #include "model/iommu_vtd/observations.h"
@@ -16,9 +17,6 @@ namespace baton::harness {
 namespace {
 
 constexpr std::size_t kNotesMax = 12;
-
-constexpr std::array<std::string_view, 8> kPhaseNames{"boot",  "run",      "preserve", "freeze",
-                                                      "kexec", "retrieve", "finish",   "end"};
 
 constexpr std::string_view kMeasured = "measured";
 constexpr std::string_view kRead = "read in source";
@@ -158,7 +156,7 @@ void Recorder::enter(unsigned generation, std::string name) {
 }
 
 void Recorder::on_phase(const linux::PhaseEntered& seen) {
-  enter(seen.generation, std::string(kPhaseNames.at(static_cast<std::size_t>(seen.phase))));
+  enter(seen.generation, std::string(phase_name(seen.phase)));
 }
 
 void Recorder::on_request(const pci::RequestDone& seen) {

@@ -3,17 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
+#include "harness/record/phase_clock.h"
 #include "model/vmm/observations.h"
 
 namespace baton::harness {
-namespace {
-
-constexpr std::array<std::string_view, 8> kPhaseNames{"boot",  "run",      "preserve", "freeze",
-                                                      "kexec", "retrieve", "finish",   "end"};
-
-}  // namespace
 
 HandoverTracks::HandoverTracks(Tracer& tracer, Watch& watch, TrackId root)
     : tracer_(tracer),
@@ -27,9 +21,8 @@ HandoverTracks::HandoverTracks(Tracer& tracer, Watch& watch, TrackId root)
 }
 
 void HandoverTracks::subscribe_to_phases(sim::Simulation& simulation) {
-  simulation.topic<linux::PhaseEntered>().subscribe([this](const linux::PhaseEntered& seen) {
-    enter(seen.generation, kPhaseNames.at(static_cast<std::size_t>(seen.phase)));
-  });
+  simulation.topic<linux::PhaseEntered>().subscribe(
+      [this](const linux::PhaseEntered& seen) { enter(seen.generation, phase_name(seen.phase)); });
   simulation.topic<host::KernelJumped>().subscribe(
       [this](const host::KernelJumped& seen) { enter(seen.from_generation, "kexec"); });
   simulation.topic<host::ColdRebooted>().subscribe([this](const host::ColdRebooted& seen) {

@@ -25,8 +25,8 @@ Co<> dispatch(IommufdKernel& kernel) {
   AWAIT_EQUAL(request(kernel, fd, uapi::kIommuIoasAlloc, cmd), error(Errno::kInval));
   cmd.size = 16;  // more than the caller has
   AWAIT_EQUAL(request(kernel, fd, uapi::kIommuIoasAlloc, cmd), error(Errno::kFault));
-  std::uint16_t stub = 0;
-  AWAIT_EQUAL(request(kernel, fd, uapi::kIommuIoasAlloc, stub), error(Errno::kFault));
+  std::uint16_t too_short = 0;
+  AWAIT_EQUAL(request(kernel, fd, uapi::kIommuIoasAlloc, too_short), error(Errno::kFault));
   std::array<std::uint32_t, 4> longer{16, 0, 0, 0};
   AWAIT_EQUAL(request(kernel, fd, uapi::kIommuIoasAlloc, longer), 0);
   CHECK(longer[2] == 1);

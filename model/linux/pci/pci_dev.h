@@ -21,7 +21,7 @@ enum class PowerState : std::uint8_t { kD0, kD1, kD2, kD3Hot, kD3Cold, kUnknown 
 // A BAR or ROM as sized by this kernel.
 struct Resource {
   PhysAddr start;
-  std::uint64_t size = 0;  // 0: not implemented
+  std::uint64_t size = 0;  // 0: the function has none here
   bool memory = true;      // false: I/O ports
   bool is_64bit = false;
   bool prefetchable = false;

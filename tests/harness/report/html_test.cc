@@ -89,7 +89,9 @@ std::string page(const RunResult& result) { return format_html(std::span(&result
 }  // namespace
 
 TEST_CASE("texts of a scenario cannot become markup, in the page nor in its data") {
-  CHECK(escape_html("<a href='x'>&\"\x01") == "&lt;a href=&#39;x&#39;&gt;&amp;&quot;?");
+  Html text;
+  text.t("<a href='x'>&\"\x01\xFF");
+  CHECK(text.take() == "&lt;a href=&#39;x&#39;&gt;&amp;&quot;\xEF\xBF\xBD\xEF\xBF\xBD");
   RunResult result = sample();
   result.transitions.rows.push_back(event(1, "</script><script>alert(1)</script>"));
   const std::string html = page(result);
