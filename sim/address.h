@@ -82,15 +82,17 @@ class Bdf {
   std::uint16_t value_ = 0;
 };
 
-// A function's place in the whole host: PCI segment (Linux: domain) and Bdf.
+// A function's place in the whole host: PCI segment (Linux: domain) and Bdf. Segments that firmware
+// describes have 16 bits; the domains that Linux makes for host bridges of its own, such as those
+// behind a VMD, are numbered from 0x10000 [linux drivers/pci/controller/vmd.c].
 struct Sbdf {
-  std::uint16_t segment = 0;
+  std::uint32_t segment = 0;
   Bdf bdf;
   friend constexpr auto operator<=>(const Sbdf&, const Sbdf&) = default;
 };
 
 std::string to_string(Bdf bdf);    // "3a:00.1"
-std::string to_string(Sbdf sbdf);  // "0000:3a:00.1"
+std::string to_string(Sbdf sbdf);  // "0000:3a:00.1", "10000:e1:00.0"
 
 }  // namespace baton::sim
 

@@ -43,7 +43,7 @@ std::string id_text(const linux::LedgerEntry& seen) {
   switch (seen.kind) {
     case LedgerKind::kBar:
     case LedgerKind::kBusNumber:
-      return to_string(Sbdf{static_cast<std::uint16_t>(seen.id >> 16),
+      return to_string(Sbdf{static_cast<std::uint32_t>(seen.id >> 16),
                             Bdf(static_cast<std::uint16_t>(seen.id & 0xFFFF))});
     case LedgerKind::kDomain:
       // Small numbers are ids of the unit; the others are addresses of records.

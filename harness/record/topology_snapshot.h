@@ -63,7 +63,7 @@ struct FunctionState {
 };
 
 struct RootBusState {
-  std::uint16_t segment = 0;
+  std::uint32_t segment = 0;
   std::uint8_t first = 0;
   std::uint8_t last = 0;
 };

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr std::uint64_t kDiskUnit = 4096;
+constexpr unsigned kHighestDomain = 0x7FFF'FFFF;  // an int in Linux
 // As many batches as keep the guest busy verifying; fewer keep the disk and guest memory small.
 constexpr std::uint32_t kBatchesWanted = 16;
 
@@ -27,7 +28,7 @@ std::optional<unsigned> hex(std::string_view digits, unsigned limit) {
 std::optional<Sbdf> parse_address(std::string_view text) {
   std::optional<unsigned> segment = 0;
   if (std::ranges::count(text, ':') == 2) {
-    segment = hex(text.substr(0, text.find(':')), 0xFFFF);
+    segment = hex(text.substr(0, text.find(':')), kHighestDomain);
     text.remove_prefix(text.find(':') + 1);
   }
   const std::size_t colon = text.find(':');
@@ -37,7 +38,7 @@ std::optional<Sbdf> parse_address(std::string_view text) {
   const auto device = hex(text.substr(colon + 1, dot - colon - 1), 0x1F);
   const auto function = hex(text.substr(dot + 1), 7);
   if (!segment || !bus || !device || !function) return {};
-  return Sbdf{static_cast<std::uint16_t>(*segment), Bdf(*bus, *device, *function)};
+  return Sbdf{*segment, Bdf(*bus, *device, *function)};
 }
 
 // A key of another kind of device; its default, written out, does no harm.

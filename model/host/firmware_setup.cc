@@ -101,7 +101,11 @@ void capture_ids(pci::Fabric& fabric) {
 std::vector<HostBridgeInfo> host_bridges(const pci::Fabric& fabric, const MemoryMap& map) {
   std::vector<HostBridgeInfo> bridges;
   for (const auto& bus : fabric.root_buses()) {
-    const std::uint16_t segment = bus->segment();
+    // Firmware knows the segments of MCFG's 16 bits; what lies behind a VMD is its driver's affair.
+    if (bus->segment() > 0xFFFF) {
+      continue;
+    }
+    const auto segment = static_cast<std::uint16_t>(bus->segment());
     const PhysAddr ecam =
         segment == 0 ? map.ecam_base : kHighEcamBase + segment * kEcamBytesPerSegment;
     bridges.push_back({.segment = segment,

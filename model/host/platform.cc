@@ -55,13 +55,13 @@ Platform::Platform(sim::Simulation& simulation, pci::RootComplex& root_complex,
 
 // Firmware.
 
-bool Platform::UnitPlace::is_for(std::uint16_t other_segment, Bdf requester) const {
+bool Platform::UnitPlace::is_for(std::uint32_t other_segment, Bdf requester) const {
   return segment == other_segment &&
          (root_bus == nullptr ||
           (requester.bus() >= root_bus->number() && requester.bus() <= root_bus->last()));
 }
 
-iommu_vtd::RemappingUnit* Platform::unit_of(std::uint16_t segment, Bdf requester) {
+iommu_vtd::RemappingUnit* Platform::unit_of(std::uint32_t segment, Bdf requester) {
   iommu_vtd::RemappingUnit* of_segment = nullptr;
   for (std::size_t i = 0; i < units_.size(); ++i) {
     if (!places_[i].is_for(segment, requester)) {
@@ -128,7 +128,8 @@ FirmwareInfo Platform::firmware_info() const {
       if ((place.root_bus == nullptr) != whole_segment) {
         continue;
       }
-      info.units.push_back({.segment = place.segment, .base = units_[i]->base()});
+      info.units.push_back(
+          {.segment = static_cast<std::uint16_t>(place.segment), .base = units_[i]->base()});
       if (!whole_segment) {
         info.units.back().scopes = scopes_of(*place.root_bus);
       }
@@ -155,7 +156,9 @@ std::expected<void, std::string> Platform::add_units() {
     return {};
   }
   for (const auto& bus : fabric_.root_buses()) {
-    if (unit_of(bus->segment(), Bdf(bus->number(), 0, 0)) == nullptr) {
+    // A domain that firmware does not describe has no unit: its requests leave through the function
+    // that owns it.
+    if (bus->segment() <= 0xFFFF && unit_of(bus->segment(), Bdf(bus->number(), 0, 0)) == nullptr) {
       add_unit({bus->segment(), nullptr});
     }
   }

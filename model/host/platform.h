@@ -24,7 +24,7 @@ namespace baton::host {
 // The way of a remapping unit to the functions of its segment.
 class DeviceTlbMessages final : public iommu_vtd::DeviceTlbPort {
  public:
-  DeviceTlbMessages(pci::Fabric& fabric, std::uint16_t segment)
+  DeviceTlbMessages(pci::Fabric& fabric, std::uint32_t segment)
       : fabric_(fabric), segment_(segment) {}
 
   std::optional<sim::Duration> distance(Bdf function) override;
@@ -33,7 +33,7 @@ class DeviceTlbMessages final : public iommu_vtd::DeviceTlbPort {
 
  private:
   pci::Fabric& fabric_;
-  std::uint16_t segment_;
+  std::uint32_t segment_;
 };
 
 class Platform {
@@ -48,7 +48,7 @@ class Platform {
   const MemoryMap& memory_map() const { return map_; }
   std::span<const std::unique_ptr<iommu_vtd::RemappingUnit>> units() const { return units_; }
   // That of the root bus whose host bridge owns the requester's bus number, else of the segment.
-  iommu_vtd::RemappingUnit* unit_of(std::uint16_t segment, Bdf requester);
+  iommu_vtd::RemappingUnit* unit_of(std::uint32_t segment, Bdf requester);
   std::vector<ReservedRegionInfo> reserved_regions() const;
 
   std::expected<void, std::string> finish_firmware();
@@ -66,10 +66,10 @@ class Platform {
 
  private:
   struct UnitPlace {
-    std::uint16_t segment;
+    std::uint32_t segment;
     const pci::Bus* root_bus;  // null: whatever no other unit takes
 
-    bool is_for(std::uint16_t other_segment, Bdf requester) const;
+    bool is_for(std::uint32_t other_segment, Bdf requester) const;
   };
   void add_unit(UnitPlace place);
   std::expected<void, std::string> add_units();

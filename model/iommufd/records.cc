@@ -226,7 +226,7 @@ std::optional<Contents> Contents::decode(std::span<const std::byte> bytes) {
     BoundDevice device;
     device.id = in.u32();
     device.hwpt_id = in.u32();
-    device.address.segment = static_cast<std::uint16_t>(in.u32());
+    device.address.segment = in.u32();
     device.address.bdf = Bdf(static_cast<std::uint16_t>(in.u32()));
     if (device.id != 0) {
       contents.devices.push_back(device);

@@ -82,7 +82,7 @@ constexpr AtsInvalidation make_ats_invalidation(std::optional<Pasid> pasid, bool
 
 // A Page Request message and the response to its group [PCIe 10.4].
 struct PageRequest {
-  std::uint16_t segment = 0;
+  std::uint32_t segment = 0;
   Bdf requester{};
   std::optional<Pasid> pasid{};
   std::uint64_t address = 0;

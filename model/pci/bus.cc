@@ -5,12 +5,12 @@
 
 namespace baton::pci {
 
-Bus::Bus(std::uint16_t segment, std::uint8_t first, std::uint8_t last)
+Bus::Bus(std::uint32_t segment, std::uint8_t first, std::uint8_t last)
     : segment_(segment), first_(first), last_(last) {}
 
 Bus::Bus(Bridge& bridge) : bridge_(&bridge) {}
 
-std::uint16_t Bus::segment() const {
+std::uint32_t Bus::segment() const {
   return bridge_ == nullptr ? segment_ : bridge_->bus()->segment();
 }
 

@@ -15,13 +15,13 @@ class Bridge;
 class Bus {
  public:
   // A root bus: numbers [first, last] of the segment belong to its host bridge.
-  Bus(std::uint16_t segment, std::uint8_t first, std::uint8_t last);
+  Bus(std::uint32_t segment, std::uint8_t first, std::uint8_t last);
   // The secondary bus of a bridge.
   explicit Bus(Bridge& bridge);
 
   bool is_root() const { return bridge_ == nullptr; }
   Bridge* bridge() const { return bridge_; }
-  std::uint16_t segment() const;
+  std::uint32_t segment() const;
   std::uint8_t number() const;  // now
   // The last bus number of a root bus's host bridge, or the subordinate number of the bridge.
   std::uint8_t last() const;
@@ -50,7 +50,7 @@ class Bus {
   std::unique_ptr<Function> detach(Function& function);
 
   Bridge* bridge_ = nullptr;
-  std::uint16_t segment_ = 0;
+  std::uint32_t segment_ = 0;
   std::uint8_t first_ = 0;
   std::uint8_t last_ = 0;
   std::array<std::unique_ptr<Function>, 256> slots_;

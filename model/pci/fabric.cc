@@ -94,7 +94,7 @@ Fabric::Fabric(sim::Simulation&, RootComplex& root_complex, FabricTiming timing)
 
 Fabric::~Fabric() = default;
 
-Bus& Fabric::add_root_bus(std::uint16_t segment, std::uint8_t first, std::uint8_t last) {
+Bus& Fabric::add_root_bus(std::uint32_t segment, std::uint8_t first, std::uint8_t last) {
   BATON_CHECK(first <= last, "a host bridge without bus numbers");
   for (const auto& root : root_buses_) {
     if (root->segment() != segment) continue;

@@ -48,7 +48,7 @@ class Fabric {
 
   // Adds a root bus; the host bridge owns numbers [first, last] of the segment. Unused numbers at
   // the end of another host bridge's range are taken from it, as firmware would divide them.
-  Bus& add_root_bus(std::uint16_t segment, std::uint8_t first, std::uint8_t last);
+  Bus& add_root_bus(std::uint32_t segment, std::uint8_t first, std::uint8_t last);
   // Takes a function that is no bridge out of its slot, before anything runs.
   std::unique_ptr<Function> remove(Function& function);
 

@@ -79,7 +79,7 @@ void Function::config_write(std::uint16_t offset, unsigned width, std::uint32_t 
   config_.write(offset, width, allowed_power_state(offset, width, old_value, value));
   const std::uint32_t new_value = config_.get(offset, width);
   if (config_written_.active()) {
-    const Sbdf address{bus_ == nullptr ? std::uint16_t{0} : bus_->segment(), addressed_as};
+    const Sbdf address{bus_ == nullptr ? std::uint32_t{0} : bus_->segment(), addressed_as};
     config_written_.publish({*this, address, offset, width, old_value, value, new_value});
   }
   // Enabling starts with an empty device-TLB [PCIe 10.5.1.3].

@@ -23,7 +23,7 @@ enum class AddressType : std::uint8_t {
 };
 
 struct MemoryRequest {
-  std::uint16_t segment = 0;
+  std::uint32_t segment = 0;
   Bdf requester;  // captured bus and device number of the sender
   std::optional<Pasid> pasid;
   std::uint64_t address = 0;

@@ -36,7 +36,7 @@ class Importer {
   }
 
  private:
-  using BusKey = std::pair<std::uint16_t, unsigned>;
+  using BusKey = std::pair<std::uint32_t, unsigned>;
 
   static std::uint32_t value(const DumpedFunction& function, std::size_t offset, unsigned bytes) {
     std::uint32_t result = 0;

@@ -38,7 +38,7 @@ void DeviceStateFlb::write_entry(std::size_t index) {
 }
 
 linux::Result<> DeviceStateFlb::put(const DeviceState& state) {
-  const Sbdf address{static_cast<std::uint16_t>(state.domain), Bdf(state.bdf)};
+  const Sbdf address{state.domain, Bdf(state.bdf)};
   auto slot = std::ranges::find_if(
       entries_, [&](const DeviceState& entry) { return is_for(entry, address); });
   if (slot == entries_.end()) {

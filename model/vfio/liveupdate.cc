@@ -81,7 +81,7 @@ Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {
     co_return done;
   }
   if (state.services.has(linux::Defect::kVfioSkipRecord)) state.kho.unpreserve_folio(*record, 0);
-  state.services.port().ram().store(*record, std::uint32_t{device.dev.address.segment});
+  state.services.port().ram().store(*record, device.dev.address.segment);
   state.services.port().ram().store(*record + kRecordBdf, device.dev.address.bdf.value());
   device.preserved_iommu = attached;
   args.serialized_data = record->value();
@@ -135,8 +135,7 @@ Co<linux::Result<linux::File*>> VfioPci::retrieve(luo::FileArgs& args) {
   }
   const auto segment = ram.load<std::uint32_t>(record);
   const Bdf bdf(ram.load<std::uint16_t>(record + kRecordBdf));
-  Device* device =
-      segment <= UINT16_MAX ? state.find({static_cast<std::uint16_t>(segment), bdf}) : nullptr;
+  Device* device = state.find({segment, bdf});
   if (state.services.has(linux::Defect::kVfioRetrieveFirst) && !state.devices.empty()) {
     device = state.devices.front().get();
   }

@@ -55,7 +55,7 @@ std::array<std::byte, DeviceRecord::kBytes> DeviceRecord::encode() const {
   std::array<std::byte, kBytes> bytes{};
   put_header(bytes, header);
   put(bytes, 8, static_cast<std::uint32_t>(address.bdf.value()));
-  put(bytes, 12, static_cast<std::uint32_t>(address.segment));
+  put(bytes, 12, address.segment);
   put(bytes, 16, attachment_id);
   put(bytes, 24, domain_record.value());
   put(bytes, 32, unit_record.value());
@@ -69,7 +69,7 @@ DeviceRecord DeviceRecord::decode(std::span<const std::byte> bytes) {
   DeviceRecord record;
   record.header = get_header(bytes);
   record.address.bdf = Bdf(static_cast<std::uint16_t>(get<std::uint32_t>(bytes, 8)));
-  record.address.segment = static_cast<std::uint16_t>(get<std::uint32_t>(bytes, 12));
+  record.address.segment = get<std::uint32_t>(bytes, 12);
   record.attachment_id = get<std::uint64_t>(bytes, 16);
   record.domain_record = PhysAddr(get<std::uint64_t>(bytes, 24));
   record.unit_record = PhysAddr(get<std::uint64_t>(bytes, 32));

@@ -36,19 +36,25 @@ std::optional<unsigned> hexadecimal(std::string_view text) {
                                                                              : std::nullopt;
 }
 
-// "0000:6a:01.0"
+// "0000:6a:01.0"; a domain above 0xFFFF has more digits.
 std::optional<Sbdf> address_of(std::string_view text) {
-  if (text.size() != 12 || text[4] != ':' || text[7] != ':' || text[10] != '.') {
+  const std::size_t digits = text.find(':');
+  if (digits == std::string_view::npos || digits < 4 || (digits > 4 && text[0] == '0') ||
+      text.size() != digits + 8) {
     return std::nullopt;
   }
-  const auto segment = hexadecimal(text.substr(0, 4));
-  const auto bus = hexadecimal(text.substr(5, 2));
-  const auto device = hexadecimal(text.substr(8, 2));
-  const auto function = hexadecimal(text.substr(11));
+  const std::string_view place = text.substr(digits);
+  if (place[3] != ':' || place[6] != '.') {
+    return std::nullopt;
+  }
+  const auto segment = hexadecimal(text.substr(0, digits));
+  const auto bus = hexadecimal(place.substr(1, 2));
+  const auto device = hexadecimal(place.substr(4, 2));
+  const auto function = hexadecimal(place.substr(7));
   if (!segment || !bus || !device || !function || *device > 31 || *function > 7) {
     return std::nullopt;
   }
-  return Sbdf{static_cast<std::uint16_t>(*segment), Bdf(*bus, *device, *function)};
+  return Sbdf{*segment, Bdf(*bus, *device, *function)};
 }
 
 // "<first>/<rest>" into both; rest is empty without a slash.

@@ -9,10 +9,9 @@ namespace {
 
 constexpr std::uint32_t kVersion = 1;
 constexpr std::uint64_t kHeaderBytes = 16;
+constexpr std::uint32_t kHighestDomain = 0x7FFF'FFFF;  // an int in Linux
 
-Sbdf address_of(const FunctionShape& shape) {
-  return {static_cast<std::uint16_t>(shape.domain), Bdf(shape.bdf)};
-}
+Sbdf address_of(const FunctionShape& shape) { return {shape.domain, Bdf(shape.bdf)}; }
 
 FunctionShape shape_of_device(const PciDev& dev) {
   FunctionShape shape;
@@ -33,7 +32,8 @@ bool is_size(std::uint64_t size, std::uint64_t least) {
 }
 
 bool is_valid(const FunctionShape& shape) {
-  return shape.domain <= 0xFFFF && is_size(shape.rom_size, 2048) && shape.rom_size <= 1U << 24 &&
+  return shape.domain <= kHighestDomain && is_size(shape.rom_size, 2048) &&
+         shape.rom_size <= 1U << 24 &&
          std::ranges::all_of(shape.bar_sizes, [](std::uint64_t size) { return is_size(size, 4); });
 }
 

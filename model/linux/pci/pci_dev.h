@@ -28,7 +28,7 @@ struct Resource {
 };
 
 struct PciBus {
-  std::uint16_t segment = 0;
+  std::uint32_t segment = 0;
   std::uint8_t number = 0;    // secondary
   std::uint8_t busn_end = 0;  // subordinate
   PciDev* bridge = nullptr;   // null for a root bus

@@ -122,8 +122,7 @@ void PciLiveUpdate::State::put(PciDev& dev) {
 void PciLiveUpdate::State::publish(LedgerEvent event, const PciDev& dev) {
   const auto& topic = services_.port().simulation().topic<LedgerEntry>();
   if (!topic.active()) return;
-  const std::uint64_t id =
-      static_cast<std::uint64_t>(dev.address.segment) << 16 | dev.address.bdf.value();
+  const std::uint64_t id = std::uint64_t{dev.address.segment} << 16 | dev.address.bdf.value();
   for (const Resource& resource : dev.resources) {
     if (resource.size == 0 || !resource.memory) continue;
     topic.publish({.generation = services_.generation(),
@@ -277,7 +276,7 @@ Co<> PciLiveUpdate::finish() {
   std::string left;
   for (const Record& record : state_->incoming_) {
     if (record.refcount == 0) continue;
-    const Sbdf address{static_cast<std::uint16_t>(record.domain), Bdf(record.bdf)};
+    const Sbdf address{record.domain, Bdf(record.bdf)};
     left += fmt::format("{}{} ({})", left.empty() ? "" : ", ", to_string(address), record.refcount);
   }
   if (!left.empty()) {

@@ -21,7 +21,7 @@ class PciCore::State {
 
   // enumerate.cc: drivers/pci/probe.c, the walk.
   struct HostBridge {
-    std::uint16_t segment = 0;
+    std::uint32_t segment = 0;
     std::uint8_t first = 0;
     std::uint8_t last = 0;
   };
