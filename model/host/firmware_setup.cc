@@ -69,14 +69,13 @@ void assign_high_bars(pci::Fabric& fabric, std::span<const sim::PhysRange> claim
     next = std::max(next, range.end().value());
   }
   for (const auto& bus : fabric.root_buses()) {
-    for (pci::Function* function : fabric.functions()) {
-      const Sbdf address = function->location();
-      if (address.segment != bus->segment() || address.bdf.bus() != bus->number() ||
-          function->config().is_bridge() || !holds_no_address(*function)) {
-        continue;
+    bus->for_each([&](const pci::Function& function) {
+      if (function.config().is_bridge() || !holds_no_address(function)) {
+        return;
       }
+      const Sbdf address = function.location();
       for (unsigned i = 0; i < 6; ++i) {
-        const pci::Bar bar = function->config().bar(i);
+        const pci::Bar bar = function.config().bar(i);
         if (bar.kind != pci::BarKind::kMemory64 || bar.size == 0) {
           continue;
         }
@@ -87,7 +86,7 @@ void assign_high_bars(pci::Fabric& fabric, std::span<const sim::PhysRange> claim
                             static_cast<std::uint32_t>(next >> 32));
         next += bar.size;
       }
-    }
+    });
   }
 }
 

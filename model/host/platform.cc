@@ -361,15 +361,25 @@ pci::Completion Platform::host_access(const pci::MemoryRequest& request, PhysAdd
 // CPU accesses.
 
 std::optional<std::pair<Sbdf, std::uint16_t>> Platform::ecam_target(PhysAddr address) const {
-  for (const HostBridgeInfo& bridge : host_bridges(fabric_, map_)) {
-    const sim::PhysRange range{bridge.ecam_base, kEcamBytesPerSegment};
-    if (range.contains(address)) {
-      const std::uint64_t offset = address - bridge.ecam_base;
-      return std::pair(Sbdf{bridge.segment, Bdf(static_cast<std::uint16_t>(offset >> 12))},
-                       static_cast<std::uint16_t>(offset & 0xFFF));
+  // As host_bridges() places them.
+  std::uint64_t segment = 0;
+  std::uint64_t offset = address - map_.ecam_base;
+  if (address < map_.ecam_base || offset >= kEcamBytesPerSegment) {
+    if (address < kHighEcamBase) {
+      return std::nullopt;
+    }
+    segment = (address - kHighEcamBase) / kEcamBytesPerSegment;
+    offset = (address - kHighEcamBase) % kEcamBytesPerSegment;
+    if (segment == 0 || segment > 0xFFFF) {
+      return std::nullopt;
     }
   }
-  return std::nullopt;
+  if (!fabric_.has_segment(static_cast<std::uint32_t>(segment))) {
+    return std::nullopt;
+  }
+  return std::pair(
+      Sbdf{static_cast<std::uint32_t>(segment), Bdf(static_cast<std::uint16_t>(offset >> 12))},
+      static_cast<std::uint16_t>(offset & 0xFFF));
 }
 
 iommu_vtd::RemappingUnit* Platform::unit_at(PhysAddr address) {

@@ -97,6 +97,18 @@ bool Bridge::claims_memory(std::uint64_t address) const {
   return prefetch && prefetch->contains(address);
 }
 
+Claims Bridge::claims() const {
+  Claims claims = Function::claims();
+  if (!memory_enabled()) return claims;
+  if (const auto window = memory_window()) {
+    claims.add({window->base, window->limit, Claim::kMemoryWindow});
+  }
+  if (const auto window = prefetch_window()) {
+    claims.add({window->base, window->limit, Claim::kPrefetchWindow});
+  }
+  return claims;
+}
+
 bool Bridge::secondary_down() const {
   if ((config().get(0x3E, 2) & kSecondaryBusReset) != 0) return true;
   return is_downstream_port() &&

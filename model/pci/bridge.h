@@ -47,6 +47,7 @@ class Bridge final : public Function {
   // A memory request from above with this address goes to its secondary side: Command.MSE, D0, and
   // one of its memory windows or none of them.
   bool claims_memory(std::uint64_t address) const;
+  Claims claims() const override;
 
   // Nothing below answers: secondary bus reset or link disable is set.
   bool secondary_down() const;

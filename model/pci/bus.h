@@ -3,9 +3,11 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 
+#include "model/pci/decoder.h"
 #include "model/pci/function.h"
 
 namespace baton::pci {
@@ -15,7 +17,7 @@ class Bridge;
 class Bus {
  public:
   // A root bus: numbers [first, last] of the segment belong to its host bridge.
-  Bus(std::uint32_t segment, std::uint8_t first, std::uint8_t last);
+  Bus(std::uint32_t segment, std::uint8_t first, std::uint8_t last, Decoder& decoder);
   // The secondary bus of a bridge.
   explicit Bus(Bridge& bridge);
 
@@ -35,15 +37,41 @@ class Bus {
   // The functions on it in order of device and function.
   template <class Visit>
   void for_each(Visit&& visit) const {
-    for (const auto& slot : slots_) {
-      if (slot != nullptr) visit(*slot);
-    }
+    static_cast<void>(any_of(present_, [&](unsigned devfn) {
+      visit(*slots_[devfn]);
+      return false;
+    }));
   }
+  // The bridges on it, in the same order, until one visit returns true.
+  template <class Visit>
+  bool any_bridge(Visit&& visit) const {
+    return any_of(bridges_, [&](unsigned devfn) { return visit(bridge_at(devfn)); });
+  }
+
+  // Memory requests from above: for a root bus those of all root buses.
+  Decoder& decoder() const { return *decoder_; }
+  unsigned order() const { return order_; }  // among the buses of its decoder
 
   void reset(ResetKind kind);
 
  private:
   friend class Fabric;
+  friend class Function;
+
+  using Slots = std::array<std::uint64_t, 4>;  // a bit for each
+
+  // In order; slots may be filled and emptied meanwhile.
+  template <class Visit>
+  bool any_of(const Slots& slots, Visit&& visit) const {
+    for (unsigned devfn = 0; devfn < 256; ++devfn) {
+      const std::uint64_t rest = slots[devfn / 64] >> (devfn % 64);
+      devfn += rest == 0 ? 63 - devfn % 64 : static_cast<unsigned>(std::countr_zero(rest));
+      if (rest != 0 && visit(devfn)) return true;
+    }
+    return false;
+  }
+  const Bridge& bridge_at(unsigned devfn) const;
+  void routing_changed(Function& function, Routing what);
 
   Function& attach(Fabric& fabric, unsigned device, unsigned function,
                    std::unique_ptr<Function> owned);
@@ -54,6 +82,12 @@ class Bus {
   std::uint8_t first_ = 0;
   std::uint8_t last_ = 0;
   std::array<std::unique_ptr<Function>, 256> slots_;
+  Slots present_{};
+  Slots bridges_{};
+  Fabric* fabric_ = nullptr;              // null: nothing is on it yet
+  std::unique_ptr<Decoder> own_decoder_;  // null for a root bus
+  Decoder* decoder_ = nullptr;
+  unsigned order_ = 0;
 };
 
 }  // namespace baton::pci

@@ -177,6 +177,7 @@ ConfigSpace& ConfigSpace::set_initial(std::uint16_t offset, unsigned bytes, std:
 ConfigSpace& ConfigSpace::set_writable(std::uint16_t offset, unsigned bytes, std::uint32_t mask) {
   BATON_CHECK(offset + bytes <= size(), "a register outside configuration space");
   store(rw_, offset, bytes, mask);
+  tell_all();
   return *this;
 }
 
@@ -252,7 +253,50 @@ std::uint32_t ConfigSpace::get(std::uint16_t offset, unsigned bytes) const {
 
 void ConfigSpace::set(std::uint16_t offset, unsigned bytes, std::uint32_t value) {
   BATON_CHECK(offset + bytes <= size(), "a register outside configuration space");
+  const std::uint32_t old = load(bytes_, offset, bytes);
   store(bytes_, offset, bytes, value);
+  if (listener_.to == nullptr) return;
+  const std::uint32_t changed = old ^ load(bytes_, offset, bytes);
+  if (changed != 0) tell_change(offset, bytes, changed);
+}
+
+void ConfigSpace::tell(RoutingListener* listener) {
+  listener_.to = listener;
+  const std::uint16_t power = find(CapabilityId::kPowerManagement);
+  if (power != 0 && power + 8 <= size()) listener_.power = static_cast<std::uint16_t>(power + 4);
+  const std::uint16_t express = is_bridge() ? find(CapabilityId::kExpress) : std::uint16_t{0};
+  if (express != 0 && express + 0x12 <= size()) {
+    listener_.link = static_cast<std::uint16_t>(express + 0x10);
+  }
+}
+
+void ConfigSpace::tell_change(std::uint16_t offset, unsigned bytes, std::uint32_t changed) {
+  // Whether bits of `mask`, of the register of `size` bytes at `at`, are among what changed.
+  const auto touches = [&](std::uint16_t at, unsigned size, std::uint32_t mask) {
+    if (offset >= at + size || at >= offset + bytes) return false;
+    const std::uint64_t wide = changed;
+    return ((offset >= at ? wide << 8 * (offset - at) : wide >> 8 * (at - offset)) & mask) != 0;
+  };
+  const auto touches_any = [&](std::uint16_t first, std::uint16_t end) {
+    return offset < end && offset + bytes > first;
+  };
+  const bool bridge = is_bridge();
+  if (touches(0x04, 2, 0x2) || touches_any(0x10, bridge ? 0x18 : 0x28) ||
+      (bridge && touches_any(0x20, 0x30)) ||
+      (listener_.power != 0 && touches(listener_.power, 2, 0x3))) {
+    listener_.to->routing_changed(Routing::kClaims);
+  }
+  // Primary, secondary, subordinate; Secondary Bus Reset; Link Disable.
+  if (bridge && (touches(0x18, 4, 0x00FFFFFF) || touches(0x3E, 2, 1U << 6) ||
+                 (listener_.link != 0 && touches(listener_.link, 2, 1U << 4)))) {
+    listener_.to->routing_changed(Routing::kNumbers);
+  }
+}
+
+void ConfigSpace::tell_all() {
+  if (listener_.to == nullptr) return;
+  listener_.to->routing_changed(Routing::kClaims);
+  listener_.to->routing_changed(Routing::kNumbers);
 }
 
 std::uint32_t ConfigSpace::writable(std::uint16_t offset, unsigned bytes) const {
@@ -267,12 +311,14 @@ void ConfigSpace::reset(ResetKind kind) {
     if (kind == ResetKind::kHot) kept = keeps_hot_[i];
     bytes_[i] = (bytes_[i] & kept) | (initial_[i] & ~kept);
   }
+  tell_all();
 }
 
 void ConfigSpace::remember_firmware() { firmware_ = bytes_; }
 
 void ConfigSpace::restore_firmware() {
   if (!firmware_.empty()) bytes_ = firmware_;
+  tell_all();
 }
 
 void ConfigSpace::set_bar_mask(unsigned index, std::uint64_t size, std::uint32_t type_bits,

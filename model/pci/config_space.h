@@ -76,6 +76,18 @@ struct Bar {
 
 inline constexpr unsigned kRomBar = 6;
 
+// What changes with a register by which requests are routed: the memory addresses that a function
+// claims, or the way of configuration requests.
+enum class Routing : std::uint8_t { kClaims, kNumbers };
+
+class RoutingListener {
+ public:
+  virtual void routing_changed(Routing what) = 0;
+
+ protected:
+  ~RoutingListener() = default;
+};
+
 class ConfigSpace {
  public:
   static ConfigSpace type0(const Type0Header& header);
@@ -130,10 +142,23 @@ class ConfigSpace {
   std::uint16_t find(CapabilityId id) const;
   std::uint16_t find(ExtendedCapabilityId id) const;
 
+  // Tells the listener when Command.MSE, the power state, a BAR, a bus number, a window or what
+  // takes a bridge's link down changes, by whatever way.
+  void tell(RoutingListener* listener);
+
   // The field row's register name at an offset, "" for none: "Command", "Message Control".
   std::string_view register_name(std::uint16_t offset) const;
 
  private:
+  // Not part of what a copy copies.
+  struct Listener {
+    Listener() = default;
+    Listener(const Listener&) {}
+    Listener& operator=(const Listener&) { return *this; }
+    RoutingListener* to = nullptr;
+    std::uint16_t power = 0;  // where the power state is; 0: nowhere
+    std::uint16_t link = 0;   // of a bridge, Link Control
+  };
   struct Structure {
     std::uint16_t offset;
     std::span<const Field> rows;
@@ -142,6 +167,8 @@ class ConfigSpace {
   explicit ConfigSpace(std::uint16_t size);
   void extend();
   void apply_rows(std::uint16_t base, std::span<const Field> rows);
+  void tell_change(std::uint16_t offset, unsigned bytes, std::uint32_t changed);
+  void tell_all();
   void adopt_reset_values();
   void adopt_lists();
   void set_bar_mask(unsigned index, std::uint64_t size, std::uint32_t type_bits, unsigned dwords);
@@ -157,6 +184,7 @@ class ConfigSpace {
   std::vector<Structure> structures_;
   std::uint16_t last_capability_ = 0;
   std::uint16_t last_extended_ = 0;
+  Listener listener_;
 };
 
 }  // namespace baton::pci

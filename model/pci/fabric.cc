@@ -41,31 +41,6 @@ unsigned highest_used(const Bus& root) {
   return highest;
 }
 
-// The function that a Type 0 request for this device and function number selects on a bus.
-Function* select(const Bus& bus, Bdf bdf) {
-  const Bridge* bridge = bus.bridge();
-  if (bridge != nullptr && bridge->is_downstream_port() && bdf.device() != 0 &&
-      !bridge->ari_forwarding()) {
-    return nullptr;
-  }
-  return bus.at(bdf.device(), bdf.function());
-}
-
-// Configuration requests go downstream by bus number alone, whatever Command says.
-Function* route_config(const Bus& bus, Bdf bdf) {
-  Function* found = nullptr;
-  bus.for_each([&](Function& function) {
-    auto* bridge = dynamic_cast<Bridge*>(&function);
-    if (found != nullptr || bridge == nullptr || !bridge->routes_bus(bdf.bus())) return;
-    if (bridge->secondary_down()) return;
-    // AMBIGUOUS: two bridges that claim one bus number both take the request on a real bus; here
-    // the lowest device number wins.
-    found = bridge->secondary() == bdf.bus() ? select(bridge->secondary_bus(), bdf)
-                                             : route_config(bridge->secondary_bus(), bdf);
-  });
-  return found;
-}
-
 // What a bridge from another bus type puts in place of the requester's id [PCIe-to-PCI bridge 1.0,
 // 2.3; linux drivers/pci/search.c, pci_for_each_dma_alias].
 std::optional<Bdf> alias_of(const Bridge& bridge) {
@@ -104,7 +79,8 @@ Bus& Fabric::add_root_bus(std::uint32_t segment, std::uint8_t first, std::uint8_
     BATON_CHECK(first > root->last() || last < root->number(),
                 "two host bridges share bus numbers");
   }
-  root_buses_.push_back(std::make_unique<Bus>(segment, first, last));
+  root_buses_.push_back(std::make_unique<Bus>(segment, first, last, root_decoder_));
+  routes_.changed();
   return *root_buses_.back();
 }
 
@@ -149,23 +125,6 @@ Function* Fabric::find(std::string_view name) const {
   return nullptr;
 }
 
-Bus* Fabric::root_of(Sbdf address) const {
-  for (const auto& root : root_buses_) {
-    if (root->segment() == address.segment && address.bdf.bus() >= root->number() &&
-        address.bdf.bus() <= root->last()) {
-      return root.get();
-    }
-  }
-  return nullptr;
-}
-
-Function* Fabric::find(Sbdf address) const {
-  const Bus* root = root_of(address);
-  if (root == nullptr) return nullptr;
-  if (root->number() == address.bdf.bus()) return select(*root, address.bdf);
-  return route_config(*root, address.bdf);
-}
-
 std::uint32_t Fabric::config_read(Sbdf address, std::uint16_t offset, unsigned width) {
   Function* function = find(address);
   if (function == nullptr) return width == 4 ? 0xFFFFFFFF : (1U << (8 * width)) - 1;
@@ -178,37 +137,61 @@ void Fabric::config_write(Sbdf address, std::uint16_t offset, unsigned width, st
   }
 }
 
+std::optional<Completion> Fabric::take(Function& function, const Claim& claim,
+                                       const MemoryRequest& request, std::span<std::byte> data,
+                                       sim::Duration latency) {
+  if (!claim.is_window()) {
+    const BarHit hit{claim.id, request.address - claim.first};
+    if (hit.offset + data.size() > function.config().bar(hit.bar).size) return std::nullopt;
+    Completion completion;
+    completion.destination = Destination::kFunction;
+    completion.address = PhysAddr(request.address);
+    completion.latency = latency;
+    request.write ? function.bar_write(hit, data) : function.bar_read(hit, data);
+    return completion;
+  }
+  auto& bridge = static_cast<Bridge&>(function);
+  if (bridge.secondary_down()) return unsupported("link-down");
+  const auto below =
+      route_down(bridge.secondary_bus(), request, data, latency + timing_.per_bridge);
+  return below ? *below : unsupported("no-function-claims-address");
+}
+
+std::optional<Completion> Fabric::walk_down(Bus& bus, unsigned first_devfn,
+                                            const MemoryRequest& request, std::span<std::byte> data,
+                                            sim::Duration latency) {
+  for (unsigned devfn = first_devfn; devfn < 256; ++devfn) {
+    Function* function = bus.at_devfn(devfn);
+    if (function == nullptr) continue;
+    const Claims claims = function->claims();
+    const auto claim = std::ranges::find_if(
+        claims, [&](const Claim& each) { return each.contains(request.address); });
+    if (claim == claims.end()) continue;
+    if (auto completion = take(*function, *claim, request, data, latency)) return completion;
+  }
+  return std::nullopt;
+}
+
 std::optional<Completion> Fabric::route_down(Bus& bus, const MemoryRequest& request,
                                              std::span<std::byte> data, sim::Duration latency) {
-  std::optional<Completion> result;
-  bus.for_each([&](Function& function) {
-    if (result) return;
-    if (const auto hit = function.decode(request.address)) {
-      if (hit->offset + data.size() > function.config().bar(hit->bar).size) return;
-      result.emplace();
-      result->destination = Destination::kFunction;
-      result->address = PhysAddr(request.address);
-      result->latency = latency;
-      request.write ? function.bar_write(*hit, data) : function.bar_read(*hit, data);
-      return;
-    }
-    auto* bridge = dynamic_cast<Bridge*>(&function);
-    if (bridge == nullptr || !bridge->claims_memory(request.address)) return;
-    if (bridge->secondary_down()) {
-      result = unsupported("link-down");
-      return;
-    }
-    result = route_down(bridge->secondary_bus(), request, data, latency + timing_.per_bridge);
-    if (!result) result = unsupported("no-function-claims-address");
-  });
-  return result;
+  const auto found = bus.decoder().find(request.address);
+  if (!found) return std::nullopt;
+  const unsigned next = found->function->devfn() + 1;
+  const auto completion = take(*found->function, *found->claim, request, data, latency);
+  return completion ? completion : walk_down(bus, next, request, data, latency);
 }
 
 Completion Fabric::from_cpu(const MemoryRequest& request, std::span<std::byte> data) {
-  for (const auto& root : root_buses_) {
-    if (auto completion = route_down(*root, request, data, timing_.link)) return *completion;
+  const auto found = root_decoder_.find(request.address);
+  if (!found) return unsupported("no-function-claims-address");
+  unsigned next = found->function->devfn() + 1;
+  std::size_t root = found->function->bus()->order();
+  auto completion = take(*found->function, *found->claim, request, data, timing_.link);
+  for (; !completion && root < root_buses_.size(); ++root) {
+    completion = walk_down(*root_buses_[root], next, request, data, timing_.link);
+    next = 0;
   }
-  return unsupported("no-function-claims-address");
+  return completion ? *completion : unsupported("no-function-claims-address");
 }
 
 Completion Fabric::cpu_read(PhysAddr address, std::span<std::byte> to) {

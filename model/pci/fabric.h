@@ -15,6 +15,8 @@
 #include "model/pci/ats.h"
 #include "model/pci/bridge.h"
 #include "model/pci/bus.h"
+#include "model/pci/config_routes.h"
+#include "model/pci/decoder.h"
 #include "model/pci/function.h"
 #include "model/pci/request.h"
 
@@ -69,7 +71,9 @@ class Fabric {
   // By actor name; null if there is none.
   Function* find(std::string_view name) const;
   // Who answers a configuration request to this address now; null for nobody.
-  Function* find(Sbdf address) const;
+  Function* find(Sbdf address) const { return routes_.find(address); }
+  // Whether a host bridge owns bus numbers of it.
+  bool has_segment(decltype(Sbdf::segment) segment) const { return routes_.has_segment(segment); }
 
   // Configuration requests from a CPU: reads of nobody return all ones, writes to nobody vanish.
   std::uint32_t config_read(Sbdf address, std::uint16_t offset, unsigned width);
@@ -91,16 +95,26 @@ class Fabric {
   std::optional<sim::Duration> distance(Sbdf target) const;
 
  private:
-  Bus* root_of(Sbdf address) const;
+  friend class Bus;
+
   // A request from above on a bus: who claims its address takes it. nullopt: nobody.
   std::optional<Completion> route_down(Bus& bus, const MemoryRequest& request,
                                        std::span<std::byte> data, sim::Duration latency);
+  // The function that has this claim takes it, unless it goes on beyond the function's BAR.
+  std::optional<Completion> take(Function& function, const Claim& claim,
+                                 const MemoryRequest& request, std::span<std::byte> data,
+                                 sim::Duration latency);
+  // The same without the index, from a device and function number on.
+  std::optional<Completion> walk_down(Bus& bus, unsigned first_devfn, const MemoryRequest& request,
+                                      std::span<std::byte> data, sim::Duration latency);
   Completion climb(Function& from, MemoryRequest& request, std::span<std::byte> data);
   Completion from_cpu(const MemoryRequest& request, std::span<std::byte> data);
 
   RootComplex& root_complex_;
   FabricTiming timing_;
+  Decoder root_decoder_;
   std::vector<std::unique_ptr<Bus>> root_buses_;
+  mutable ConfigRoutes routes_{root_buses_};  // what was found, remembered
 };
 
 }  // namespace baton::pci

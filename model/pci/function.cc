@@ -54,6 +54,7 @@ Function::Function(sim::Simulation& simulation, std::string name, ConfigSpace co
   ats_ = config_.find(ExtendedCapabilityId::kAts);
   pri_ = config_.find(ExtendedCapabilityId::kPri);
   if (ats_ != 0 && ats_ + 8 <= config_.size()) device_tlb_ = std::make_unique<DeviceTlb>();
+  config_.tell(this);
 }
 
 Function::~Function() = default;
@@ -127,15 +128,31 @@ bool Function::bus_master() const {
   return (config_.get(kCommand, 2) & kBusMaster) != 0 && power_state() == 0;
 }
 
-std::optional<BarHit> Function::decode(std::uint64_t address) const {
-  if (!memory_enabled()) return std::nullopt;
+Claims Function::claims() const {
+  Claims claims;
+  if (!memory_enabled()) return claims;
   for (unsigned index = 0; index < 6; ++index) {
     const Bar& bar = config_.bar(index);
     if (bar.kind != BarKind::kMemory32 && bar.kind != BarKind::kMemory64) continue;
+    if (bar.size == 0) continue;
     const std::uint64_t base = config_.bar_address(index);
-    if (address >= base && address - base < bar.size) return BarHit{index, address - base};
+    const std::uint64_t room = ~base;  // an address does not wrap
+    claims.add({base, base + std::min(room, bar.size - 1), index});
+  }
+  return claims;
+}
+
+std::optional<BarHit> Function::decode(std::uint64_t address) const {
+  for (const Claim& claim : claims()) {
+    if (!claim.is_window() && claim.contains(address)) {
+      return BarHit{claim.id, address - claim.first};
+    }
   }
   return std::nullopt;
+}
+
+void Function::routing_changed(Routing what) {
+  if (bus_ != nullptr) bus_->routing_changed(*this, what);
 }
 
 void Function::bar_read(BarHit hit, std::span<std::byte> to) {

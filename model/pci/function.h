@@ -17,6 +17,7 @@
 // time that a reset takes (a function is ready at once).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -33,6 +34,7 @@ namespace baton::pci {
 
 class Fabric;
 class Bus;
+class Decoder;
 struct ConfigWritten;
 struct RequestDone;
 struct FunctionReset;
@@ -43,7 +45,31 @@ struct BarHit {
   std::uint64_t offset = 0;
 };
 
-class Function {
+// A range of addresses that a function takes from above; [first, last], both inclusive.
+struct Claim {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  unsigned id = 0;  // BAR index 0..5; a bridge's windows
+
+  static constexpr unsigned kMemoryWindow = 6;
+  static constexpr unsigned kPrefetchWindow = 7;
+  bool is_window() const { return id >= kMemoryWindow; }
+  bool contains(std::uint64_t address) const { return address >= first && address <= last; }
+};
+
+class Claims {
+ public:
+  void add(const Claim& claim) { all_[count_++] = claim; }
+  void clear() { count_ = 0; }
+  const Claim* begin() const { return all_.data(); }
+  const Claim* end() const { return all_.data() + count_; }
+
+ private:
+  std::array<Claim, 8> all_{};  // six BARs, two windows
+  unsigned count_ = 0;
+};
+
+class Function : private RoutingListener {
  public:
   // `name` is the actor name, for example "dsa0" or "0000:00:03.0".
   Function(sim::Simulation& simulation, std::string name, ConfigSpace config);
@@ -58,6 +84,7 @@ class Function {
   // is the number its bus has at this instant.
   Sbdf location() const;
   Bus* bus() const { return bus_; }
+  unsigned devfn() const { return device_ << 3 | function_; }
 
   // The bus and device number it captured from the last Type 0 configuration write, with its
   // function number: the requester id of everything it sends [PCIe 2.2.6.2]. Until the first
@@ -76,6 +103,9 @@ class Function {
   bool bus_master() const;       // Command.BME, in D0
   unsigned power_state() const;  // 0..3; 0 without a PM capability
 
+  // What it claims now, in the order in which it is compared. A class whose claims depend on more
+  // than Command, power state and BARs calls routing_changed() when they change.
+  virtual Claims claims() const;
   // The BAR that claims `address`, while memory decode is on.
   std::optional<BarHit> decode(std::uint64_t address) const;
 
@@ -122,10 +152,14 @@ class Function {
                                std::uint32_t new_value);
   virtual void on_reset(ResetKind kind);
 
+  // A register by which requests are routed changed.
+  void routing_changed(Routing what) override;
+
   sim::Simulation& simulation_;
 
  private:
   friend class Bus;
+  friend class Decoder;
   friend class Fabric;
 
   Completion send(const MemoryRequest& request, std::span<std::byte> data, Services services);
@@ -153,6 +187,13 @@ class Function {
   unsigned function_ = 0;
   std::uint8_t captured_bus_ = 0;
   std::uint8_t captured_device_ = 0;
+  // What its bus's decoder knows of it.
+  struct Decoded {
+    std::uint32_t base = 0;
+    bool changed = false;
+    Claims claims{};
+  };
+  Decoded decoded_;
 };
 
 }  // namespace baton::pci

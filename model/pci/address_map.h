@@ -1,0 +1,44 @@
+// Who claims an address, among claims that come and go and may overlap: the first in order of the
+// claimants wins. Finding is logarithmic in the number of claims, and constant when the address
+// lies where the last one did; adding and removing is logarithmic in it too, plus what it overlaps.
+#pragma once
+
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <optional>
+
+#include <boost/container/small_vector.hpp>
+
+namespace baton::pci {
+
+class AddressMap {
+ public:
+  using Claimant = std::uint32_t;
+
+  AddressMap();
+  AddressMap(const AddressMap&) = delete;
+  AddressMap& operator=(const AddressMap&) = delete;
+
+  // [first, last], both inclusive. A claimant may have several claims, and claims one address once.
+  void add(std::uint64_t first, std::uint64_t last, Claimant claimant);
+  // As it was added.
+  void remove(std::uint64_t first, std::uint64_t last, Claimant claimant);
+
+  // The lowest claimant of the address.
+  std::optional<Claimant> find(std::uint64_t address);
+
+ private:
+  // From the key up to the next key; lowest claimant first. The first key is 0.
+  using Segments = std::map<std::uint64_t, boost::container::small_vector<Claimant, 2>>;
+
+  Segments::iterator holding(std::uint64_t address);
+  Segments::iterator split_at(std::uint64_t address);
+  // Joins a segment with the one before it, if they are alike.
+  void join(Segments::iterator segment);
+
+  Segments segments_;
+  Segments::iterator last_found_;
+};
+
+}  // namespace baton::pci
