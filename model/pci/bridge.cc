@@ -1,52 +1,21 @@
 #include "model/pci/bridge.h"
 
-#include <algorithm>
-#include <array>
-
+#include "model/pci/observations.h"
 #include "sim/check.h"
 
 namespace baton::pci {
 namespace {
 
 constexpr std::uint32_t kSecondaryBusReset = 1U << 6;  // Bridge Control
-constexpr std::uint32_t kLinkDisable = 1U << 4;        // Link Control
 constexpr std::uint32_t kAriForwarding = 1U << 5;      // Device Control 2
 
-// Advanced Error Reporting [PCIe 7.8.4].
-constexpr unsigned kAerStatus = 0x04;
-constexpr unsigned kAerMask = 0x08;
-constexpr unsigned kAerSeverity = 0x0C;
-constexpr unsigned kAerControl = 0x18;  // First Error Pointer in [4:0]
-constexpr unsigned kAerHeader = 0x1C;
-constexpr unsigned kAerEnd = 0x2C;
-
-constexpr std::uint32_t kNonFatalDetected = 1U << 1;  // Device Status
-constexpr std::uint32_t kFatalDetected = 1U << 2;
-constexpr std::uint32_t kUnsupportedDetected = 1U << 3;
+constexpr std::uint16_t kSecondaryStatus = 0x1E;
 constexpr std::uint32_t kSignaledTargetAbort = 1U << 11;  // Secondary Status
-
-// The four header double words of the first packet of a memory request [PCIe 2.2.7]. A write is cut
-// at the port's Max_Payload_Size, a read is one packet; tags are not modelled and read as 0.
-std::array<std::uint32_t, 4> header_of(const MemoryRequest& request, std::uint32_t payload_max) {
-  const bool wide = request.address >> 32 != 0;
-  const std::uint32_t bytes = request.write ? std::min(request.length, payload_max)  //
-                                            : request.length;
-  const auto first = static_cast<std::uint32_t>(request.address & 3);
-  const std::uint32_t words = (first + bytes + 3) / 4;
-  const std::uint32_t past = (first + bytes) % 4;  // bytes used of the last word; 0: all
-  const std::uint32_t last_enable = past == 0 ? 0xF : (1U << past) - 1;
-  const std::uint32_t first_enable = 0xF << first & 0xF;
-  const std::uint32_t enables =
-      words == 1 ? first_enable & last_enable : last_enable << 4 | first_enable;
-  const std::uint32_t format = (request.write ? 2U : 0U) | (wide ? 1U : 0U);
-  std::array<std::uint32_t, 4> header{};
-  header[0] = format << 29 | static_cast<std::uint32_t>(request.type) << 10 | (words & 0x3FF);
-  header[1] = std::uint32_t{request.requester.value()} << 16 | enables;
-  const auto low = static_cast<std::uint32_t>(request.address & 0xFFFFFFFC);
-  header[2] = wide ? static_cast<std::uint32_t>(request.address >> 32) : low;
-  header[3] = wide ? low : 0;
-  return header;
-}
+constexpr std::uint32_t kReceivedMasterAbort = 1U << 13;
+constexpr std::uint32_t kDetectedParityError = 1U << 15;
+constexpr std::uint16_t kDpcLength = 0x0C;
+// From the trigger of containment to the reset of what is below [assumed].
+constexpr sim::Duration kContainmentDelay = sim::Duration::microseconds(1);
 
 }  // namespace
 
@@ -54,11 +23,15 @@ Bridge::Bridge(sim::Simulation& simulation, std::string name, ConfigSpace config
     : Function(simulation, std::move(name), std::move(config)),
       express_(Function::config().find(CapabilityId::kExpress)),
       acs_(Function::config().find(ExtendedCapabilityId::kAcs)),
-      aer_(Function::config().find(ExtendedCapabilityId::kAer)),
-      secondary_bus_(*this) {
+      secondary_bus_(*this),
+      containment_(*this, actor(), "dpc-link-down", sim::Phase::kDevice) {
   BATON_CHECK(Function::config().is_bridge(), "a bridge without a Type 1 header");
-  if (aer_ + kAerEnd > Function::config().size()) aer_ = 0;
   if (express_ + 0x2C > Function::config().size()) express_ = 0;
+  const std::uint16_t dpc = Function::config().find(ExtendedCapabilityId::kDpc);
+  if (is_downstream_port()) {
+    link_.emplace(*this, express_);
+    if (dpc != 0 && dpc + kDpcLength <= Function::config().size()) dpc_.emplace(*this, dpc);
+  }
   was_down_ = secondary_down();
 }
 
@@ -111,8 +84,7 @@ Claims Bridge::claims() const {
 
 bool Bridge::secondary_down() const {
   if ((config().get(0x3E, 2) & kSecondaryBusReset) != 0) return true;
-  return is_downstream_port() &&
-         (config().get(static_cast<std::uint16_t>(express_ + 0x10), 2) & kLinkDisable) != 0;
+  return link_ && (link_->disabled() || link_->powered_off() || (dpc_ && dpc_->triggered()));
 }
 
 std::optional<PortType> Bridge::port_type() const {
@@ -136,45 +108,106 @@ std::uint16_t Bridge::acs_control() const {
   return static_cast<std::uint16_t>(config().get(static_cast<std::uint16_t>(acs_ + 6), 2));
 }
 
-void Bridge::record_error(Uncorrectable error, const MemoryRequest& request) {
-  const auto at = [this](unsigned offset) { return static_cast<std::uint16_t>(aer_ + offset); };
-  const std::uint32_t bit = 1U << static_cast<unsigned>(error);
-  const bool fatal = aer_ != 0 && (config().get(at(kAerSeverity), 4) & bit) != 0;
-  if (express_ != 0) {
-    const auto status = static_cast<std::uint16_t>(express_ + 0x0A);
-    std::uint32_t bits = fatal ? kFatalDetected : kNonFatalDetected;
-    if (error == Uncorrectable::kUnsupportedRequest) bits |= kUnsupportedDetected;
-    config().set(status, 2, config().get(status, 2) | bits);
+bool Bridge::contains(const LoggedError& error) {
+  return dpc_ && !error.advisory && dpc_->on_detected(error.severity);
+}
+
+void Bridge::refuse(Uncorrectable error, const MemoryRequest& request) {
+  const bool aborted = error == Uncorrectable::kAcsViolation && !request.write;
+  if (aborted) {
+    config().set(kSecondaryStatus, 2, config().get(kSecondaryStatus, 2) | kSignaledTargetAbort);
   }
-  if (error == Uncorrectable::kAcsViolation && !request.write) {
-    config().set(0x1E, 2, config().get(0x1E, 2) | kSignaledTargetAbort);
+  detect(error, {.request = &request,
+                 .advisory = !request.write && error != Uncorrectable::kMalformed});
+}
+
+void Bridge::note_poison(const MemoryRequest& request, bool last) {
+  config().set(kSecondaryStatus, 2, config().get(kSecondaryStatus, 2) | kDetectedParityError);
+  detect(Uncorrectable::kPoisoned, {.request = &request, .advisory = !last});
+}
+
+// AMBIGUOUS: the bit is for requests of the port itself; root ports set it for those that the root
+// complex sends through them, as dumps of hosts show.
+void Bridge::note_master_abort() {
+  config().set(kSecondaryStatus, 2, config().get(kSecondaryStatus, 2) | kReceivedMasterAbort);
+}
+
+// A port that contains an error says so by its control and logs nothing more; else it is a request
+// that nobody supports [PCIe 2.9.1, 2.9.3].
+Completion Bridge::refuse_from_above(const MemoryRequest& request) {
+  Completion completion;
+  completion.stopped_at = "link-down";
+  completion.status = CompletionStatus::kUnsupportedRequest;
+  if (dpc_ && dpc_->triggered()) {
+    completion.stopped_at = "contained";
+    if (!dpc_->answers_unsupported()) completion.status = CompletionStatus::kCompleterAbort;
+  } else {
+    detect(Uncorrectable::kUnsupportedRequest,
+           {.request = &request, .advisory = !request.write});
   }
-  if (aer_ == 0) return;
-  const std::uint32_t status = config().get(at(kAerStatus), 4);
-  const std::uint32_t control = config().get(at(kAerControl), 4);
-  config().set(at(kAerStatus), 4, status | bit);
-  // The first error that is not masked holds the pointer and the header until its bit is cleared.
-  const std::uint32_t mask = config().get(at(kAerMask), 4);
-  const bool holds = (status & ~mask & 1U << (control & 0x1F)) != 0;
-  if (holds || (mask & bit) != 0) return;
-  config().set(at(kAerControl), 4, (control & ~0x1FU) | static_cast<std::uint32_t>(error));
-  const unsigned size = (config().get(static_cast<std::uint16_t>(express_ + 8), 2) >> 5) & 7;
-  const auto header = header_of(request, express_ == 0 ? 128 : 128U << size);
-  for (unsigned i = 0; i < header.size(); ++i) {
-    config().set(at(kAerHeader + 4 * i), 4, header[i]);
-  }
+  return completion;
 }
 
 void Bridge::reset(ResetKind kind) {
+  simulation_.cancel(containment_);
   Function::reset(kind);
   was_down_ = secondary_down();
   if (kind != ResetKind::kFunctionLevel) secondary_bus_.reset(kind);
 }
 
-void Bridge::on_config_write(std::uint16_t, unsigned, std::uint32_t, std::uint32_t) {
+bool Bridge::anybody_below() const {
+  bool anybody = false;
+  secondary_bus_.for_each([&anybody](const Function&) { anybody = true; });
+  return anybody;
+}
+
+void Bridge::occupied(bool present) {
+  if (link_) link_->set_presence(present, !secondary_down());
+}
+
+void Bridge::on_written(std::uint16_t offset, unsigned width, std::uint32_t value) {
+  if (dpc_) {
+    const unsigned control = dpc_->control_at();
+    if (offset <= control && offset + width > control) {
+      dpc_->on_control(value >> (8 * (control - offset)));
+    }
+    dpc_->look();
+  }
+  follow_link();
+  if (link_) link_->on_write(offset, width);
+}
+
+void Bridge::follow_link() {
   const bool down = secondary_down();
-  if (down && !was_down_) secondary_bus_.reset(ResetKind::kHot);
+  if (down == was_down_) return;
   was_down_ = down;
+  routing_changed(Routing::kNumbers);
+  if (down) {
+    reset_below();
+  } else if (containment_.scheduled()) {  // released at once: nothing is spared
+    simulation_.cancel(containment_);
+    reset_below();
+  }
+  link_changed(!down);
+}
+
+void Bridge::on_contained() {
+  if (was_down_) return;
+  was_down_ = true;
+  routing_changed(Routing::kNumbers);
+  simulation_.schedule(containment_, kContainmentDelay);
+  link_changed(false);
+}
+
+void Bridge::reset_below() {
+  const bool powered_off = link_ && link_->powered_off();
+  secondary_bus_.reset(powered_off ? ResetKind::kPowerOn : ResetKind::kHot);
+}
+
+void Bridge::link_changed(bool up) {
+  if (link_ && anybody_below()) link_->changed(up);
+  auto& topic = simulation_.topic<LinkChanged>();
+  if (topic.active()) topic.publish({*this, up});
 }
 
 }  // namespace baton::pci

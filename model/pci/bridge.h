@@ -5,9 +5,11 @@
 // and completions, memory and prefetchable windows for memory, Command for both directions. While
 // its secondary bus reset or link disable bit is set, nothing below answers.
 //
+// A link that goes down resets everything below it; by containment of an error a moment later, as
+// the device that made the error is still busy with it.
+//
 // Not modelled: I/O transactions (the window registers exist), VGA and ISA decode, link training
-// time, ACS egress control, error messages to the root complex (errors stay in the registers of the
-// port that found them), downstream port containment.
+// time, ACS egress control.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +17,11 @@
 
 #include "model/pci/bus.h"
 #include "model/pci/capability_fields.h"
+#include "model/pci/dpc.h"
 #include "model/pci/function.h"
+#include "model/pci/port_link.h"
 #include "model/pci/request.h"
+#include "sim/event.h"
 
 namespace baton::pci {
 
@@ -49,8 +54,14 @@ class Bridge final : public Function {
   bool claims_memory(std::uint64_t address) const;
   Claims claims() const override;
 
-  // Nothing below answers: secondary bus reset or link disable is set.
+  // Nothing below answers: secondary bus reset or link disable is set, the slot has no power, or the
+  // port contains an error.
   bool secondary_down() const;
+  // Null without the capability.
+  Dpc* dpc() { return dpc_ ? &*dpc_ : nullptr; }
+  // How it refuses a request from above while nothing below answers.
+  Completion refuse_from_above(const MemoryRequest& request);
+  void on_contained() override;
 
   // nullopt: a conventional bridge.
   std::optional<PortType> port_type() const;
@@ -59,25 +70,36 @@ class Bridge final : public Function {
   bool ari_forwarding() const;
   std::uint16_t acs_control() const;  // 0 without the capability
 
-  // An error that the bridge found in a request from below, as its error registers keep it: Device
-  // Status, Secondary Status and, with Advanced Error Reporting, the status bit, the first error's
-  // number and its header [PCIe 6.2, 7.8.4].
-  enum class Uncorrectable : std::uint8_t { kUnsupportedRequest = 20, kAcsViolation = 21 };
-  void record_error(Uncorrectable error, const MemoryRequest& request);
+  // It refuses a request from below: logged, with Secondary Status for reads that it aborts.
+  void refuse(Uncorrectable error, const MemoryRequest& request);
+  // Data known to be wrong arrived from below; `last`: at its destination.
+  void note_poison(const MemoryRequest& request, bool last);
+  // A read from the CPU that went through it was refused.
+  void note_master_abort();
 
   // A reset that reaches the bridge reaches everything below it [PCIe 6.6.1].
   void reset(ResetKind kind) override;
 
  protected:
-  void on_config_write(std::uint16_t offset, unsigned width, std::uint32_t old_value,
-                       std::uint32_t new_value) override;
+  void on_written(std::uint16_t offset, unsigned width, std::uint32_t value) override;
+  bool contains(const LoggedError& error) override;
 
  private:
+  friend class Bus;
+
+  void occupied(bool present);  // its slot was filled or emptied, before anything runs
+  void follow_link();
+  void reset_below();
+  void link_changed(bool up);
+  bool anybody_below() const;
+
   std::uint16_t express_;
   std::uint16_t acs_;
-  std::uint16_t aer_;
   bool was_down_ = false;
+  std::optional<PortLink> link_;
+  std::optional<Dpc> dpc_;
   Bus secondary_bus_;
+  sim::MemberEvent<&Bridge::reset_below> containment_;
 };
 
 }  // namespace baton::pci

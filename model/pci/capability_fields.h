@@ -1,8 +1,8 @@
 // The field rows of the configuration headers and of each capability [PCIe 7.5, 7.7 to 7.9;
 // PM 1.2; values checked against linux include/uapi/linux/pci_regs.h].
 //
-// Standing: read in source. Not modelled, and therefore read only: VPD data, SR-IOV VF BARs,
-// resizable BARs, data object exchange, vendor-specific structures.
+// Standing: read in source. The VF BARs of SR-IOV have no rows, as their address bits depend on their
+// size (sriov.h). Not modelled, and therefore read only: VPD data, extended MSI data, resizable BARs, data object exchange, vendor-specific structures.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +29,7 @@ enum class ExtendedCapabilityId : std::uint16_t {
   kAer = 0x01,
   kVirtualChannel = 0x02,
   kSerialNumber = 0x03,
+  kCollectorAssociation = 0x07,
   kAcs = 0x0D,
   kAri = 0x0E,
   kAts = 0x0F,

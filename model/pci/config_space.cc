@@ -1,5 +1,6 @@
 #include "model/pci/config_space.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "sim/check.h"
@@ -111,6 +112,39 @@ ConfigSpace ConfigSpace::recorded(std::span<const std::byte> bytes) {
   return config;
 }
 
+ConfigSpace ConfigSpace::virtual_function(const ConfigSpace& physical) {
+  constexpr std::uint32_t kFlr = 1U << 28;
+  ConfigSpace config = type0({.vendor = 0xFFFF,
+                              .device = 0xFFFF,
+                              .class_code = physical.get(0x08, 4) >> 8,
+                              .revision = static_cast<std::uint8_t>(physical.get(0x08, 1)),
+                              .subsystem_vendor =
+                                  static_cast<std::uint16_t>(physical.get(0x2C, 2)),
+                              .subsystem_device =
+                                  static_cast<std::uint16_t>(physical.get(0x2E, 2)),
+                              .command_writable = 0x0004});
+  // Memory Space Enable is the physical function's VF MSE; there is no INTx.
+  config.bars_ = {};
+  std::ranges::copy(physical.vf_bars_, config.bars_.begin());
+  const std::uint16_t express = physical.find(CapabilityId::kExpress);
+  if (express == 0 || express + 0x3C > kConfigSize) return config;
+  const auto of = [&](unsigned at, unsigned bytes) {
+    return physical.get(static_cast<std::uint16_t>(express + at), bytes);
+  };
+  config.add_capability(0x40, CapabilityId::kExpress,
+                        {{0x02, 2, of(0x02, 2) & ~0x100U},
+                         {0x04, 4, of(0x04, 4) | kFlr},
+                         {0x0C, 4, of(0x0C, 4)},
+                         {0x24, 4, of(0x24, 4)},
+                         {0x2C, 4, of(0x2C, 4)}},
+                        0x3C);
+  // What the physical function's control governs reads as zero here [PCIe 9.3.5.4].
+  config.set_writable(0x48, 2, 0x8000);
+  config.set_initial(0x48, 2, 0);
+  config.set_writable(0x50, 2, 0);
+  return config;
+}
+
 void ConfigSpace::apply_rows(std::uint16_t base, std::span<const Field> rows) {
   if (rows.empty()) return;
   structures_.push_back({base, rows});
@@ -140,6 +174,14 @@ void ConfigSpace::adopt_reset_values() {
   }
 }
 
+bool ConfigSpace::has_root_registers() const {
+  const std::uint16_t express = find(CapabilityId::kExpress);
+  if (express == 0 || express + 4 > size()) return false;
+  const auto type =
+      static_cast<PortType>(get(static_cast<std::uint16_t>(express + 2), 2) >> 4 & 0xF);
+  return type == PortType::kRootPort || type == PortType::kRcEventCollector;
+}
+
 void ConfigSpace::adopt_lists() {
   const std::span<const std::byte> all(bytes_);
   std::uint16_t offset = 0;
@@ -154,15 +196,12 @@ void ConfigSpace::adopt_lists() {
     offset = static_cast<std::uint16_t>(header >> 8);
   }
   if (size() <= kConfigSize) return;
-  const std::uint16_t express = find(CapabilityId::kExpress);
-  const bool root = express != 0 && (get(static_cast<std::uint16_t>(express + 2), 2) >> 4 & 0xF) ==
-                                        static_cast<unsigned>(PortType::kRootPort);
   offset = kExtendedStart;
   for (unsigned hops = 0; hops < kMaxExtendedHops; ++hops) {
     if (offset < kExtendedStart) break;
     const std::uint32_t header = get(offset, 4);
     if (header == 0 || header == 0xFFFFFFFF) break;
-    apply_rows(offset, fields_of(static_cast<ExtendedCapabilityId>(header & 0xFFFF), root));
+    apply_rows(offset, fields_of(static_cast<ExtendedCapabilityId>(header & 0xFFFF), has_root_registers()));
     last_extended_ = offset;
     offset = static_cast<std::uint16_t>(header >> 20 & 0xFFC);
   }
@@ -216,10 +255,7 @@ ConfigSpace& ConfigSpace::add_extended_capability(std::uint16_t offset, Extended
   for (const RegisterValue& value : values) {
     set_initial(static_cast<std::uint16_t>(offset + value.offset), value.bytes, value.value);
   }
-  const std::uint16_t express = find(CapabilityId::kExpress);
-  const bool root = express != 0 && (get(static_cast<std::uint16_t>(express + 2), 2) >> 4 & 0xF) ==
-                                        static_cast<unsigned>(PortType::kRootPort);
-  apply_rows(offset, fields_of(id, root));
+  apply_rows(offset, fields_of(id, has_root_registers()));
   set_initial(offset, 4, static_cast<std::uint32_t>(id) | version << 16);
   if (last_extended_ != 0) {
     set_initial(last_extended_, 4,
@@ -356,6 +392,16 @@ ConfigSpace& ConfigSpace::bar64(unsigned index, std::uint64_t size, bool prefetc
   bars_[index + 1] = {BarKind::kUpperHalf, prefetchable, assumed, 0};
   set_bar_mask(index, size, prefetchable ? 0xC : 0x4, 2);
   return *this;
+}
+
+ConfigSpace& ConfigSpace::vf_bar64(unsigned index, std::uint64_t size, bool prefetchable) {
+  const std::uint16_t sriov = find(ExtendedCapabilityId::kSriov);
+  BATON_CHECK(index < 5 && std::has_single_bit(size) && size >= 4096 && sriov != 0,
+              "size of a 64-bit VF BAR");
+  vf_bars_[index] = {BarKind::kMemory64, prefetchable, false, size};
+  vf_bars_[index + 1] = {BarKind::kUpperHalf, prefetchable, false, 0};
+  return set_initial(static_cast<std::uint16_t>(sriov + 0x24 + 4 * index), 4,
+                     prefetchable ? 0xC : 0x4);
 }
 
 ConfigSpace& ConfigSpace::bar_io(unsigned index, std::uint64_t size, bool assumed) {

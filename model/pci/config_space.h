@@ -92,6 +92,9 @@ class ConfigSpace {
  public:
   static ConfigSpace type0(const Type0Header& header);
   static ConfigSpace type1(const Type1Header& header);
+  // Of a virtual function of the function with this configuration space [PCIe 9.3.4]: ids that read
+  // as all ones, BARs that are the physical function's VF BARs, reset of its own.
+  static ConfigSpace virtual_function(const ConfigSpace& physical);
   // The bytes as a dump of a running host shows them, 256 or 4096 of them, with masks and reset
   // values from the field rows. BARs have no size until bar32() and its like give them one.
   static ConfigSpace recorded(std::span<const std::byte> bytes);
@@ -109,6 +112,8 @@ class ConfigSpace {
                                        unsigned version,
                                        std::initializer_list<RegisterValue> values,
                                        std::uint16_t length = 0);
+  // A BAR of each virtual function; the register is in the SR-IOV capability, which is there.
+  ConfigSpace& vf_bar64(unsigned index, std::uint64_t size, bool prefetchable);
   // The bits of a register that software can write become exactly `mask`.
   ConfigSpace& set_writable(std::uint16_t offset, unsigned bytes, std::uint32_t mask);
   // A register's value now, at power-on and after reset.
@@ -134,6 +139,8 @@ class ConfigSpace {
 
   // BARs 0..5 and the ROM (kRomBar).
   const Bar& bar(unsigned index) const { return bars_[index]; }
+  // Of a virtual function of this function.
+  const Bar& vf_bar(unsigned index) const { return vf_bars_[index]; }
   // The address it holds now, type bits removed.
   std::uint64_t bar_address(unsigned index) const;
 
@@ -171,6 +178,7 @@ class ConfigSpace {
   void tell_all();
   void adopt_reset_values();
   void adopt_lists();
+  bool has_root_registers() const;  // a root port or root complex event collector
   void set_bar_mask(unsigned index, std::uint64_t size, std::uint32_t type_bits, unsigned dwords);
 
   std::vector<std::byte> bytes_;
@@ -181,6 +189,7 @@ class ConfigSpace {
   std::vector<std::byte> keeps_flr_;
   std::vector<std::byte> keeps_hot_;
   std::array<Bar, 7> bars_{};
+  std::array<Bar, 6> vf_bars_{};
   std::vector<Structure> structures_;
   std::uint16_t last_capability_ = 0;
   std::uint16_t last_extended_ = 0;

@@ -14,19 +14,24 @@ constexpr Field kAerRoot[] = {
     {"Uncorrectable Error Severity", 0x0C, 4, 31, 0, kRw, "Severity", kStk, 0x00462030},
     {"Correctable Error Status", 0x10, 4, 31, 0, kRw1c, "Errors", kStk},
     {"Correctable Error Mask", 0x14, 4, 31, 0, kRw, "Mask", kStk, 0x00002000},
-    {"AER Capabilities and Control", 0x18, 4, 5, 0, kRo, "First Error Pointer, ECRC capable"},
+    {"AER Capabilities and Control", 0x18, 4, 4, 0, kRo, "First Error Pointer", kStk},
+    {"AER Capabilities and Control", 0x18, 4, 5, 5, kRo, "ECRC Generation Capable"},
     {"AER Capabilities and Control", 0x18, 4, 6, 6, kRw, "ECRC Generation Enable", kStk},
     {"AER Capabilities and Control", 0x18, 4, 7, 7, kRo, "ECRC Check Capable"},
     {"AER Capabilities and Control", 0x18, 4, 8, 8, kRw, "ECRC Check Enable", kStk},
     {"AER Capabilities and Control", 0x18, 4, 31, 9, kRo, "Header recording, reserved"},
+    {"Header Log", 0x1C, 4, 31, 0, kRo, "Header Log, first double word", kStk},
+    {"Header Log", 0x20, 4, 31, 0, kRo, "Header Log, second double word", kStk},
+    {"Header Log", 0x24, 4, 31, 0, kRo, "Header Log, third double word", kStk},
+    {"Header Log", 0x28, 4, 31, 0, kRo, "Header Log, fourth double word", kStk},
     {"Root Error Command", 0x2C, 4, 2, 0, kRw, "Reporting Enables"},
     {"Root Error Command", 0x2C, 4, 31, 3, kRsvdP, "Reserved"},
     {"Root Error Status", 0x30, 4, 6, 0, kRw1c, "Errors Received", kStk},
     {"Root Error Status", 0x30, 4, 31, 7, kRo, "Interrupt Message Number"},
-    {"Error Source Identification", 0x34, 4, 31, 0, kRo, "Sources"},
+    {"Error Source Identification", 0x34, 4, 31, 0, kRo, "Sources", kStk},
 };
 static_assert(tiles(kAerRoot));
-constexpr std::size_t kAerEndpointRows = 10;  // up to AER Capabilities and Control
+constexpr std::size_t kAerEndpointRows = 15;  // up to the header log
 
 constexpr Field kVc[] = {
     {"Port VC Capability 1", 0x04, 4, 31, 0, kRo, "Port VC Capability 1"},
@@ -115,12 +120,15 @@ static_assert(tiles(kTph));
 
 constexpr Field kDpc[] = {
     {"DPC Capability", 0x04, 2, 15, 0, kRo, "DPC Capability"},
-    {"DPC Control", 0x06, 2, 7, 0, kRw, "Trigger Enable to DL_Active ERR_COR Enable"},
+    {"DPC Control", 0x06, 2, 5, 0, kRw, "Trigger Enable to Poisoned TLP Egress Blocking"},
+    {"DPC Control", 0x06, 2, 6, 6, kTrigger, "Software Trigger"},
+    {"DPC Control", 0x06, 2, 7, 7, kRw, "DL_Active ERR_COR Enable"},
     {"DPC Control", 0x06, 2, 15, 8, kRsvdP, "Reserved"},
     {"DPC Status", 0x08, 2, 0, 0, kRw1c, "Trigger Status", kStk},
-    {"DPC Status", 0x08, 2, 2, 1, kRo, "Trigger Reason"},
+    {"DPC Status", 0x08, 2, 2, 1, kRo, "Trigger Reason", kStk},
     {"DPC Status", 0x08, 2, 3, 3, kRw1c, "Interrupt Status", kStk},
     {"DPC Status", 0x08, 2, 15, 4, kRo, "RP Busy, Reason Extension, First Error"},
+    {"DPC Error Source ID", 0x0A, 2, 15, 0, kRo, "Requester ID", kStk},
 };
 static_assert(tiles(kDpc));
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/pci/error_messages.h"
+#include "model/pci/sriov.h"
 #include "sim/check.h"
 
 namespace baton::pci {
@@ -62,6 +64,37 @@ std::string_view acs_violation(const Bridge& port, const MemoryRequest& request)
   return {};
 }
 
+// A packet with this much payload, as its sender cuts it, is larger than the receiver may take
+// [PCIe 2.2.2].
+bool oversized(std::uint32_t length, std::uint32_t sender_max, const Function& receiver) {
+  const std::uint32_t largest = receiver.max_payload();
+  return largest != 0 && sender_max != 0 && std::min(length, sender_max) > largest;
+}
+
+// Who finds the completion of a read from RAM malformed, on its way down: the root port sends as
+// much in one packet as its own Max_Payload_Size allows. Null: nobody. AMBIGUOUS: a root complex may
+// cut at the read completion boundary instead.
+Function* receiver_of_oversized(Function& from, std::uint32_t length) {
+  Bridge* root = from.bus()->bridge();
+  if (root == nullptr) return nullptr;
+  while (!root->bus()->is_root()) root = root->bus()->bridge();
+  const std::uint32_t sent = root->max_payload();
+  Function* found = oversized(length, sent, from) ? &from : nullptr;
+  for (Bridge* bridge = from.bus()->bridge(); bridge != root; bridge = bridge->bus()->bridge()) {
+    if (oversized(length, sent, *bridge) && !bridge->is_downstream_port()) found = bridge;
+  }
+  return found;
+}
+
+// Data known to be wrong reached its destination, which does not use it.
+Completion refuse_poisoned(Function& target, const MemoryRequest& request) {
+  constexpr std::uint16_t kStatus = 0x06;
+  constexpr std::uint32_t kDetectedParityError = 1U << 15;
+  target.config().set(kStatus, 2, target.config().get(kStatus, 2) | kDetectedParityError);
+  target.detect(Uncorrectable::kPoisoned, {.request = &request});
+  return stopped("poisoned", CompletionStatus::kSuccess);
+}
+
 }  // namespace
 
 Fabric::Fabric(sim::Simulation&, RootComplex& root_complex, FabricTiming timing)
@@ -106,7 +139,10 @@ void Fabric::remember_firmware() {
 
 void Fabric::power_on_reset() {
   for (const auto& root : root_buses_) root->reset(ResetKind::kPowerOn);
-  for (Function* function : functions()) function->config().restore_firmware();
+  for (Function* function : functions()) {
+    function->config().restore_firmware();
+    if (function->sriov_ != nullptr) function->sriov_->look();  // firmware's virtual functions
+  }
   capture_ids();
 }
 
@@ -143,6 +179,7 @@ std::optional<Completion> Fabric::take(Function& function, const Claim& claim,
   if (!claim.is_window()) {
     const BarHit hit{claim.id, request.address - claim.first};
     if (hit.offset + data.size() > function.config().bar(hit.bar).size) return std::nullopt;
+    if (request.poisoned) return refuse_poisoned(function, request);
     Completion completion;
     completion.destination = Destination::kFunction;
     completion.address = PhysAddr(request.address);
@@ -151,10 +188,11 @@ std::optional<Completion> Fabric::take(Function& function, const Claim& claim,
     return completion;
   }
   auto& bridge = static_cast<Bridge&>(function);
-  if (bridge.secondary_down()) return unsupported("link-down");
-  const auto below =
-      route_down(bridge.secondary_bus(), request, data, latency + timing_.per_bridge);
-  return below ? *below : unsupported("no-function-claims-address");
+  if (bridge.secondary_down()) return bridge.refuse_from_above(request);
+  Bus& bus = bridge.secondary_bus();
+  if (const auto below = route_down(bus, request, data, latency + timing_.per_bridge)) return below;
+  detect_unclaimed(bus, {.request = &request, .advisory = !request.write});
+  return unsupported("no-function-claims-address");
 }
 
 std::optional<Completion> Fabric::walk_down(Bus& bus, unsigned first_devfn,
@@ -184,14 +222,21 @@ std::optional<Completion> Fabric::route_down(Bus& bus, const MemoryRequest& requ
 Completion Fabric::from_cpu(const MemoryRequest& request, std::span<std::byte> data) {
   const auto found = root_decoder_.find(request.address);
   if (!found) return unsupported("no-function-claims-address");
-  unsigned next = found->function->devfn() + 1;
+  Function& first = *found->function;
+  const bool through_bridge = found->claim->is_window();
+  unsigned next = first.devfn() + 1;
   std::size_t root = found->function->bus()->order();
   auto completion = take(*found->function, *found->claim, request, data, timing_.link);
   for (; !completion && root < root_buses_.size(); ++root) {
     completion = walk_down(*root_buses_[root], next, request, data, timing_.link);
     next = 0;
   }
-  return completion ? *completion : unsupported("no-function-claims-address");
+  if (!completion) return unsupported("no-function-claims-address");
+  if (through_bridge && !request.write && !completion->arrived() &&
+      completion->stopped_at != "contained") {
+    static_cast<Bridge&>(first).note_master_abort();
+  }
+  return *completion;
 }
 
 Completion Fabric::cpu_read(PhysAddr address, std::span<std::byte> to) {
@@ -218,14 +263,19 @@ Completion Fabric::climb(Function& from, MemoryRequest& request, std::span<std::
   while (Bridge* bridge = bus->bridge()) {
     if (bridge->secondary_down()) return unsupported("link-down");
     latency += timing_.per_bridge;
+    const bool port = bridge->is_downstream_port();
+    if (port && request.write && oversized(request.length, request.payload_max, *bridge)) {
+      bridge->refuse(Uncorrectable::kMalformed, request);
+      return stopped("malformed-packet", CompletionStatus::kTimeout);
+    }
+    if (port && request.poisoned) bridge->note_poison(request, bridge->bus()->is_root());
     if (!bridge->bus_master()) {
-      bridge->record_error(Bridge::Uncorrectable::kUnsupportedRequest, request);
+      bridge->refuse(Uncorrectable::kUnsupportedRequest, request);
       return unsupported("bridge-bus-master-off");
     }
-    const bool port = bridge->is_downstream_port();
     if (port) {
       if (const auto violation = acs_violation(*bridge, request); !violation.empty()) {
-        bridge->record_error(Bridge::Uncorrectable::kAcsViolation, request);
+        bridge->refuse(Uncorrectable::kAcsViolation, request);
         return stopped(violation, CompletionStatus::kCompleterAbort);
       }
     }
@@ -242,7 +292,10 @@ Completion Fabric::climb(Function& from, MemoryRequest& request, std::span<std::
         const auto peer = route_down(*bus, request, data, latency);
         return peer ? *peer : unsupported("own-window");
       }
-      if ((acs & kUpstreamForwarding) == 0) return unsupported("own-window");
+      if ((acs & kUpstreamForwarding) == 0) {
+        bridge->refuse(Uncorrectable::kUnsupportedRequest, request);
+        return unsupported("own-window");
+      }
     }
     bus = bridge->bus();
     const bool redirect =
@@ -252,6 +305,7 @@ Completion Fabric::climb(Function& from, MemoryRequest& request, std::span<std::
       if (const auto peer = route_down(*bus, request, data, latency)) return *peer;
     }
   }
+  if (request.poisoned) return stopped("poisoned", CompletionStatus::kSuccess);
   Completion completion = root_complex_.request(request, data);
   completion.latency += latency;
   return completion;
@@ -265,10 +319,15 @@ Completion Fabric::request(Function& from, MemoryRequest request, std::span<std:
     completion.status = CompletionStatus::kSuccess;  // posted: nobody tells the sender
     return completion;
   }
-  // The completion of a read is routed by requester id through the bus numbers as they are now.
-  if (!completion.arrived() && completion.status != CompletionStatus::kUnsupportedRequest) {
-    return completion;
-  }
+  route_completion(from, request, sender, completion);
+  if (completion.stopped_at != "link-down") from.note_refusal(request, completion);
+  return completion;
+}
+
+// The completion of a read is routed by requester id through the bus numbers as they are now.
+void Fabric::route_completion(Function& from, const MemoryRequest& request, Bdf sender,
+                              Completion& completion) {
+  if (!completion.arrived() && completion.status != CompletionStatus::kUnsupportedRequest) return;
   const bool aliased = request.requester != sender;
   const unsigned home = request.requester.bus();
   for (Bus* bus = from.bus(); bus != nullptr;
@@ -278,8 +337,22 @@ Completion Fabric::request(Function& from, MemoryRequest request, std::span<std:
     completion.status = CompletionStatus::kTimeout;
     completion.stopped_at = "completion-lost";
   }
-  return completion;
+  if (completion.stopped_at == "completion-lost") {
+    // Somebody else may have the number now, who asked for nothing.
+    Function* other = find(Sbdf{request.segment, request.requester});
+    if (other != nullptr && other != &from && !other->config().is_bridge()) {
+      other->detect(Uncorrectable::kUnexpectedCompletion, {.request = nullptr, .advisory = true});
+    }
+    return;
+  }
+  if (completion.destination != Destination::kRam) return;
+  if (Function* receiver = receiver_of_oversized(from, request.length)) {
+    receiver->detect(Uncorrectable::kMalformed, {});
+    completion.status = CompletionStatus::kTimeout;
+    completion.stopped_at = "malformed-completion";
+  }
 }
+
 
 bool Fabric::request_page(Function& from, const PageRequest& request) {
   for (Bus* bus = from.bus(); bus->bridge() != nullptr; bus = bus->bridge()->bus()) {

@@ -108,6 +108,8 @@ class Fabric {
   std::optional<Completion> walk_down(Bus& bus, unsigned first_devfn, const MemoryRequest& request,
                                       std::span<std::byte> data, sim::Duration latency);
   Completion climb(Function& from, MemoryRequest& request, std::span<std::byte> data);
+  void route_completion(Function& from, const MemoryRequest& request, Bdf sender,
+                        Completion& completion);
   Completion from_cpu(const MemoryRequest& request, std::span<std::byte> data);
 
   RootComplex& root_complex_;

@@ -1,12 +1,16 @@
 #include "model/pci/function.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
 
 #include "model/pci/bus.h"
+#include "model/pci/error_messages.h"
 #include "model/pci/fabric.h"
 #include "model/pci/observations.h"
+#include "model/pci/sriov.h"
 #include "sim/check.h"
 
 namespace baton::pci {
@@ -18,6 +22,8 @@ constexpr std::uint32_t kBusMaster = 1U << 2;
 constexpr std::uint32_t kFlrCapable = 1U << 28;   // Device Capabilities
 constexpr std::uint32_t kInitiateFlr = 1U << 15;  // Device Control
 constexpr std::uint32_t kNoSoftReset = 1U << 3;   // PMCSR
+constexpr unsigned kAerLength = 0x2C;
+constexpr unsigned kAerRootLength = 0x38;
 
 // The value that an access of `width` at `offset` holds for the register of `bytes` at `at`; bits
 // that the access does not cover come from `old`.
@@ -47,17 +53,40 @@ Function::Function(sim::Simulation& simulation, std::string name, ConfigSpace co
       config_written_(simulation.topic<ConfigWritten>()),
       request_done_(simulation.topic<RequestDone>()),
       function_reset_(simulation.topic<FunctionReset>()),
+      express_(config_.find(CapabilityId::kExpress)),
+      aer_(config_.find(ExtendedCapabilityId::kAer)),
       pm_(config_.find(CapabilityId::kPowerManagement)) {
   const std::uint16_t msix = config_.find(CapabilityId::kMsix);
   if (msix != 0 && msix + 12 <= config_.size()) msix_ = std::make_unique<Msix>(config_, msix);
   if (pm_ + 8 > config_.size()) pm_ = 0;
   ats_ = config_.find(ExtendedCapabilityId::kAts);
   pri_ = config_.find(ExtendedCapabilityId::kPri);
+  const std::uint16_t msi = config_.find(CapabilityId::kMsi);
+  if (msi != 0 && msi + 24 <= kConfigSize &&
+      msi + Msi::length(config_.get(plus(msi, 2), 2)) <= config_.size()) {
+    msi_.emplace(msi);
+  }
+  find_error_reporting();
+  const std::uint16_t sriov = config_.find(ExtendedCapabilityId::kSriov);
+  if (sriov != 0 && sriov + Sriov::kLength <= config_.size()) {
+    sriov_ = std::make_unique<Sriov>(*this, sriov);
+  }
   if (ats_ != 0 && ats_ + 8 <= config_.size()) device_tlb_ = std::make_unique<DeviceTlb>();
   config_.tell(this);
 }
 
 Function::~Function() = default;
+
+// Structures that a recording cuts off do not count.
+void Function::find_error_reporting() {
+  if (express_ + 0x0C > config_.size()) express_ = 0;
+  if (aer_ + kAerLength > config_.size()) aer_ = 0;
+  if (express_ == 0 || aer_ == 0 || aer_ + kAerRootLength > config_.size()) return;
+  const auto type = static_cast<PortType>(config_.get(plus(express_, 2), 2) >> 4 & 0xF);
+  if (type == PortType::kRootPort || type == PortType::kRcEventCollector) {
+    root_errors_ = std::make_unique<RootErrors>(*this, aer_);
+  }
+}
 
 Sbdf Function::location() const {
   BATON_CHECK(bus_ != nullptr, "a function that is on no bus");
@@ -72,6 +101,7 @@ void Function::config_write(std::uint16_t offset, unsigned width, std::uint32_t 
                             Bdf addressed_as) {
   captured_bus_ = static_cast<std::uint8_t>(addressed_as.bus());
   captured_device_ = static_cast<std::uint8_t>(addressed_as.device());
+  if (sriov_ != nullptr) sriov_->capture_bus(captured_bus_);
   if (offset + width > config_.size()) return;
   const std::uint32_t old_value = config_.get(offset, width);
   const bool flr = starts_reset(offset, width, value);
@@ -86,11 +116,14 @@ void Function::config_write(std::uint16_t offset, unsigned width, std::uint32_t 
   // Enabling starts with an empty device-TLB [PCIe 10.5.1.3].
   if (translation_services_enabled() != had_services) device_tlb_->clear();
   on_config_write(offset, width, old_value, new_value);
+  on_written(offset, width, value);
   // Leaving D3hot without No_Soft_Reset is a reset of the function [PCI PM 5.4.1].
   const bool woken =
       old_state == 3 && power_state() == 0 && (config_.get(plus(pm_, 4), 2) & kNoSoftReset) == 0;
   if (flr || woken) reset(ResetKind::kFunctionLevel);
-  send_unmasked_msix();
+  if (sriov_ != nullptr) sriov_->look();
+  if (root_errors_ != nullptr) root_errors_->look();
+  send_unmasked();
 }
 
 bool Function::starts_reset(std::uint16_t offset, unsigned width, std::uint32_t value) const {
@@ -121,6 +154,7 @@ std::uint32_t Function::allowed_power_state(std::uint16_t offset, unsigned width
 unsigned Function::power_state() const { return pm_ == 0 ? 0 : config_.get(plus(pm_, 4), 2) & 3; }
 
 bool Function::memory_enabled() const {
+  if (home_ != nullptr) return home_->memory_enabled() && power_state() == 0;
   return (config_.get(kCommand, 2) & kMemorySpace) != 0 && power_state() == 0;
 }
 
@@ -131,6 +165,13 @@ bool Function::bus_master() const {
 Claims Function::claims() const {
   Claims claims;
   if (!memory_enabled()) return claims;
+  if (home_ != nullptr) {
+    for (unsigned bar = 0; bar < 6; ++bar) {
+      const auto range = home_->range(index_, bar);
+      if (range) claims.add({range->first, range->first + (range->size - 1), bar});
+    }
+    return claims;
+  }
   for (unsigned index = 0; index < 6; ++index) {
     const Bar& bar = config_.bar(index);
     if (bar.kind != BarKind::kMemory32 && bar.kind != BarKind::kMemory64) continue;
@@ -162,7 +203,7 @@ void Function::bar_read(BarHit hit, std::span<std::byte> to) {
 
 void Function::bar_write(BarHit hit, std::span<const std::byte> from) {
   if (msix_ != nullptr && msix_->write(hit.bar, hit.offset, from)) {
-    send_unmasked_msix();
+    send_unmasked();
     return;
   }
   memory_write(hit, from);
@@ -174,7 +215,11 @@ void Function::memory_write(BarHit, std::span<const std::byte>) {}
 
 void Function::on_config_write(std::uint16_t, unsigned, std::uint32_t, std::uint32_t) {}
 
+void Function::on_written(std::uint16_t, unsigned, std::uint32_t) {}
+
 void Function::on_reset(ResetKind) {}
+
+bool Function::contains(const LoggedError&) { return false; }
 
 void Function::reset(ResetKind kind) {
   config_.reset(kind);
@@ -186,22 +231,82 @@ void Function::reset(ResetKind kind) {
   }
   if (function_reset_.active()) function_reset_.publish({*this, kind});
   on_reset(kind);
+  if (sriov_ != nullptr) sriov_->look();
+  if (root_errors_ != nullptr) root_errors_->look();
 }
 
 bool Function::signal_msix(unsigned index) {
   if (msix_ == nullptr || !msix_->enabled(config_)) return false;
   if (const auto message = msix_->signal(config_, index)) {
-    const auto data = std::bit_cast<std::array<std::byte, 4>>(message->data);
-    write(message->address, data, {}, Services::kNone);
+    send_interrupt(message->address, message->data);
   }
   return true;
 }
 
-void Function::send_unmasked_msix() {
-  if (msix_ == nullptr) return;
-  while (const auto message = msix_->take_unmasked(config_)) {
-    const auto data = std::bit_cast<std::array<std::byte, 4>>(message->data);
-    write(message->address, data, {}, Services::kNone);
+// The number comes from a register, which a recording may have made up.
+bool Function::signal_message(unsigned index) {
+  if (msix_ != nullptr && msix_->enabled(config_)) {
+    return index < msix_->vectors() && signal_msix(index);
+  }
+  if (!msi_ || !msi_->enabled(config_)) return false;
+  if (const auto message = msi_->signal(config_, index)) {
+    send_interrupt(message->address, message->data);
+  }
+  return true;
+}
+
+void Function::send_unmasked() {
+  if (msix_ != nullptr) {
+    while (const auto message = msix_->take_unmasked(config_)) {
+      send_interrupt(message->address, message->data);
+    }
+  }
+  if (!msi_) return;
+  while (const auto message = msi_->take_unmasked(config_)) {
+    send_interrupt(message->address, message->data);
+  }
+}
+
+void Function::send_interrupt(std::uint64_t address, std::uint32_t data) {
+  if (bus_ == nullptr) return;
+  write(address, std::bit_cast<std::array<std::byte, 4>>(data), {}, Services::kNone);
+}
+
+std::unique_ptr<Function> Function::make_virtual_function(unsigned index) {
+  return std::make_unique<Function>(simulation_, fmt::format("{}-vf{}", name_, index + 1),
+                                    ConfigSpace::virtual_function(config_));
+}
+
+std::uint32_t Function::device_control() const {
+  return express_ == 0 ? 0 : config_.get(plus(express_, 8), 2);
+}
+
+bool Function::detect(Uncorrectable error, const ErrorCase& about, Reporting reporting) {
+  const LoggedError logged = log_error(config_, express_, aer_, error, about);
+  auto& topic = simulation_.topic<ErrorDetected>();
+  if (topic.active()) topic.publish({*this, error, logged, about.request});
+  if (!logged.masked && contains(logged)) return false;
+  if (!logged.message || reporting == Reporting::kLogOnly) return false;
+  send_error_message(*this, *logged.message);
+  return true;
+}
+
+void Function::note_refusal(const MemoryRequest& request, const Completion& completion) {
+  constexpr std::uint16_t kStatus = 0x06;
+  constexpr std::uint32_t kReceivedTargetAbort = 1U << 12;
+  constexpr std::uint32_t kReceivedMasterAbort = 1U << 13;
+  switch (completion.status) {
+    case CompletionStatus::kSuccess:
+      return;
+    case CompletionStatus::kUnsupportedRequest:
+      config_.set(kStatus, 2, config_.get(kStatus, 2) | kReceivedMasterAbort);
+      return;
+    case CompletionStatus::kCompleterAbort:
+      config_.set(kStatus, 2, config_.get(kStatus, 2) | kReceivedTargetAbort);
+      return;
+    case CompletionStatus::kTimeout:
+      detect(Uncorrectable::kCompletionTimeout, {.request = &request});
+      return;
   }
 }
 
@@ -225,6 +330,15 @@ Completion Function::write(std::uint64_t address, std::span<const std::byte> dat
   return send(request, {const_cast<std::byte*>(data.data()), data.size()}, services);
 }
 
+Completion Function::write_poisoned(std::uint64_t address, std::span<const std::byte> data) {
+  MemoryRequest request;
+  request.address = address;
+  request.length = static_cast<std::uint32_t>(data.size());
+  request.write = true;
+  request.poisoned = true;
+  return send(request, {const_cast<std::byte*>(data.data()), data.size()}, Services::kUse);
+}
+
 Completion Function::send(const MemoryRequest& request, std::span<std::byte> data,
                           Services services) {
   BATON_CHECK(fabric_ != nullptr && bus_ != nullptr, "a request of a function on no bus");
@@ -233,6 +347,7 @@ Completion Function::send(const MemoryRequest& request, std::span<std::byte> dat
   MemoryRequest complete = request;
   complete.segment = bus_->segment();
   complete.requester = requester_id();
+  complete.payload_max = max_payload();
   Completion completion;
   if (bus_master()) {
     completion = services == Services::kUse && translation_services_enabled()

@@ -13,8 +13,8 @@
 // translated requests; its interrupt messages stay untranslated [PCIe 10.2]. A device that declares
 // page requests may send them.
 //
-// Not modelled: INTx and MSI messages (no device of baton sends them), I/O BARs as targets, the
-// time that a reset takes (a function is ready at once).
+// Not modelled: INTx, I/O BARs as targets, the time that a reset takes (a function is ready at
+// once).
 #pragma once
 
 #include <array>
@@ -26,8 +26,11 @@
 
 #include "model/pci/config_space.h"
 #include "model/pci/device_tlb.h"
+#include "model/pci/errors.h"
+#include "model/pci/msi.h"
 #include "model/pci/msix.h"
 #include "model/pci/request.h"
+#include "model/pci/root_errors.h"
 #include "sim/simulation.h"
 
 namespace baton::pci {
@@ -35,6 +38,7 @@ namespace baton::pci {
 class Fabric;
 class Bus;
 class Decoder;
+class Sriov;
 struct ConfigWritten;
 struct RequestDone;
 struct FunctionReset;
@@ -131,8 +135,35 @@ class Function : private RoutingListener {
   // Sends MSI-X vector `index` as a memory write, or sets its pending bit [PCIe 6.1.4]. False if
   // MSI-X is off or the function has none.
   bool signal_msix(unsigned index);
+  // Sends interrupt message `index` by whichever of MSI-X and MSI is on. False if neither is.
+  bool signal_message(unsigned index);
   // Null if the function has none.
   const Msix* msix() const { return msix_.get(); }
+
+  // An error that it found [PCIe 6.2]: logged, told to the root where that is enabled. True if a
+  // message was sent.
+  enum class Reporting : std::uint8_t { kMessage, kLogOnly };
+  bool detect(Uncorrectable error, const ErrorCase& about,
+              Reporting reporting = Reporting::kMessage);
+  // A request of its own was refused or its completion got lost: Status, and a timeout's error.
+  void note_refusal(const MemoryRequest& request, const Completion& completion);
+  // Bytes of one packet that it may send and receive; 0: not a PCI Express function.
+  std::uint16_t max_payload() const { return payload_max(config_, express_); }
+  std::uint32_t device_control() const;  // 0 without the capability
+  // Null if it is no root port or event collector with the registers.
+  RootErrors* root_errors() const { return root_errors_.get(); }
+
+  // Null without the capability.
+  const Sriov* sriov() const { return sriov_.get(); }
+  bool is_virtual() const { return home_ != nullptr; }
+  // Virtual function `index`, from 0, of this function. The default has registers that read as
+  // zero.
+  virtual std::unique_ptr<Function> make_virtual_function(unsigned index);
+
+  // A port with containment took its link down.
+  virtual void on_contained() {}
+
+  sim::Simulation& simulation() const { return simulation_; }
 
  protected:
   // Sends a memory request upstream; `length` is data.size(), within one 4 KiB page. Bus master
@@ -143,6 +174,8 @@ class Function : private RoutingListener {
                   Services services = Services::kUse);
   Completion write(std::uint64_t address, std::span<const std::byte> data,
                    std::optional<Pasid> pasid = {}, Services services = Services::kUse);
+  // A write whose data it knows to be wrong.
+  Completion write_poisoned(std::uint64_t address, std::span<const std::byte> data);
   // Asks the host to make a page accessible; the answer comes to on_page_response(). False: page
   // requests are off.
   bool request_page(const PageRequest& request);
@@ -150,7 +183,11 @@ class Function : private RoutingListener {
   // Called after a configuration write changed `offset..offset+width`.
   virtual void on_config_write(std::uint16_t offset, unsigned width, std::uint32_t old_value,
                                std::uint32_t new_value);
+  // Called after it with what was written, for bits that start something and read as zero.
+  virtual void on_written(std::uint16_t offset, unsigned width, std::uint32_t value);
   virtual void on_reset(ResetKind kind);
+  // The error is contained: its message is not sent.
+  virtual bool contains(const LoggedError& error);
 
   // A register by which requests are routed changed.
   void routing_changed(Routing what) override;
@@ -161,6 +198,7 @@ class Function : private RoutingListener {
   friend class Bus;
   friend class Decoder;
   friend class Fabric;
+  friend class Sriov;
 
   Completion send(const MemoryRequest& request, std::span<std::byte> data, Services services);
   Completion send_translated(const MemoryRequest& request, std::span<std::byte> data);
@@ -168,16 +206,25 @@ class Function : private RoutingListener {
   bool starts_reset(std::uint16_t offset, unsigned width, std::uint32_t value) const;
   std::uint32_t allowed_power_state(std::uint16_t offset, unsigned width, std::uint32_t old_value,
                                     std::uint32_t value) const;
-  void send_unmasked_msix();
+  void find_error_reporting();
+  void send_unmasked();
+  void send_interrupt(std::uint64_t address, std::uint32_t data);
 
   std::string name_;
   sim::ActorId actor_;
   ConfigSpace config_;
   std::unique_ptr<Msix> msix_;
+  std::optional<Msi> msi_;
   std::unique_ptr<DeviceTlb> device_tlb_;
   const sim::Topic<ConfigWritten>& config_written_;
   const sim::Topic<RequestDone>& request_done_;
   const sim::Topic<FunctionReset>& function_reset_;
+  std::uint16_t express_ = 0;
+  std::uint16_t aer_ = 0;
+  std::unique_ptr<RootErrors> root_errors_;
+  std::unique_ptr<Sriov> sriov_;
+  Sriov* home_ = nullptr;  // of a virtual function
+  unsigned index_ = 0;     // from 0
   std::uint16_t pm_ = 0;
   std::uint16_t ats_ = 0;
   std::uint16_t pri_ = 0;

@@ -5,6 +5,8 @@
 #include <span>
 #include <string_view>
 
+#include "model/pci/dpc.h"
+#include "model/pci/errors.h"
 #include "model/pci/function.h"
 #include "model/pci/request.h"
 
@@ -32,6 +34,40 @@ struct RequestDone {
 struct FunctionReset {
   const Function& function;
   ResetKind kind;
+};
+
+// A function detected an error, and logged it. `request` is null without a packet at hand.
+struct ErrorDetected {
+  const Function& function;
+  Uncorrectable error;
+  LoggedError logged;
+  const MemoryRequest* request;
+};
+
+// An error message reached the root error registers of a root port or event collector.
+struct ErrorMessageReceived {
+  const Function& root;
+  Severity severity;
+  Bdf source;
+};
+
+// Downstream Port Containment was triggered.
+struct PortContained {
+  const Function& port;
+  Dpc::Reason reason;
+  Bdf source;  // of the message, for kNonFatal and kFatal
+};
+
+// The link below a port went down or up.
+struct LinkChanged {
+  const Function& port;
+  bool up;
+};
+
+// Virtual functions appeared or vanished; how many there are now.
+struct VirtualFunctionsChanged {
+  const Function& physical;
+  unsigned count;
 };
 
 }  // namespace baton::pci

@@ -30,6 +30,9 @@ struct MemoryRequest {
   std::uint32_t length = 0;
   AddressType type = AddressType::kUntranslated;
   bool write = false;
+  // How much of a write its sender puts into one packet; 0: all of it, it is not PCI Express.
+  std::uint16_t payload_max = 0;
+  bool poisoned = false;  // EP: the data of a write is known to be wrong [PCIe 2.7.2]
 };
 
 // Completion status as the requester sees it. A posted write has no completion: its sender sees

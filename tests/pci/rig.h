@@ -61,6 +61,14 @@ class Probe final : public Function {
     std::array<std::byte, 4> bytes{};
     return read(address, bytes);
   }
+  Completion send_block(std::uint64_t address, bool write_it) {
+    std::array<std::byte, 512> bytes{};
+    return write_it ? write(address, bytes) : read(address, bytes);
+  }
+  Completion send_poisoned(std::uint64_t address) {
+    std::array<std::byte, 4> bytes{};
+    return write_poisoned(address, bytes);
+  }
 
   std::array<std::byte, 4096> registers{};
   std::vector<ResetKind> resets;
@@ -70,18 +78,29 @@ inline ConfigSpace probe_config(bool flr = true) {
   ConfigSpace config = ConfigSpace::type0({.vendor = 0x1234, .device = 0x5678});
   config.bar64(0, 4096, true);
   config.add_capability(0x40, CapabilityId::kExpress,
-                        {{2, 2, 0x0002}, {4, 4, flr ? 1U << 28 : 0}, {8, 2, 0x2810}});
+                        {{2, 2, 0x0002}, {4, 4, flr ? 0x10008002 : 0x8002}, {8, 2, 0x2810}});
   config.add_capability(0x80, CapabilityId::kMsix, {{2, 2, 2}, {4, 4, 0x800}, {8, 4, 0xC00}});
   config.add_capability(0x90, CapabilityId::kPowerManagement, {{2, 2, 3}, {4, 2, 8}});
+  config.add_extended_capability(0x100, ExtendedCapabilityId::kAer, 2,
+                                 {{0x0C, 4, 0x00462030}, {0x14, 4, 0x2000}});
   return config;
 }
 
 inline ConfigSpace port_config(PortType type) {
   ConfigSpace config = ConfigSpace::type1({.vendor = 0x8086, .device = 0x1});
-  const std::uint32_t flags = 2U | static_cast<std::uint32_t>(type) << 4;
-  config.add_capability(0x40, CapabilityId::kExpress, {{2, 2, flags}, {8, 2, 0x2810}});
+  const bool slot = type == PortType::kRootPort || type == PortType::kDownstreamPort;
+  const std::uint32_t flags = 2U | static_cast<std::uint32_t>(type) << 4 | (slot ? 0x100U : 0U);
+  // Role-based error reporting, data link layer state reported; the slot has a power controller.
+  config.add_capability(
+      0x40, CapabilityId::kExpress,
+      {{2, 2, flags}, {4, 4, 0x8001}, {8, 2, 0x2810}, {0x0C, 4, 1U << 20}, {0x14, 4, 0x42}});
+  // Eight vectors, 64-bit addresses, a mask for each vector.
+  config.add_capability(0x90, CapabilityId::kMsi, {{2, 2, 0x0186}});
   config.add_extended_capability(0x100, ExtendedCapabilityId::kAcs, 1, {{4, 2, 0x5F}});
-  config.add_extended_capability(0x140, ExtendedCapabilityId::kAer, 2, {});
+  config.add_extended_capability(
+      0x140, ExtendedCapabilityId::kAer, 2,
+      {{0x0C, 4, 0x00462030}, {0x14, 4, 0x2000}, {0x30, 4, 2U << 27}});
+  if (slot) config.add_extended_capability(0x200, ExtendedCapabilityId::kDpc, 1, {{4, 2, 0x83}});
   return config;
 }
 
