@@ -143,6 +143,7 @@ pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric
     return nullptr;
   }
   pci::Function& function = fabric.add(*place->bus, 0, 0, std::move(owned));
+  place->bus->bridge()->show_slot();
   device.address = function.location();
   fabric.config_write(device.address, kBar0, 4, static_cast<std::uint32_t>(place->bar));
   fabric.config_write(device.address, kBar0Upper, 4, static_cast<std::uint32_t>(place->bar >> 32));

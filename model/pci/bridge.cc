@@ -117,8 +117,8 @@ void Bridge::refuse(Uncorrectable error, const MemoryRequest& request) {
   if (aborted) {
     config().set(kSecondaryStatus, 2, config().get(kSecondaryStatus, 2) | kSignaledTargetAbort);
   }
-  detect(error, {.request = &request,
-                 .advisory = !request.write && error != Uncorrectable::kMalformed});
+  detect(error,
+         {.request = &request, .advisory = !request.write && error != Uncorrectable::kMalformed});
 }
 
 void Bridge::note_poison(const MemoryRequest& request, bool last) {
@@ -142,8 +142,7 @@ Completion Bridge::refuse_from_above(const MemoryRequest& request) {
     completion.stopped_at = "contained";
     if (!dpc_->answers_unsupported()) completion.status = CompletionStatus::kCompleterAbort;
   } else {
-    detect(Uncorrectable::kUnsupportedRequest,
-           {.request = &request, .advisory = !request.write});
+    detect(Uncorrectable::kUnsupportedRequest, {.request = &request, .advisory = !request.write});
   }
   return completion;
 }
@@ -161,8 +160,11 @@ bool Bridge::anybody_below() const {
   return anybody;
 }
 
-void Bridge::occupied(bool present) {
-  if (link_) link_->set_presence(present, !secondary_down());
+void Bridge::show_slot() {
+  if (!link_) return;
+  link_->set_presence(anybody_below());
+  was_down_ = secondary_down();
+  routing_changed(Routing::kNumbers);
 }
 
 void Bridge::on_written(std::uint16_t offset, unsigned width, std::uint32_t value) {

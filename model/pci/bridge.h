@@ -54,14 +54,17 @@ class Bridge final : public Function {
   bool claims_memory(std::uint64_t address) const;
   Claims claims() const override;
 
-  // Nothing below answers: secondary bus reset or link disable is set, the slot has no power, or the
-  // port contains an error.
+  // Nothing below answers: secondary bus reset or link disable is set, the slot has no power, or
+  // the port contains an error.
   bool secondary_down() const;
   // Null without the capability.
   Dpc* dpc() { return dpc_ ? &*dpc_ : nullptr; }
   // How it refuses a request from above while nothing below answers.
   Completion refuse_from_above(const MemoryRequest& request);
   void on_contained() override;
+  // The slot shows what is in it now, and gives it power, as firmware leaves it; a recording shows
+  // what was in it.
+  void show_slot();
 
   // nullopt: a conventional bridge.
   std::optional<PortType> port_type() const;
@@ -85,9 +88,6 @@ class Bridge final : public Function {
   bool contains(const LoggedError& error) override;
 
  private:
-  friend class Bus;
-
-  void occupied(bool present);  // its slot was filled or emptied, before anything runs
   void follow_link();
   void reset_below();
   void link_changed(bool up);

@@ -58,7 +58,6 @@ Function& Bus::attach(Fabric& fabric, unsigned device, unsigned function,
   }
   routing_changed(*slot, Routing::kClaims);
   routing_changed(*slot, Routing::kNumbers);
-  if (bridge_ != nullptr) bridge_->occupied(true);
   return *slot;
 }
 
@@ -72,7 +71,6 @@ std::unique_ptr<Function> Bus::detach(Function& function) {
   present_[devfn / 64] &= ~(std::uint64_t{1} << (devfn % 64));
   function.fabric_ = nullptr;
   function.bus_ = nullptr;
-  if (bridge_ != nullptr && present_ == Slots{}) bridge_->occupied(false);
   return std::move(slot);
 }
 

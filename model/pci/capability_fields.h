@@ -1,8 +1,9 @@
 // The field rows of the configuration headers and of each capability [PCIe 7.5, 7.7 to 7.9;
 // PM 1.2; values checked against linux include/uapi/linux/pci_regs.h].
 //
-// Standing: read in source. The VF BARs of SR-IOV have no rows, as their address bits depend on their
-// size (sriov.h). Not modelled, and therefore read only: VPD data, extended MSI data, resizable BARs, data object exchange, vendor-specific structures.
+// Standing: read in source. The VF BARs of SR-IOV have no rows, as their address bits depend on
+// their size (sriov.h). Not modelled, and therefore read only: VPD data, extended MSI data,
+// resizable BARs, data object exchange, vendor-specific structures.
 #pragma once
 
 #include <cstddef>

@@ -118,10 +118,8 @@ ConfigSpace ConfigSpace::virtual_function(const ConfigSpace& physical) {
                               .device = 0xFFFF,
                               .class_code = physical.get(0x08, 4) >> 8,
                               .revision = static_cast<std::uint8_t>(physical.get(0x08, 1)),
-                              .subsystem_vendor =
-                                  static_cast<std::uint16_t>(physical.get(0x2C, 2)),
-                              .subsystem_device =
-                                  static_cast<std::uint16_t>(physical.get(0x2E, 2)),
+                              .subsystem_vendor = static_cast<std::uint16_t>(physical.get(0x2C, 2)),
+                              .subsystem_device = static_cast<std::uint16_t>(physical.get(0x2E, 2)),
                               .command_writable = 0x0004});
   // Memory Space Enable is the physical function's VF MSE; there is no INTx.
   config.bars_ = {};
@@ -201,7 +199,8 @@ void ConfigSpace::adopt_lists() {
     if (offset < kExtendedStart) break;
     const std::uint32_t header = get(offset, 4);
     if (header == 0 || header == 0xFFFFFFFF) break;
-    apply_rows(offset, fields_of(static_cast<ExtendedCapabilityId>(header & 0xFFFF), has_root_registers()));
+    apply_rows(offset,
+               fields_of(static_cast<ExtendedCapabilityId>(header & 0xFFFF), has_root_registers()));
     last_extended_ = offset;
     offset = static_cast<std::uint16_t>(header >> 20 & 0xFFC);
   }

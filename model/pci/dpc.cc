@@ -67,9 +67,9 @@ bool Dpc::trigger(Reason reason, Bdf source) {
   if (triggered()) return true;
   const std::uint32_t kept = get(kStatus) & ~(3U << 1 | kReasonExtension);
   const std::uint32_t extension = reason == Reason::kSoftware ? kExtensionSoftware : 0U;
-  port_.config().set(static_cast<std::uint16_t>(capability_ + kStatus), 2,
-                     kept | kTriggered | kInterruptStatus |
-                         static_cast<std::uint32_t>(reason) << 1 | extension);
+  port_.config().set(
+      static_cast<std::uint16_t>(capability_ + kStatus), 2,
+      kept | kTriggered | kInterruptStatus | static_cast<std::uint32_t>(reason) << 1 | extension);
   if (reason == Reason::kNonFatal || reason == Reason::kFatal) {
     port_.config().set(static_cast<std::uint16_t>(capability_ + kSource), 2, source.value());
   }

@@ -12,7 +12,7 @@ constexpr std::uint16_t kCommand = 0x04;
 constexpr std::uint16_t kStatus = 0x06;
 constexpr std::uint16_t kSecondaryStatus = 0x1E;
 constexpr std::uint16_t kBridgeControl = 0x3E;
-constexpr std::uint32_t kSerr = 1U << 8;          // Command
+constexpr std::uint32_t kSerr = 1U << 8;           // Command
 constexpr std::uint32_t kForwardErrors = 1U << 1;  // Bridge Control.SERR# Enable
 constexpr std::uint32_t kSystemError = 1U << 14;   // received, or signaled
 

@@ -1,5 +1,5 @@
-// The way of an error message: up through the bridges above its sender, as far as their controls let
-// it, to the root error registers [PCIe 6.2.6, 6.2.8.2; figure 6-3].
+// The way of an error message: up through the bridges above its sender, as far as their controls
+// let it, to the root error registers [PCIe 6.2.6, 6.2.8.2; figure 6-3].
 #pragma once
 
 #include "model/pci/errors.h"

@@ -55,8 +55,8 @@ std::array<std::uint32_t, 4> header_of(const MemoryRequest& request) {
   const std::uint32_t format = (request.write ? 2U : 0U) | (wide ? 1U : 0U);
   const std::uint32_t poison = request.poisoned ? 1U << 14 : 0U;
   std::array<std::uint32_t, 4> header{};
-  header[0] = format << 29 | poison | static_cast<std::uint32_t>(request.type) << 10 |
-              (words & 0x3FF);
+  header[0] =
+      format << 29 | poison | static_cast<std::uint32_t>(request.type) << 10 | (words & 0x3FF);
   header[1] = std::uint32_t{request.requester.value()} << 16 | enables;
   const auto low = static_cast<std::uint32_t>(request.address & 0xFFFFFFFC);
   header[2] = wide ? static_cast<std::uint32_t>(request.address >> 32) : low;
@@ -87,7 +87,8 @@ bool log_uncorrectable(ConfigSpace& config, std::uint16_t aer, Uncorrectable err
 
 // Device Control's enables for one severity, in the order of Severity; an Unsupported Request needs
 // its own enable too. Command.SERR# Enable stands for both of them, but not for correctable errors.
-bool reports(const ConfigSpace& config, std::uint16_t express, Severity severity, bool unsupported) {
+bool reports(const ConfigSpace& config, std::uint16_t express, Severity severity,
+             bool unsupported) {
   const std::uint32_t control = express == 0 ? 0 : config.get(plus(express, kDeviceControl), 2);
   const bool serr = (config.get(kCommand, 2) & kSerrEnable) != 0;
   const bool enabled = (control >> static_cast<unsigned>(severity) & 1) != 0 &&
@@ -154,7 +155,8 @@ LoggedError log_error(ConfigSpace& config, std::uint16_t express, std::uint16_t 
   }
   if (logged.advisory) {
     // Without Advanced Error Reporting nothing is sent.
-    logged.masked = aer == 0 || (config.get(plus(aer, kCorrectableMask), 4) & kAdvisoryNonFatal) != 0;
+    logged.masked =
+        aer == 0 || (config.get(plus(aer, kCorrectableMask), 4) & kAdvisoryNonFatal) != 0;
     if (aer != 0) set_bits(config, plus(aer, kCorrectableStatus), 4, kAdvisoryNonFatal);
     if (!logged.masked) static_cast<void>(log_uncorrectable(config, aer, error, about));
   } else if (aer != 0) {

@@ -182,6 +182,7 @@ std::span<const Field> fields_of(ExtendedCapabilityId id, bool root_port) {
       return kL1Substates;
     case ExtendedCapabilityId::kPtm:
       return kPtm;
+    case ExtendedCapabilityId::kCollectorAssociation:
     case ExtendedCapabilityId::kSerialNumber:
     case ExtendedCapabilityId::kDvsec:
       break;

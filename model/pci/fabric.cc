@@ -72,8 +72,8 @@ bool oversized(std::uint32_t length, std::uint32_t sender_max, const Function& r
 }
 
 // Who finds the completion of a read from RAM malformed, on its way down: the root port sends as
-// much in one packet as its own Max_Payload_Size allows. Null: nobody. AMBIGUOUS: a root complex may
-// cut at the read completion boundary instead.
+// much in one packet as its own Max_Payload_Size allows. Null: nobody. AMBIGUOUS: a root complex
+// may cut at the read completion boundary instead.
 Function* receiver_of_oversized(Function& from, std::uint32_t length) {
   Bridge* root = from.bus()->bridge();
   if (root == nullptr) return nullptr;
@@ -352,7 +352,6 @@ void Fabric::route_completion(Function& from, const MemoryRequest& request, Bdf 
     completion.stopped_at = "malformed-completion";
   }
 }
-
 
 bool Fabric::request_page(Function& from, const PageRequest& request) {
   for (Bus* bus = from.bus(); bus->bridge() != nullptr; bus = bus->bridge()->bus()) {

@@ -14,17 +14,17 @@ constexpr unsigned kSlotCapabilities = 0x14;
 constexpr unsigned kSlotControl = 0x18;
 constexpr unsigned kSlotStatus = 0x1A;
 
-constexpr std::uint32_t kSlotImplemented = 1U << 8;     // Flags
-constexpr std::uint32_t kReportsActive = 1U << 20;      // Link Capabilities
-constexpr std::uint32_t kLinkDisable = 1U << 4;         // Link Control
-constexpr std::uint32_t kLinkActive = 1U << 13;         // Link Status
-constexpr std::uint32_t kPowerController = 1U << 1;     // Slot Capabilities
+constexpr std::uint32_t kSlotImplemented = 1U << 8;  // Flags
+constexpr std::uint32_t kReportsActive = 1U << 20;   // Link Capabilities
+constexpr std::uint32_t kLinkDisable = 1U << 4;      // Link Control
+constexpr std::uint32_t kLinkActive = 1U << 13;      // Link Status
+constexpr std::uint32_t kPowerController = 1U << 1;  // Slot Capabilities
 constexpr std::uint32_t kHotPlugCapable = 1U << 6;
 constexpr std::uint32_t kNoCommandCompleted = 1U << 18;
-constexpr std::uint32_t kHotPlugInterrupt = 1U << 5;    // Slot Control
+constexpr std::uint32_t kHotPlugInterrupt = 1U << 5;  // Slot Control
 constexpr std::uint32_t kPowerOff = 1U << 10;
 constexpr std::uint32_t kStateChangedEnable = 1U << 12;
-constexpr std::uint32_t kCommandCompleted = 1U << 4;    // Slot Status
+constexpr std::uint32_t kCommandCompleted = 1U << 4;  // Slot Status
 constexpr std::uint32_t kPresent = 1U << 6;
 constexpr std::uint32_t kStateChanged = 1U << 8;
 constexpr std::uint32_t kPairedEvents = 0x1F;  // the same bits enable and tell
@@ -48,14 +48,19 @@ bool PortLink::powered_off() const {
          (get(kSlotControl, 2) & kPowerOff) != 0;
 }
 
-void PortLink::set_presence(bool present, bool up) {
-  const auto put = [this](unsigned offset, std::uint32_t bit, bool on) {
-    const std::uint32_t old = get(offset, 2);
-    port_.config().set_initial(static_cast<std::uint16_t>(express_ + offset), 2,
-                               on ? old | bit : old & ~bit);
+void PortLink::set_presence(bool present) {
+  ConfigSpace& config = port_.config();
+  const auto at = [this](unsigned offset) { return static_cast<std::uint16_t>(express_ + offset); };
+  // Read-only bits, which a reset leaves as they are.
+  const auto put = [&](unsigned offset, std::uint32_t read_only, std::uint32_t bit, bool on) {
+    const std::uint32_t old = get(offset, 2) & read_only;
+    config.set_initial(at(offset), 2, on ? old | bit : old & ~bit);
   };
-  if (has_slot()) put(kSlotStatus, kPresent, present);
-  if (reports_active()) put(kLinkStatus, kLinkActive, present && up);
+  if (has_slot()) {
+    put(kSlotStatus, 0x00E0, kPresent, present);
+    if (present) config.set(at(kSlotControl), 2, get(kSlotControl, 2) & ~kPowerOff);
+  }
+  if (reports_active()) put(kLinkStatus, 0x3FFF, kLinkActive, present && !disabled());
 }
 
 void PortLink::changed(bool up) {

@@ -1,6 +1,6 @@
 // The link and the slot below a root port or switch downstream port, as its registers show them:
-// link disable, presence, data link layer state, power, command completion, and the slot's interrupt
-// [PCIe 6.7, 7.5.3.7 to 7.5.3.12].
+// link disable, presence, data link layer state, power, command completion, and the slot's
+// interrupt [PCIe 6.7, 7.5.3.7 to 7.5.3.12].
 //
 // A command to the slot is done at once. Not modelled: buttons, latches and indicators, power
 // faults, the time that a link takes to train.
@@ -20,8 +20,8 @@ class PortLink {
   bool disabled() const;     // Link Control
   bool powered_off() const;  // the slot's power controller
 
-  // Something is in the slot, or no longer, before anything runs.
-  void set_presence(bool present, bool up);
+  // What the registers show before anything runs: something is in the slot and has power, or not.
+  void set_presence(bool present);
   // The link went up or down with something at its other end.
   void changed(bool up);
   // Software wrote these bytes.

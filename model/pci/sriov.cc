@@ -55,7 +55,9 @@ void Sriov::size_bars() {
     const std::uint64_t page = std::uint64_t{4096} * std::bit_floor(std::max(page_, 1U));
     const std::uint64_t mask = ~(std::max(declared.size, page) - 1);
     const std::uint16_t at = plus(capability_, kBars + 4 * bar);
-    config.set_writable(at, 4, static_cast<std::uint32_t>(mask) & ~0xFU);
+    const std::uint32_t low = static_cast<std::uint32_t>(mask) & ~0xFU;
+    config.set_writable(at, 4, low);
+    config.set(at, 4, config.get(at, 4) & (low | 0xFU));
     if (declared.kind == BarKind::kMemory64) {
       config.set_writable(plus(at, 4), 4, static_cast<std::uint32_t>(mask >> 32));
     }
@@ -110,8 +112,7 @@ void Sriov::appear() {
       hidden_.back()->home_ = this;
       hidden_.back()->index_ = index;
     }
-    Function& function =
-        fabric.add(bus, *devfn >> 3, *devfn & 7, std::move(hidden_[index]));
+    Function& function = fabric.add(bus, *devfn >> 3, *devfn & 7, std::move(hidden_[index]));
     function.captured_bus_ = physical_.captured_bus_;
     function.captured_device_ = static_cast<std::uint8_t>(*devfn >> 3);
     present_.push_back(&function);

@@ -1,8 +1,8 @@
 // Single root I/O virtualization: the virtual functions of a physical function [PCIe 9].
 //
 // While VF Enable is set, NumVFs virtual functions answer on the physical function's bus, at its
-// routing id + First VF Offset + (n - 1) * VF Stride, and decode their parts of the VF BARs while VF
-// MSE is set. They vanish, with what they were doing, when VF Enable is cleared or the physical
+// routing id + First VF Offset + (n - 1) * VF Stride, and decode their parts of the VF BARs while
+// VF MSE is set. They vanish, with what they were doing, when VF Enable is cleared or the physical
 // function is reset. The objects live on, hidden: hardware is not born twice.
 //
 // Not modelled: virtual functions on a further bus number (only those that fit on the physical
@@ -54,8 +54,8 @@ class Sriov {
 
   Function& physical_;
   std::uint16_t capability_;
-  std::uint32_t page_ = 0;        // System Page Size that the BARs are sized for
-  std::uint32_t control_ = 0;     // VF Enable and VF MSE as they were acted on
+  std::uint32_t page_ = 0;                         // System Page Size that the BARs are sized for
+  std::uint32_t control_ = 0;                      // VF Enable and VF MSE as they were acted on
   std::vector<std::unique_ptr<Function>> hidden_;  // by index; null while present
   std::vector<Function*> present_;
 };

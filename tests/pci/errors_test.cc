@@ -71,7 +71,7 @@ TEST_CASE("a posted request that a port does not support is a non-fatal error, t
   CHECK(host.detected == std::vector<std::string>{"down0: Unsupported Request"});
   CHECK(host.messages == std::vector{Severity::kNonFatal});
   CHECK((host.read(kRoot, kRootStatus, 4) & 0x7F) == 0x24);
-  CHECK(host.read(kRoot, kSources, 4) == 0x02000000);  // from 02:00.0
+  CHECK(host.read(kRoot, kSources, 4) == 0x02000000);          // from 02:00.0
   CHECK((host.read(kUp, kSecondaryStatus, 2) & 0x4000) != 0);  // received a system error
   CHECK((host.read(kDown, kStatus, 2) & 0x4000) == 0);         // signaled none: SERR# is off
 }
@@ -205,8 +205,8 @@ TEST_CASE("a completion above the requester's Max_Payload_Size is malformed ther
   const Completion done = host.probe[0]->send_block(0x1000, false);
   CHECK(done.status == CompletionStatus::kTimeout);
   CHECK(done.stopped_at == "malformed-completion");
-  CHECK(host.detected == std::vector<std::string>{"probe0: Malformed TLP",
-                                                  "probe0: Completion Timeout"});
+  CHECK(host.detected ==
+        std::vector<std::string>{"probe0: Malformed TLP", "probe0: Completion Timeout"});
   CHECK(host.read(kProbe, 0x104, 4) == (1U << 18 | 1U << 14));
   CHECK((host.read(kProbe, 0x118, 4) & 0x1F) == 18);  // the first one
   CHECK(host.probe[0]->send_read(0x1000).arrived());
@@ -218,8 +218,8 @@ TEST_CASE("a lost completion is a timeout at its requester, unexpected where it 
   host.number(Bdf(2, 1, 0), 2, 3, 3);
   host.write(Bdf(3, 0, 0), 0x3C, 1, 0);  // the other probe is 03:00.0 now, and knows
   CHECK(host.probe[0]->send_read(0x1000).stopped_at == "completion-lost");
-  CHECK(host.detected == std::vector<std::string>{"probe1: Unexpected Completion",
-                                                  "probe0: Completion Timeout"});
+  CHECK(host.detected ==
+        std::vector<std::string>{"probe1: Unexpected Completion", "probe0: Completion Timeout"});
   CHECK((host.read(Bdf(3, 0, 0), kDeviceStatus, 2) & 0xF) == 1);  // advisory
   CHECK((host.read(Bdf(4, 0, 0), kDeviceStatus, 2) & 0xF) == 2);
 }

@@ -92,6 +92,7 @@ TEST_CASE("a port keeps an ACS violation in its error registers, with the header
   CHECK(host.read(Bdf(2, 0, 0), 0x15C, 4) == 0x40000002);
   host.write(Bdf(2, 0, 0), 0x144, 4, 0xFFFFFFFF);
   CHECK(host.read(Bdf(2, 0, 0), 0x144, 4) == 0);
+  host.write(Bdf(2, 0, 0), 0x154, 4, 0);  // advisory errors, which refused reads are, unmasked
   CHECK(host.probe[0]->send_read(0x2000).status == CompletionStatus::kCompleterAbort);
   CHECK(host.read(Bdf(2, 0, 0), 0x15C, 4) == 0x00000001);  // MRd
 }

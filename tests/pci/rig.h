@@ -42,7 +42,7 @@ class FlatRam final : public RootComplex {
 };
 
 // A device whose registers are one page of bytes, and which sends what it is told to.
-class Probe final : public Function {
+class Probe : public Function {
  public:
   using Function::Function;
   void memory_read(BarHit hit, std::span<std::byte> to) override {
@@ -78,7 +78,7 @@ inline ConfigSpace probe_config(bool flr = true) {
   ConfigSpace config = ConfigSpace::type0({.vendor = 0x1234, .device = 0x5678});
   config.bar64(0, 4096, true);
   config.add_capability(0x40, CapabilityId::kExpress,
-                        {{2, 2, 0x0002}, {4, 4, flr ? 0x10008002 : 0x8002}, {8, 2, 0x2810}});
+                        {{2, 2, 0x0002}, {4, 4, flr ? 0x10008002U : 0x8002U}, {8, 2, 0x2810}});
   config.add_capability(0x80, CapabilityId::kMsix, {{2, 2, 2}, {4, 4, 0x800}, {8, 4, 0xC00}});
   config.add_capability(0x90, CapabilityId::kPowerManagement, {{2, 2, 3}, {4, 2, 8}});
   config.add_extended_capability(0x100, ExtendedCapabilityId::kAer, 2,
@@ -97,9 +97,8 @@ inline ConfigSpace port_config(PortType type) {
   // Eight vectors, 64-bit addresses, a mask for each vector.
   config.add_capability(0x90, CapabilityId::kMsi, {{2, 2, 0x0186}});
   config.add_extended_capability(0x100, ExtendedCapabilityId::kAcs, 1, {{4, 2, 0x5F}});
-  config.add_extended_capability(
-      0x140, ExtendedCapabilityId::kAer, 2,
-      {{0x0C, 4, 0x00462030}, {0x14, 4, 0x2000}, {0x30, 4, 2U << 27}});
+  config.add_extended_capability(0x140, ExtendedCapabilityId::kAer, 2,
+                                 {{0x0C, 4, 0x00462030}, {0x14, 4, 0x2000}, {0x30, 4, 2U << 27}});
   if (slot) config.add_extended_capability(0x200, ExtendedCapabilityId::kDpc, 1, {{4, 2, 0x83}});
   return config;
 }
@@ -150,6 +149,7 @@ struct Switch {
           std::make_unique<Probe>(simulation, i == 0 ? "probe0" : "probe1", probe_config());
       probe[i] = owned.get();
       fabric.add(down[i]->secondary_bus(), 0, 0, std::move(owned));
+      down[i]->show_slot();
     }
     number(Bdf(0, 1, 0), 0, 1, 4);
     number(Bdf(1, 0, 0), 1, 2, 4);
