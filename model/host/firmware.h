@@ -2,9 +2,9 @@
 // describe the remapping units and the PCI segments (RSDP, XSDT, DMAR, MCFG as real bytes in RAM)
 // [ACPI 6.5; VT-d 8; PCI Firmware 3.3, 4.1.2].
 //
-// Not modelled: FADT, DSDT and the other tables. Host bridges are therefore described by the MCFG
-// alone: one allocation per root bus, in the order of the root buses, with the bus numbers that the
-// host bridge owns.
+// Not modelled: FADT, DSDT and the other tables, and AML. What a kernel would evaluate of the host
+// bridges (_CRS, _BBN, _SEG, _OSC) it is told as data, KernelPort::host_bridges(), in the order of
+// the namespace; the MCFG has one allocation for each.
 #pragma once
 
 #include <cstdint>
@@ -77,6 +77,8 @@ struct HostBridgeInfo {
   PhysAddr ecam_base;  // of bus 0 of the segment
   std::uint8_t first_bus = 0;
   std::uint8_t last_bus = 0;
+  bool io_aperture = true;
+  bool native_hotplug = true;
 };
 struct FirmwareInfo {
   unsigned host_address_width = 46;

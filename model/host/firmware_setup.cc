@@ -110,7 +110,9 @@ std::vector<HostBridgeInfo> host_bridges(const pci::Fabric& fabric, const Memory
     bridges.push_back({.segment = segment,
                        .ecam_base = ecam,
                        .first_bus = bus->number(),
-                       .last_bus = bus->last()});
+                       .last_bus = bus->last(),
+                       .io_aperture = bus->traits().io_aperture,
+                       .native_hotplug = bus->traits().native_hotplug});
   }
   return bridges;
 }

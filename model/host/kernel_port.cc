@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "model/host/firmware_setup.h"
 #include "model/host/machine.h"
 #include "model/host/observations.h"
 
@@ -33,6 +34,12 @@ sim::Time KernelPort::now() { return live().simulation().now(); }
 sim::PhysicalMemory& KernelPort::ram() { return live().memory(); }
 
 const MemoryMap& KernelPort::memory_map() { return live().memory_map(); }
+
+std::vector<HostBridgeInfo> KernelPort::host_bridges() {
+  return baton::host::host_bridges(live().fabric(), live().memory_map());
+}
+
+sim::Duration KernelPort::config_access_time() { return live().timing().cpu_config_access; }
 
 std::uint32_t KernelPort::config_read(Sbdf address, std::uint16_t offset, unsigned width,
                                       const char* by) {

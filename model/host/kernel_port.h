@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "model/host/firmware.h"
 #include "model/host/handoff.h"
@@ -39,6 +40,10 @@ class KernelPort {
   // RAM as the CPU sees it.
   sim::PhysicalMemory& ram();
   const MemoryMap& memory_map();
+  // The host bridges of the ACPI namespace, in its order.
+  std::vector<HostBridgeInfo> host_bridges();
+  // How long the CPU stands still for one configuration access. The caller lets that time pass.
+  sim::Duration config_access_time();
 
   // Configuration access through ECAM. `by` names the kernel function that makes it, a static text,
   // for the config-writes invariant and for reports.

@@ -12,6 +12,8 @@ struct Timing {
   sim::Duration ram_access = sim::Duration::nanoseconds(100);
   sim::Duration interrupt_delivery = sim::Duration::nanoseconds(500);
   sim::Duration cpu_mmio_read = sim::Duration::nanoseconds(700);
+  // Read or write: neither is posted [assumed: as an uncached read].
+  sim::Duration cpu_config_access = sim::Duration::nanoseconds(700);
   // From the old kernel's last instruction to the new kernel's first: purgatory without checksum
   // and decompression of the image [assumed: 20 ms, in the 1.0 s of a kexec boot].
   sim::Duration purgatory = sim::Duration::milliseconds(20);

@@ -14,6 +14,13 @@ namespace baton::pci {
 
 class Bridge;
 
+// What firmware's namespace says of a host bridge beside its numbers [ACPI 6.5: _CRS, _OSC; PCI
+// Firmware 3.3, 4.5].
+struct HostBridgeTraits {
+  bool io_aperture = true;     // I/O ports reach its bus
+  bool native_hotplug = true;  // the operating system, not firmware, owns the slots below it
+};
+
 class Bus {
  public:
   // A root bus: numbers [first, last] of the segment belong to its host bridge.
@@ -27,6 +34,10 @@ class Bus {
   std::uint8_t number() const;  // now
   // The last bus number of a root bus's host bridge, or the subordinate number of the bridge.
   std::uint8_t last() const;
+
+  // Of a root bus.
+  const HostBridgeTraits& traits() const { return traits_; }
+  void set_traits(const HostBridgeTraits& traits) { traits_ = traits; }
 
   // Null: nothing there.
   Function* at(unsigned device, unsigned function) const {
@@ -81,6 +92,7 @@ class Bus {
   std::uint32_t segment_ = 0;
   std::uint8_t first_ = 0;
   std::uint8_t last_ = 0;
+  HostBridgeTraits traits_;
   std::array<std::unique_ptr<Function>, 256> slots_;
   Slots present_{};
   Slots bridges_{};

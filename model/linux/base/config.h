@@ -17,7 +17,9 @@ namespace baton::linux {
 enum class KhoVersion : std::uint8_t { kOff, kV4 };
 enum class LuoVersion : std::uint8_t { kOff, kV5 };
 enum class MemfdVersion : std::uint8_t { kNone, kV2 };
-enum class PciCoreVersion : std::uint8_t { kV7 };  // 7.x: batched BAR sizing
+// 6.1: each BAR sized in a window of its own with decode off, ACS written at enumeration, error
+// services on every port. 7.x: BARs sized in one batch, ACS written when the IOMMU probes.
+enum class PciCoreVersion : std::uint8_t { kV6_1, kV7 };
 enum class PciLiveUpdate : std::uint8_t { kNone, kV9 };
 enum class IommuLiveUpdate : std::uint8_t { kNone, kPhase2 };
 enum class VfioLiveUpdate : std::uint8_t { kNone, kRunning };

@@ -115,7 +115,7 @@ Kernel::State::State(Kernel& kernel, host::KernelPort& port, const host::BootHan
       iommu_(services_, kho_, luo_),
       intel_iommu_(services_, kho_, iommu_),
       pci_bus_(services_, pci_),
-      pcieport_(pci_),
+      pcieport_(services_, pci_),
       memfd_(services_, kho_, luo_),
       iommufd_(services_, kho_, luo_, memfd_, iommu_),
       vfio_pci_(services_, kho_, luo_, pci_, pci_live_update_, irq_, iommufd_),
@@ -182,8 +182,11 @@ Co<> Kernel::State::bring_up_pci() {
     co_await pci_live_update_.begin_enumeration();
   }
   pci_.set_assign_busses(has_pci_option(handoff_.command_line, "assign-busses"));
+  pci_.set_realloc(has_pci_option(handoff_.command_line, "realloc"));
+  if (intel_iommu_.present()) pci_.request_acs();
   co_await pci_.enumerate();
   co_await pass(BootStage::kFsInitcalls);
+  co_await pci_.assign_resources();
   const Result<> kho = kho_.init();
   if (!kho) {
     services_.print(sim::LogLevel::kWarning, "kho_init failed: {}", name(kho.error()));
@@ -199,7 +202,7 @@ Co<> Kernel::State::bring_up_iommu() {
   co_await intel_iommu_.init();
   co_await pass(BootStage::kIommuAttach);
   for (pci::PciDev* dev : pci_.devices()) {
-    if (intel_iommu_.present()) pci_.enable_acs(*dev);
+    if (intel_iommu_.present()) co_await pci_.enable_acs(*dev);
     const Result<> probed = co_await iommu_.probe_device(*dev);
     if (!probed && probed.error() != Errno::kNoDev) {
       services_.print(sim::LogLevel::kWarning, "pci {}: no IOMMU group: {}",
@@ -214,6 +217,14 @@ Co<> Kernel::State::bring_up_drivers() {
   co_await pass(BootStage::kDrivers);
   pci_bus_.set_dma_hooks([this](pci::PciDev& dev) { return iommu_.use_default_domain(dev); },
                          [this](pci::PciDev& dev) { iommu_.unuse_default_domain(dev); });
+  pcieport_.set_interrupts(
+      {.request = [this](pci::PciDev& dev,
+                         std::function<void()> handler) -> Result<pci::PciePort::Interrupt> {
+         const auto irq = irq_.request(std::move(handler), dev);
+         if (!irq) return fail(irq.error());
+         return pci::PciePort::Interrupt{{irq->message.address, irq->message.data}, irq->vector};
+       },
+       .free = [this](Vector vector) { irq_.free(vector); }});
   const Result<> registered = co_await pci_bus_.register_driver(pcieport_);
   BATON_CHECK(registered.has_value(), "pcieport is registered twice");
 }

@@ -11,26 +11,40 @@ constexpr unsigned kMostExtended = 480;     // (4096 - 256) / 8
 
 std::uint32_t PciCore::State::read(const PciDev& dev, unsigned offset, unsigned width,
                                    const char* by) {
+  owed_ = owed_ + services_.port().config_access_time();
   return services_.port().config_read(dev.address, static_cast<std::uint16_t>(offset), width, by);
 }
 
-void PciCore::State::write(const PciDev& dev, unsigned offset, unsigned width, std::uint32_t value,
-                           const char* by) {
+void PciCore::State::write_now(const PciDev& dev, unsigned offset, unsigned width,
+                               std::uint32_t value, const char* by) {
+  owed_ = owed_ + services_.port().config_access_time();
   const std::uint32_t mask = width == 4 ? 0xFFFFFFFF : (1U << (8 * width)) - 1;
   services_.port().config_write(dev.address, static_cast<std::uint16_t>(offset), width,
                                 value & mask, by);
 }
 
-void PciCore::State::update(const PciDev& dev, unsigned offset, unsigned width, std::uint32_t old,
-                            std::uint32_t value, const char* by) {
-  if (dev.incoming && old == value) return;
-  write(dev, offset, width, value, by);
+Co<> PciCore::State::write(const PciDev& dev, unsigned offset, unsigned width, std::uint32_t value,
+                           const char* by) {
+  write_now(dev, offset, width, value, by);
+  return let_time_pass();
 }
 
-void PciCore::State::change(const PciDev& dev, unsigned offset, std::uint32_t clear,
+Co<> PciCore::State::let_time_pass() {
+  const sim::Duration owed = owed_;
+  owed_ = sim::Duration();
+  return services_.spend(owed);
+}
+
+Co<> PciCore::State::update(const PciDev& dev, unsigned offset, unsigned width, std::uint32_t old,
+                            std::uint32_t value, const char* by) {
+  if (dev.incoming && old == value) co_return;
+  co_await write(dev, offset, width, value, by);
+}
+
+Co<> PciCore::State::change(const PciDev& dev, unsigned offset, std::uint32_t clear,
                             std::uint32_t set, const char* by) {
   const std::uint32_t old = read(dev, dev.pcie_cap + offset, 2, by);
-  update(dev, dev.pcie_cap + offset, 2, old, (old & ~clear) | set, by);
+  return update(dev, dev.pcie_cap + offset, 2, old, (old & ~clear) | set, by);
 }
 
 std::uint8_t PciCore::State::find_capability(const PciDev& dev, std::uint8_t id, const char* by) {

@@ -1,5 +1,4 @@
-// Enabling functions, bus master, MSI-X, reset and saved state [linux drivers/pci/pci.c,
-// msi/msi.c].
+// Enabling functions, bus master, reset and saved state [linux drivers/pci/pci.c].
 #include "model/linux/pci/state.h"
 
 namespace baton::linux::pci {
@@ -30,7 +29,7 @@ Result<> PciCore::State::enable_resources(PciDev& dev) {
     command |= regs::kCommandMemory;
     if (dev.io_window) command |= regs::kCommandIo;
   }
-  if (command != old) write(dev, regs::kCommand, 2, command, kEnable);
+  if (command != old) write_now(dev, regs::kCommand, 2, command, kEnable);
   return {};
 }
 
@@ -51,11 +50,12 @@ Result<> PciCore::State::enable_device(PciDev& dev) {
     const std::uint32_t control = read(dev, dev.pm_cap + 4U, 2, "pci_update_current_state");
     dev.current_state = static_cast<PowerState>(control & regs::kPmState);
   }
+  if (dev.pm_cap == 0) dev.current_state = PowerState::kD0;
   if (++dev.enable_count > 1) return {};
   enable_bridge(dev);
   if (dev.pm_cap != 0 && dev.current_state != PowerState::kD0) {
     const std::uint32_t control = read(dev, dev.pm_cap + 4U, 2, "pci_power_up");
-    write(dev, dev.pm_cap + 4U, 2, control & ~std::uint32_t{regs::kPmState}, "pci_power_up");
+    write_now(dev, dev.pm_cap + 4U, 2, control & ~std::uint32_t{regs::kPmState}, "pci_power_up");
     dev.current_state = PowerState::kD0;
   }
   if (const auto enabled = enable_resources(dev); !enabled) {
@@ -66,7 +66,7 @@ Result<> PciCore::State::enable_device(PciDev& dev) {
   constexpr const char* kEnable = "do_pci_enable_device";
   const std::uint32_t command = read(dev, regs::kCommand, 2, kEnable);
   if ((command & regs::kCommandIntxDisable) != 0) {
-    write(dev, regs::kCommand, 2, command & ~std::uint32_t{regs::kCommandIntxDisable}, kEnable);
+    write_now(dev, regs::kCommand, 2, command & ~std::uint32_t{regs::kCommandIntxDisable}, kEnable);
   }
   return {};
 }
@@ -77,7 +77,7 @@ void PciCore::State::set_master(PciDev& dev, bool enable) {
   const std::uint32_t old = read(dev, regs::kCommand, 2, kMaster);
   const std::uint32_t command =
       enable ? old | regs::kCommandMaster : old & ~std::uint32_t{regs::kCommandMaster};
-  if (command != old) write(dev, regs::kCommand, 2, command, kMaster);
+  if (command != old) write_now(dev, regs::kCommand, 2, command, kMaster);
   dev.is_busmaster = enable;
 }
 
@@ -88,7 +88,8 @@ void PciCore::disable_device(PciDev& dev) {
   constexpr const char* kDisable = "do_pci_disable_device";
   const std::uint32_t command = state_->read(dev, regs::kCommand, 2, kDisable);
   if ((command & regs::kCommandMaster) != 0) {
-    state_->write(dev, regs::kCommand, 2, command & ~std::uint32_t{regs::kCommandMaster}, kDisable);
+    state_->write_now(dev, regs::kCommand, 2, command & ~std::uint32_t{regs::kCommandMaster},
+                      kDisable);
   }
   dev.is_busmaster = false;
 }
@@ -101,7 +102,7 @@ Co<Result<>> PciCore::reset_function(PciDev& dev) {
   if (!dev.has_flr) co_return fail(Errno::kNoTty);
   constexpr const char* kFlr = "pcie_flr";
   const SavedState saved = save_state(dev);
-  state_->write(dev, regs::kCommand, 2, regs::kCommandIntxDisable, "pci_dev_save_and_disable");
+  state_->write_now(dev, regs::kCommand, 2, regs::kCommandIntxDisable, "pci_dev_save_and_disable");
   sim::Duration wait = sim::Duration::milliseconds(100);
   for (unsigned poll = 0; poll < 4; ++poll) {  // 0, +100, +200, +400 ms
     const std::uint32_t status = state_->read(dev, dev.pcie_cap + regs::kExpDevSta, 2, kFlr);
@@ -110,7 +111,7 @@ Co<Result<>> PciCore::reset_function(PciDev& dev) {
     wait = wait * 2;
   }
   const std::uint32_t control = state_->read(dev, dev.pcie_cap + regs::kExpDevCtl, 2, kFlr);
-  state_->write(dev, dev.pcie_cap + regs::kExpDevCtl, 2, control | regs::kDevCtlFlr, kFlr);
+  state_->write_now(dev, dev.pcie_cap + regs::kExpDevCtl, 2, control | regs::kDevCtlFlr, kFlr);
   co_await state_->services_.spend(sim::Duration::milliseconds(100));
   state_->read(dev, regs::kCommand, 4, "pci_dev_wait");
   restore_state(dev, saved);
@@ -133,83 +134,15 @@ PciCore::SavedState PciCore::save_state(PciDev& dev) {
 void PciCore::restore_state(PciDev& dev, const SavedState& state) {
   for (unsigned i = 0; i < state.pcie.size(); ++i) {
     if (!State::has_pcie_register(dev, kSavedPcie[i])) continue;
-    state_->write(dev, dev.pcie_cap + kSavedPcie[i], 2, state.pcie[i], "pci_restore_pcie_state");
+    state_->write_now(dev, dev.pcie_cap + kSavedPcie[i], 2, state.pcie[i],
+                      "pci_restore_pcie_state");
   }
   // BARs before Command; what is equal already is not written.
   for (unsigned i = static_cast<unsigned>(state.header.size()); i-- > 0;) {
     constexpr const char* kRestore = "pci_restore_config_dword";
     if (state_->read(dev, 4 * i, 4, kRestore) == state.header[i]) continue;
-    state_->write(dev, 4 * i, 4, state.header[i], kRestore);
+    state_->write_now(dev, 4 * i, 4, state.header[i], kRestore);
   }
-}
-
-unsigned PciCore::msix_table_size(const PciDev& dev) {
-  if (dev.msix_cap == 0) return 0;
-  return (state_->read(dev, dev.msix_cap + 2U, 2, "pci_msix_vec_count") & 0x7FF) + 1;
-}
-
-namespace {
-
-struct MsixTable {
-  PhysAddr base;
-  unsigned entries = 0;
-};
-
-}  // namespace
-
-Result<> PciCore::enable_msix(PciDev& dev, std::span<const MsiMessage> messages) {
-  constexpr const char* kInit = "msix_capability_init";
-  host::KernelPort& port = state_->services_.port();
-  if (dev.msix_cap == 0 || dev.msix_enabled || messages.empty()) return fail(Errno::kInval);
-  MsixTable table;
-  table.entries = msix_table_size(dev);
-  if (messages.size() > table.entries) return fail(Errno::kRange);
-  const unsigned control_at = dev.msix_cap + 2U;
-  const std::uint32_t place = state_->read(dev, dev.msix_cap + 4U, 4, "msix_map_region");
-  if ((place & 7) > 5) return fail(Errno::kNoMem);
-  const Resource& resource = dev.resources[place & 7];
-  if (resource.size < (place & ~7U) + 16ULL * table.entries || resource.start.value() == 0) {
-    return fail(Errno::kNoMem);  // ioremap of what is not there
-  }
-  table.base = resource.start + (place & ~7U);
-  const std::uint32_t control = state_->read(dev, control_at, 2, kInit);
-  state_->write(dev, control_at, 2, control | regs::kMsixEnable | regs::kMsixMaskAll, kInit);
-  for (unsigned i = 0; i < messages.size(); ++i) {
-    const PhysAddr entry = table.base + 16ULL * i;
-    port.mmio_write(entry, 4, messages[i].address & 0xFFFFFFFF);
-    port.mmio_write(entry + 4, 4, messages[i].address >> 32);
-    port.mmio_write(entry + 8, 4, messages[i].data);
-  }
-  const std::uint32_t command = state_->read(dev, regs::kCommand, 2, "pci_intx");
-  if ((command & regs::kCommandIntxDisable) == 0) {
-    state_->write(dev, regs::kCommand, 2, command | regs::kCommandIntxDisable, "pci_intx");
-  }
-  for (unsigned i = 0; i < table.entries; ++i) port.mmio_write(table.base + 16ULL * i + 12, 4, 1);
-  state_->write(dev, control_at, 2,
-                (control | regs::kMsixEnable) & ~std::uint32_t{regs::kMsixMaskAll}, kInit);
-  dev.msix_enabled = true;
-  // request_irq of each vector.
-  for (unsigned i = 0; i < messages.size(); ++i) port.mmio_write(table.base + 16ULL * i + 12, 4, 0);
-  return {};
-}
-
-void PciCore::disable_msix(PciDev& dev) {
-  if (!dev.msix_enabled) return;
-  constexpr const char* kShutdown = "pci_msix_shutdown";
-  const std::uint32_t place = state_->read(dev, dev.msix_cap + 4U, 4, kShutdown);
-  const PhysAddr table = dev.resources[place & 7].start + (place & ~7U);
-  const unsigned entries = msix_table_size(dev);
-  for (unsigned i = 0; i < entries; ++i) {
-    state_->services_.port().mmio_write(table + 16ULL * i + 12, 4, 1);
-  }
-  const std::uint32_t control = state_->read(dev, dev.msix_cap + 2U, 2, kShutdown);
-  state_->write(dev, dev.msix_cap + 2U, 2, control & ~std::uint32_t{regs::kMsixEnable}, kShutdown);
-  const std::uint32_t command = state_->read(dev, regs::kCommand, 2, "pci_intx");
-  if ((command & regs::kCommandIntxDisable) != 0) {
-    state_->write(dev, regs::kCommand, 2, command & ~std::uint32_t{regs::kCommandIntxDisable},
-                  "pci_intx");
-  }
-  dev.msix_enabled = false;
 }
 
 }  // namespace baton::linux::pci

@@ -1,10 +1,8 @@
 // The walk over buses, bridges and slots [linux drivers/pci/probe.c: pci_scan_child_bus_extend,
-// pci_scan_bridge_extend, pci_scan_slot; drivers/acpi/pci_mcfg.c].
+// pci_scan_bridge_extend, pci_scan_slot].
 //
-// Not modelled: hotplug bus reservation, CardBus, enhanced allocation, virtual
-// functions, request retry status.
+// Not modelled: CardBus, enhanced allocation, request retry status.
 #include <algorithm>
-#include <cstring>
 
 #include "model/linux/pci/pci_liveupdate.h"
 #include "model/linux/pci/state.h"
@@ -13,53 +11,20 @@ namespace baton::linux::pci {
 namespace {
 
 constexpr const char* kScanBridge = "pci_scan_bridge_extend";
-constexpr unsigned kMostFunctions = 8;
-
-// pci_bus_generic_read_dev_vendor_id: nobody, or a device that is not there.
-bool is_empty_slot(std::uint32_t id) {
-  return id == 0xFFFFFFFF || id == 0 || id == 0x0000FFFF || id == 0xFFFF0000;
-}
+constexpr unsigned kNoFunction = 256;
+constexpr unsigned kHotplugBuses = 1;  // pci_hotplug_bus_size
 
 }  // namespace
 
-// The MCFG table of the XSDT. One entry is one host bridge here, in the table's order
-// [AMBIGUOUS: host bridges are found in the ACPI namespace; MCFG, which has the same ranges, stands
-// for it].
-std::vector<PciCore::State::HostBridge> PciCore::State::host_bridges() {
-  sim::PhysicalMemory& ram = services_.port().ram();
-  std::vector<HostBridge> result;
-  const PhysAddr rsdp = services_.port().memory_map().rsdp;
-  std::array<std::byte, 8> bytes{};
-  const auto number = [&](PhysAddr at, unsigned width) {
-    std::uint64_t value = 0;
-    if (!ram.contains(at, width)) return value;
-    ram.read(at, std::span(bytes).first(width));
-    std::memcpy(&value, bytes.data(), width);
-    return value;
-  };
-  const PhysAddr xsdt(number(rsdp + 24, 8));
-  const std::uint64_t length = std::min<std::uint64_t>(number(xsdt + 4, 4), sim::kPageSize);
-  for (std::uint64_t at = 36; at + 8 <= length; at += 8) {
-    const PhysAddr table(number(xsdt + at, 8));
-    if (number(table, 4) != 0x4746434D) continue;  // "MCFG"
-    const std::uint64_t end = std::min<std::uint64_t>(number(table + 4, 4), 64 * 1024);
-    for (std::uint64_t entry = 44; entry + 16 <= end; entry += 16) {
-      result.push_back({static_cast<std::uint16_t>(number(table + entry + 8, 2)),
-                        static_cast<std::uint8_t>(number(table + entry + 10, 1)),
-                        static_cast<std::uint8_t>(number(table + entry + 11, 1))});
-    }
-  }
-  return result;
-}
-
-void PciCore::State::scan_root(const HostBridge& host) {
+Co<> PciCore::State::scan_root(HostBridge host) {
   auto root = std::make_unique<PciBus>();
   root->segment = host.segment;
   root->number = host.first;
   root->busn_end = host.last;
+  root->host = host;
   roots_.push_back(std::move(root));
   PciBus& bus = *roots_.back();
-  scan_child_bus(bus, 0);
+  co_await scan_child_bus(bus, 0);
   register_bus(bus);
 }
 
@@ -71,40 +36,89 @@ void PciCore::State::register_bus(const PciBus& bus) {
   }
 }
 
-unsigned PciCore::State::scan_child_bus(PciBus& bus, unsigned available) {
+Co<unsigned> PciCore::State::scan_child_bus(PciBus& bus, unsigned available) {
   const bool one_child = bus.bridge != nullptr && bus.bridge->is_downstream_port();
-  for (unsigned device = 0; device < (one_child ? 1U : 32U); ++device) scan_slot(bus, device);
+  for (unsigned device = 0; device < (one_child ? 1U : 32U); ++device) {
+    co_await scan_slot(bus, device << 3);
+  }
   unsigned max = bus.number;
-  unsigned used = 0;
-  unsigned bridges = 0;
-  for (const auto& dev : bus.devices) bridges += dev->is_bridge() ? 1 : 0;
+  unsigned iov = max;
+  unsigned hotplug = 0;
+  unsigned normal = 0;
   for (const auto& dev : bus.devices) {
-    if (!dev->is_bridge()) continue;
+    iov = std::max<unsigned>(iov, dev->last_vf_bus);
+    if (dev->is_bridge()) ++(dev->is_hotplug_bridge ? hotplug : normal);
+  }
+  unsigned used = iov - max;  // pci_iov_bus_range
+  max = iov;
+  if (bus.bridge != nullptr) read_bridge_bases(*bus.bridge);  // pcibios_fixup_bus
+  for (std::size_t i = 0; i < bus.devices.size(); ++i) {
+    if (!bus.devices[i]->is_bridge()) continue;
     const unsigned before = max;
-    max = scan_bridge(bus, *dev, max, 0, false);
-    used += 1 + (max - before > 1 ? max - before - 1 : 0);
+    max = co_await scan_bridge(bus, *bus.devices[i], max, 0, false);
+    ++used;
+    if (max - before > 1) used += max - before - 1;
   }
-  for (const auto& dev : bus.devices) {
-    if (!dev->is_bridge()) continue;
-    const unsigned extra = bridges == 1 && available > used ? available - used : 0;
-    max = scan_bridge(bus, *dev, max, extra, true);
+  for (std::size_t i = 0; i < bus.devices.size(); ++i) {
+    PciDev& dev = *bus.devices[i];
+    if (!dev.is_bridge()) continue;
+    unsigned extra = 0;
+    if (hotplug == 0 && normal == 1) {
+      extra = available;  // it distributes them to what is below
+    } else if (dev.is_hotplug_bridge) {
+      const unsigned left = available + 1 > used ? available + 1 - used : 0;
+      extra = std::min(available / hotplug, left);
+    }
+    const unsigned before = max;
+    max = co_await scan_bridge(bus, dev, max, extra, true);
+    if (max - before > 1) used += max - before - 1;
   }
-  return max;
+  if (bus.bridge != nullptr && bus.bridge->is_hotplug_bridge) {
+    const unsigned wanted = std::max(available, kHotplugBuses - 1);
+    if (max - bus.number < wanted) max = std::min<unsigned>(bus.number + wanted, bus.busn_end);
+  }
+  co_return max;
 }
 
-void PciCore::State::scan_slot(PciBus& bus, unsigned device) {
-  const std::size_t before = bus.devices.size();
-  for (unsigned function = 0; function < kMostFunctions; ++function) {
-    auto dev = setup_device(bus, device << 3 | function);
-    if (dev != nullptr) {
-      PciDev& added = *dev;
-      bus.devices.push_back(std::move(dev));
-      configure(added);
-      init_capabilities(added);
-    }
-    if (function == 0 && bus.devices.size() == before) return;
-    if (function == 0 && !bus.devices[before]->multi_function) return;
+// next_fn: by the ARI capability's chain where forwarding is on, else one by one.
+unsigned PciCore::State::next_function(const PciBus& bus, const PciDev* dev, unsigned function) {
+  if (bus.bridge != nullptr && bus.bridge->ari_enabled) {
+    if (dev == nullptr) return kNoFunction;
+    const std::uint16_t ari = find_extended(*dev, regs::kExtAri, "next_ari_fn");
+    if (ari == 0) return kNoFunction;
+    const unsigned next = read(*dev, ari + 4U, 2, "next_ari_fn") >> 8 & 0xFF;
+    return next > function ? next : kNoFunction;
   }
+  if (function >= 7) return kNoFunction;
+  if (dev != nullptr && !dev->multi_function) return kNoFunction;
+  return function + 1;
+}
+
+Co<PciDev*> PciCore::State::scan_function(PciBus& bus, unsigned devfn) {
+  auto owned = co_await setup_device(bus, devfn);
+  if (owned == nullptr) co_return nullptr;
+  bus.devices.push_back(std::move(owned));
+  PciDev& dev = *bus.devices.back();
+  co_await configure(dev);
+  co_await init_capabilities(dev);
+  co_return &dev;
+}
+
+// The number of functions found. The link above is configured once a slot on it is complete.
+Co<unsigned> PciCore::State::scan_slot(PciBus& bus, unsigned devfn) {
+  unsigned found = 0;
+  for (unsigned function = 0; function < kNoFunction;) {
+    PciDev* dev = co_await scan_function(bus, devfn + function);
+    if (dev != nullptr) {
+      ++found;
+      if (function > 0) dev->multi_function = true;
+    } else if (function == 0) {
+      break;
+    }
+    function = next_function(bus, dev, function);
+  }
+  if (bus.bridge != nullptr && found > 0) co_await init_link(*bus.bridge);
+  co_return found;
 }
 
 // pcibios_assign_all_busses(). When devices were handed over, their requests in flight carry the
@@ -116,6 +130,14 @@ bool PciCore::State::renumbers() const {
   return (assign_busses_ && !inherits) || services_.has(Defect::kPciRenumberBuses);
 }
 
+// A preserved bridge that lost its numbers gets none, and neither does any other on its bus: its
+// old range is unknown and might be given away twice [linux drivers/pci/liveupdate.c, v9].
+bool PciCore::State::is_refused(const PciBus& bus) const {
+  return !renumbers() && std::ranges::any_of(bus.devices, [](const auto& dev) {
+    return dev->is_bridge() && dev->incoming && dev->subordinate == nullptr;
+  });
+}
+
 PciBus& PciCore::State::add_child_bus(PciBus& parent, PciDev& bridge, unsigned number,
                                       unsigned end) {
   auto child = std::make_unique<PciBus>();
@@ -124,91 +146,79 @@ PciBus& PciCore::State::add_child_bus(PciBus& parent, PciDev& bridge, unsigned n
   child->busn_end = static_cast<std::uint8_t>(end);
   child->bridge = &bridge;
   child->parent = &parent;
+  child->host = parent.host;
   bridge.subordinate = child.get();
   parent.children.push_back(std::move(child));
   return *bridge.subordinate;
 }
 
-unsigned PciCore::State::scan_bridge(PciBus& bus, PciDev& bridge, unsigned max, unsigned available,
-                                     bool second) {
+// pci_enable_rrs_sv (pci_enable_crs before 6.13).
+Co<> PciCore::State::make_completions_visible(PciDev& port) {
+  if (!has_pcie_register(port, regs::kExpRtCap)) co_return;
+  constexpr const char* kRrs = "pci_enable_rrs_sv";
+  const std::uint32_t root = read(port, port.pcie_cap + regs::kExpRtCap, 2, kRrs);
+  if ((root & 1) != 0) co_await change(port, regs::kExpRtCtl, 0, regs::kRtCtlRrsVisible, kRrs);
+}
+
+Co<unsigned> PciCore::State::scan_bridge(PciBus& bus, PciDev& bridge, unsigned max,
+                                         unsigned available, bool second) {
   const std::uint32_t buses = read(bridge, regs::kPrimaryBus, 4, kScanBridge);
   unsigned primary = buses & 0xFF;
   const unsigned secondary = buses >> 8 & 0xFF;
   const unsigned subordinate = buses >> 16 & 0xFF;
   const std::uint32_t control = read(bridge, regs::kBridgeControl, 2, kScanBridge);
-  update(bridge, regs::kBridgeControl, 2, control,
-         control & ~std::uint32_t{regs::kBridgeControlMasterAbort}, kScanBridge);
+  co_await update(bridge, regs::kBridgeControl, 2, control,
+                  control & ~std::uint32_t{regs::kBridgeControlMasterAbort}, kScanBridge);
+  if (is_6_1()) co_await make_completions_visible(bridge);
+  bridge.bridge_control = static_cast<std::uint16_t>(control);
   if (primary == 0 && bus.number != 0 && secondary != 0 && subordinate != 0) primary = bus.number;
   const bool broken = primary != bus.number || secondary <= bus.number || secondary > subordinate;
   if ((secondary != 0 || subordinate != 0) && !broken && !renumbers()) {
     if (!second) {
       PciBus& child = add_child_bus(bus, bridge, secondary, subordinate);
-      scan_child_bus(child, subordinate - secondary);
+      co_await scan_child_bus(child, subordinate - secondary);
       max = std::max(max, subordinate);
     }
   } else if (bridge.subordinate == nullptr) {
-    // A preserved bridge that lost its numbers gets none, and neither does any other on its bus:
-    // its old range is unknown and might be given away twice [linux drivers/pci/liveupdate.c, v9].
-    const bool refused = !renumbers() && std::ranges::any_of(bus.devices, [&](const auto& dev) {
-      return dev->is_bridge() && dev->incoming && dev->subordinate == nullptr;
-    });
-    if (refused) {
+    if (is_refused(bus)) {
       services_.print(sim::LogLevel::kError, "pci {}: bridge configuration invalid, not numbered",
                       to_string(bridge.address));
     } else if (!second) {
-      write(bridge, regs::kPrimaryBus, 4, buses & 0xFF000000, kScanBridge);
+      co_await write(bridge, regs::kPrimaryBus, 4, buses & 0xFF000000, kScanBridge);
     } else {
-      max = number_bridge(bus, bridge, max, available, buses);
+      max = co_await number_bridge(bus, bridge, max, available, buses);
     }
   }
-  const std::uint32_t status = read(bridge, regs::kSecondaryStatus, 2, kScanBridge);
-  if (!bridge.incoming || (status & 0xF900) != 0) {
-    write(bridge, regs::kSecondaryStatus, 2, 0xFFFF, kScanBridge);
+  if (!is_6_1()) {
+    const std::uint32_t status = read(bridge, regs::kSecondaryStatus, 2, kScanBridge);
+    if (!bridge.incoming || (status & 0xF900) != 0) {
+      co_await write(bridge, regs::kSecondaryStatus, 2, 0xFFFF, kScanBridge);
+    }
   }
-  update(bridge, regs::kBridgeControl, 2, read(bridge, regs::kBridgeControl, 2, kScanBridge),
-         control, kScanBridge);
-  return max;
+  if (!bridge.incoming || read(bridge, regs::kBridgeControl, 2, kScanBridge) != control) {
+    co_await write(bridge, regs::kBridgeControl, 2, control, kScanBridge);
+  }
+  co_return max;
 }
 
-unsigned PciCore::State::number_bridge(PciBus& bus, PciDev& bridge, unsigned max,
-                                       unsigned available, std::uint32_t buses) {
+Co<unsigned> PciCore::State::number_bridge(PciBus& bus, PciDev& bridge, unsigned max,
+                                           unsigned available, std::uint32_t buses) {
   if (max >= bus.busn_end) {
     services_.print(sim::LogLevel::kWarning, "pci {}: no bus number left",
                     to_string(bridge.address));
-    return max;
+    co_return max;
   }
-  write(bridge, regs::kStatus, 2, 0xFFFF, kScanBridge);
+  co_await write(bridge, regs::kStatus, 2, 0xFFFF, kScanBridge);
   const unsigned secondary = max + 1;
   const std::uint32_t numbers = bus.number | secondary << 8 |
                                 static_cast<std::uint32_t>(bus.busn_end) << 16 |
                                 (buses & 0xFF000000);
-  write(bridge, regs::kPrimaryBus, 4, numbers, kScanBridge);
+  co_await write(bridge, regs::kPrimaryBus, 4, numbers, kScanBridge);
   PciBus& child = add_child_bus(bus, bridge, secondary, bus.busn_end);
-  max = scan_child_bus(child, available > 0 ? available - 1 : 0);
+  max = co_await scan_child_bus(child, available > 0 ? available - 1 : 0);
   child.busn_end = static_cast<std::uint8_t>(max);
-  write(bridge, regs::kSubordinateBus, 1, max, kScanBridge);
-  return max;
-}
-
-std::unique_ptr<PciDev> PciCore::State::setup_device(PciBus& bus, unsigned devfn) {
-  auto owned = std::make_unique<PciDev>();
-  PciDev& dev = *owned;
-  dev.bus = &bus;
-  dev.address = {bus.segment, Bdf(bus.number, devfn >> 3, devfn & 7)};
-  const std::uint32_t id = read(dev, regs::kVendorId, 4, "pci_bus_read_dev_vendor_id");
-  if (is_empty_slot(id)) return nullptr;
-  dev.vendor = static_cast<std::uint16_t>(id);
-  dev.device = static_cast<std::uint16_t>(id >> 16);
-  const std::uint32_t type = read(dev, regs::kHeaderType, 1, "pci_setup_device");
-  dev.header_type = type & 0x7F;
-  dev.multi_function = (type & 0x80) != 0;
-  set_pcie_port_type(dev);
-  dev.class_code = read(dev, regs::kClassRevision, 4, "pci_setup_device") >> 8;
-  if (live_update_ != nullptr) live_update_->setup_device(dev);
-  read_config_size(dev);
-  toggle_intx(dev);
-  read_header(dev);
-  return owned;
+  co_await write(bridge, regs::kSubordinateBus, 1, max, kScanBridge);
+  co_return max;
 }
 
 }  // namespace baton::linux::pci

@@ -14,12 +14,68 @@ void PciCore::set_live_update(PciLiveUpdate* live_update) { state_->live_update_
 
 void PciCore::set_assign_busses(bool assign) { state_->assign_busses_ = assign; }
 
-void PciCore::enable_acs(PciDev& dev) { state_->enable_acs(dev); }
+void PciCore::set_realloc(bool realloc) { state_->realloc_ = realloc; }
+
+void PciCore::request_acs() { state_->acs_requested_ = true; }
+
+Co<> PciCore::enable_acs(PciDev& dev) {
+  if (state_->is_6_1()) co_return;
+  co_await state_->enable_acs(dev);
+}
 
 Co<> PciCore::enumerate() {
-  for (const State::HostBridge& host : state_->host_bridges()) state_->scan_root(host);
-  for (const auto& root : state_->roots_) state_->assign_resources(*root);
-  co_return;
+  State& state = *state_;
+  for (const host::MemoryMapEntry& entry : state.services_.port().memory_map().entries) {
+    static_cast<void>(state.memory_.request(entry.range.start.value(), entry.range.length));
+  }
+  for (const host::HostBridgeInfo& info : state.services_.port().host_bridges()) {
+    HostBridge host;
+    host.segment = info.segment;
+    host.first = info.first_bus;
+    host.last = info.last_bus;
+    host.io_aperture = info.io_aperture;
+    host.native_hotplug = info.native_hotplug;
+    co_await state.scan_root(host);
+  }
+  for (const auto& root : state.roots_) state.claim_bus(*root);
+  for (const bool enabled : {true, false}) {
+    for (const auto& root : state.roots_) state.claim_functions(*root, enabled);
+  }
+  co_await state.let_time_pass();
+}
+
+Co<> PciCore::assign_resources() {
+  State& state = *state_;
+  for (std::size_t i = 0; i < state.roots_.size(); ++i) state.claim_roms(*state.roots_[i]);
+  for (std::size_t i = 0; i < state.roots_.size(); ++i) {
+    co_await state.assign_root(*state.roots_[i]);
+  }
+  co_await state.let_time_pass();
+}
+
+Co<Result<>> PciCore::hot_add(PciDev& port) {
+  if (port.subordinate == nullptr) co_return fail(Errno::kNoDev);
+  PciBus& bus = *port.subordinate;
+  if (!bus.devices.empty()) co_return fail(Errno::kExist);
+  const unsigned found = co_await state_->scan_slot(bus, 0);
+  if (found == 0) co_return fail(Errno::kNoDev);
+  // pci_hp_add_bridge: numbers for bridges of the card, from the range that the port has.
+  unsigned max = bus.number;
+  for (const bool second : {false, true}) {
+    for (std::size_t i = 0; i < bus.devices.size(); ++i) {
+      PciDev& dev = *bus.devices[i];
+      if (!dev.is_bridge()) continue;
+      const unsigned left = bus.busn_end > max ? bus.busn_end - max : 0;
+      max = co_await state_->scan_bridge(bus, dev, max, second ? left : 0, second);
+    }
+  }
+  // pci_assign_unassigned_bridge_resources.
+  state_->extras_.clear();
+  state_->size_windows(bus, true);
+  co_await state_->assign_bus(bus);
+  co_await state_->setup_bridge(port);
+  state_->register_bus(bus);
+  co_return Result<>();
 }
 
 const std::vector<std::unique_ptr<PciBus>>& PciCore::root_buses() const { return state_->roots_; }
@@ -40,7 +96,7 @@ std::uint32_t PciCore::read(const PciDev& dev, std::uint16_t offset, unsigned wi
 
 void PciCore::write(const PciDev& dev, std::uint16_t offset, unsigned width, std::uint32_t value,
                     const char* by) {
-  state_->write(dev, offset, width, value, by);
+  state_->write_now(dev, offset, width, value, by);
 }
 
 // [linux drivers/base/core.c: device_shutdown; drivers/pci/pci-driver.c: pci_device_shutdown]

@@ -5,8 +5,8 @@
 // out, and a read-modify-write that would change nothing is not made [policy config_writes:
 // three-stage-from-folio]. All other functions get the writes of a 7.x kernel, in its order.
 //
-// Not modelled: simulated time of a single configuration access (the boot profile has the sum), and
-// what the files of this folder name: ASPM, SR-IOV, resource assignment, port services.
+// Every configuration access of the walk takes simulated time (state.h). Accesses that drivers ask
+// for happen at once; their time passes with the next access of the core.
 #pragma once
 
 #include <memory>
@@ -29,8 +29,14 @@ class PciCore {
   // update can mark it incoming. Set before enumerate().
   void set_live_update(PciLiveUpdate* live_update);
 
-  // acpi_pci_root_add for every host bridge of MCFG, in firmware order.
+  // acpi_pci_root_add for every host bridge of the ACPI namespace, in its order [acpi_init], and
+  // pcibios_resource_survey [pci_subsys_init].
   Co<> enumerate();
+  // pcibios_assign_resources [fs_initcall]: addresses for what has none, windows of all bridges.
+  Co<> assign_resources();
+  // A card in the slot below `port` has been powered on: pciehp_configure_device. ENODEV: nothing
+  // answers there; EEXIST: the slot had been occupied already.
+  Co<Result<>> hot_add(PciDev& port);
 
   const std::vector<std::unique_ptr<PciBus>>& root_buses() const;
   std::vector<PciDev*> devices() const;  // in registration order
@@ -43,9 +49,14 @@ class PciCore {
 
   // pci=assign-busses: bus numbers are given out afresh. Set before enumerate().
   void set_assign_busses(bool assign);
-
-  // pci_enable_acs, by pci_dma_configure before the IOMMU core probes the function.
-  void enable_acs(PciDev& dev);
+  // pci=realloc: what hotplug ports get beyond their need counts as a need.
+  void set_realloc(bool realloc);
+  // pci_request_acs, by an IOMMU driver before enumeration. A 6.1 kernel then writes ACS control
+  // while it enumerates.
+  void request_acs();
+  // pci_enable_acs, by pci_dma_configure before the IOMMU core probes the function. A 6.1 kernel
+  // has done it by then.
+  Co<> enable_acs(PciDev& dev);
 
   // pci_enable_device, pci_disable_device, pci_set_master, pci_clear_master.
   Result<> enable_device(PciDev& dev);
@@ -71,14 +82,19 @@ class PciCore {
   };
   Result<> enable_msix(PciDev& dev, std::span<const MsiMessage> messages);
   void disable_msix(PciDev& dev);
+  // MSI with one message. EINVAL: no capability, or messages are on already.
+  Result<> enable_msi(PciDev& dev, const MsiMessage& message);
+  void disable_msi(PciDev& dev);
   unsigned msix_table_size(const PciDev& dev);
 
   // pci_device_shutdown for every device, last registered first. Bus master of outgoing devices and
   // of the bridges above them stays on.
   Co<> shutdown();
 
- private:
   class State;
+
+ private:
+  friend class PciePort;
   std::unique_ptr<State> state_;
 };
 

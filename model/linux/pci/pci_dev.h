@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "model/linux/pci/address_space.h"
 #include "sim/address.h"
 
 namespace baton::linux::pci {
@@ -18,13 +19,31 @@ class PciDev;
 
 enum class PowerState : std::uint8_t { kD0, kD1, kD2, kD3Hot, kD3Cold, kUnknown };
 
-// A BAR or ROM as sized by this kernel.
+// A BAR, a ROM or a bridge window as this kernel knows it: struct resource.
 struct Resource {
   PhysAddr start;
-  std::uint64_t size = 0;  // 0: the function has none here
+  std::uint64_t size = 0;  // 0: the function has none here, or a window is closed
   bool memory = true;      // false: I/O ports
   bool is_64bit = false;
   bool prefetchable = false;
+  bool claimed = false;  // has its place in the window of the bus above
+  // Of a window that is to be opened.
+  bool wanted = false;
+  std::uint64_t alignment = 0;
+
+  std::uint64_t end() const { return start.value() + size; }  // exclusive
+};
+
+// The windows of a bridge, in the order of its registers.
+enum BridgeWindow : unsigned { kIoWindow = 0, kMemoryWindow = 1, kPrefetchWindow = 2 };
+
+// What the firmware's namespace says of a root bus [linux drivers/acpi/pci_root.c: _CRS, _OSC].
+struct HostBridge {
+  std::uint32_t segment = 0;
+  std::uint8_t first = 0;
+  std::uint8_t last = 0;
+  bool io_aperture = true;
+  bool native_hotplug = true;  // native_pcie_hotplug; AER, PME and LTR are always granted
 };
 
 struct PciBus {
@@ -33,6 +52,9 @@ struct PciBus {
   std::uint8_t busn_end = 0;  // subordinate
   PciDev* bridge = nullptr;   // null for a root bus
   PciBus* parent = nullptr;
+  HostBridge host;  // of the root bus above
+  // What its bridge's windows hold, by BridgeWindow; empty for closed ones and for root buses.
+  std::array<std::optional<AddressSpace>, 3> spaces;
   std::vector<std::unique_ptr<PciDev>> devices;  // by devfn
   std::vector<std::unique_ptr<PciBus>> children;
 };
@@ -73,11 +95,19 @@ class PciDev {
   std::uint16_t acs_cap = 0;
   std::uint16_t subsystem_vendor = 0;
   std::uint16_t subsystem_device = 0;
+  std::uint16_t dpc_cap = 0;
+  std::uint16_t sriov_cap = 0;
   std::uint16_t bridge_control = 0;  // as read at scan
   // Windows that a bridge has: I/O, prefetchable, prefetchable with 64-bit addresses.
   bool io_window = false;
   bool pref_window = false;
   bool pref_64_window = false;
+  std::array<Resource, 3> windows;  // by BridgeWindow
+  std::array<Resource, 6> vf_bars;  // of all VFs together; size 0 without SR-IOV
+  std::uint32_t slot_capabilities = 0;
+  bool is_hotplug_bridge = false;  // Slot Capabilities.Hot-Plug Capable
+  std::uint8_t last_vf_bus = 0;    // highest bus that the function's VFs can need
+  bool link_configured = false;    // pcie_aspm_init_link_state() has seen the link below
 
   // Live update [linux drivers/pci/liveupdate.c, posted v9].
   bool incoming = false;

@@ -1,5 +1,6 @@
-// BAR sizing in its batched form of 7.x, and bridge window probing [linux drivers/pci/probe.c:
-// __pci_size_bars, __pci_read_base, pci_read_bases, pci_read_bridge_windows].
+// BAR sizing [linux drivers/pci/probe.c: __pci_size_bars, __pci_read_base, pci_read_bases]: in one
+// batch as 7.x does it, each register in a window of its own as 6.1 does it, or from the folio that
+// the previous kernel left, without a write.
 #include "model/linux/pci/function_shapes.h"
 #include "model/linux/pci/pci_liveupdate.h"
 #include "model/linux/pci/state.h"
@@ -9,7 +10,6 @@ namespace {
 
 constexpr const char* kSizeBars = "__pci_size_bars";
 constexpr const char* kReadBase = "__pci_read_base";
-constexpr const char* kWindows = "pci_read_bridge_windows";
 constexpr std::uint32_t kRomMask = 0xFFFFF800;
 constexpr std::uint32_t kClassHostBridge = 0x0600;
 constexpr unsigned kRomIndex = 6;
@@ -21,119 +21,139 @@ std::uint16_t bar_offset(unsigned index) {
   return static_cast<std::uint16_t>(regs::kBar0 + 4 * index);
 }
 
+// A host bridge decodes always: switching it off would cut memory from the CPU (mmio_always_on).
+bool decodes_always(const PciDev& dev) { return dev.class_code >> 8 == kClassHostBridge; }
+
+// What a BAR's two or one registers say, before and while they hold all ones.
+Resource decode(std::uint64_t base, std::uint64_t mask) {
+  Resource resource;
+  const auto low = static_cast<std::uint32_t>(base);
+  std::uint64_t bits = 0;
+  if ((low & 1) != 0) {
+    resource.memory = false;
+    base &= ~std::uint64_t{3};
+    bits = mask & 0xFFFC;
+  } else {
+    resource.prefetchable = (low & 8) != 0;
+    resource.is_64bit = (low & 6) == 4;
+    base &= ~std::uint64_t{0xF};
+    bits = mask & ~std::uint64_t{0xF};
+  }
+  if (bits == 0) return resource;
+  resource.start = PhysAddr(base);
+  resource.size = decoded_size(bits);
+  return resource;
+}
+
+Resource decode_rom(std::uint32_t base, std::uint32_t mask) {
+  Resource resource;
+  if ((mask & kRomMask) == 0) return resource;
+  resource.start = PhysAddr(base & kRomMask);
+  resource.size = decoded_size(mask & kRomMask);
+  resource.prefetchable = true;  // as the kernel marks ROMs
+  return resource;
+}
+
 }  // namespace
 
-void PciCore::State::read_bases(PciDev& dev, unsigned count, std::uint16_t rom) {
+Co<> PciCore::State::read_bases(PciDev& dev, unsigned count, std::uint16_t rom) {
   if (dev.incoming && live_update_ != nullptr && !services_.has(Defect::kPciSizeBars)) {
     if (const FunctionShape* shape = live_update_->shape_of(dev)) {
       adopt_bases(dev, count, rom, *shape);
-      return;
+      return let_time_pass();
     }
   }
-  // A host bridge decodes always: switching it off would cut memory from the CPU.
-  const bool always_on = dev.class_code >> 8 == kClassHostBridge;
-  const std::uint32_t command = read(dev, regs::kCommand, 2, "pci_read_bases");
-  const std::uint32_t decode = command & (regs::kCommandIo | regs::kCommandMemory);
-  const bool off = !always_on && decode != 0;
-  if (off) write(dev, regs::kCommand, 2, command & ~decode, "pci_read_bases");
-  std::array<std::uint32_t, 7> sizes{};
-  const auto size = [&](unsigned index, std::uint16_t offset, std::uint32_t mask) {
-    const std::uint32_t old = read(dev, offset, 4, kSizeBars);
-    write(dev, offset, 4, old | mask, kSizeBars);
-    sizes[index] = read(dev, offset, 4, kSizeBars);
-    write(dev, offset, 4, old, kSizeBars);
-  };
-  for (unsigned index = 0; index < count; ++index) size(index, bar_offset(index), 0xFFFFFFFF);
-  size(kRomIndex, rom, kRomMask);
-  if (off) write(dev, regs::kCommand, 2, command, "pci_read_bases");
-  for (unsigned index = 0; index < count;) {
-    unsigned next = index + 1;
-    read_resource(dev, index, bar_offset(index), next, sizes);
-    index = next;
-  }
-  const std::uint32_t base = read(dev, rom, 4, kReadBase);
-  const std::uint64_t mask = sizes[kRomIndex] & kRomMask;
-  if (mask == 0) return;
-  dev.resources[kRomIndex] = {PhysAddr(base & kRomMask), decoded_size(mask), true, false, false};
+  return is_6_1() ? size_one_by_one(dev, count, rom) : size_in_one_batch(dev, count, rom);
 }
 
-void PciCore::State::read_resource(PciDev& dev, unsigned index, std::uint16_t offset,
-                                   unsigned& next, const std::array<std::uint32_t, 7>& sizes) {
-  const std::uint32_t low = read(dev, offset, 4, kReadBase);
-  Resource resource;
-  std::uint64_t base = 0;
-  std::uint64_t mask = 0;
-  if (sizes[index] == 0xFFFFFFFF) return;  // no answer
-  if ((low & 1) != 0) {
-    resource.memory = false;
-    base = low & ~3U;
-    mask = sizes[index] & 0xFFFC;
-  } else {
-    resource.prefetchable = (low & 8) != 0;
-    base = low & ~0xFU;
-    mask = sizes[index] & ~0xFU;
-    if ((low & 6) == 4 && index < 5) {
-      resource.is_64bit = true;
-      base |= static_cast<std::uint64_t>(read(dev, offset + 4U, 4, kReadBase)) << 32;
-      mask |= static_cast<std::uint64_t>(sizes[index + 1]) << 32;
-      next = index + 2;
-    }
+Co<> PciCore::State::size_in_one_batch(PciDev& dev, unsigned count, std::uint16_t rom) {
+  const std::uint32_t command = read(dev, regs::kCommand, 2, "pci_read_bases");
+  const std::uint32_t decode_bits = command & (regs::kCommandIo | regs::kCommandMemory);
+  const bool off = !decodes_always(dev) && decode_bits != 0;
+  if (off) co_await write(dev, regs::kCommand, 2, command & ~decode_bits, "pci_read_bases");
+  std::array<std::uint32_t, 7> sizes{};
+  for (unsigned index = 0; index <= count; ++index) {
+    const bool is_rom = index == count;
+    const std::uint16_t offset = is_rom ? rom : bar_offset(index);
+    const std::uint32_t old = read(dev, offset, 4, kSizeBars);
+    co_await write(dev, offset, 4, old | (is_rom ? kRomMask : 0xFFFFFFFF), kSizeBars);
+    sizes[is_rom ? kRomIndex : index] = read(dev, offset, 4, kSizeBars);
+    co_await write(dev, offset, 4, old, kSizeBars);
   }
-  if (mask == 0) return;
-  resource.start = PhysAddr(base);
-  resource.size = decoded_size(mask);
-  dev.resources[index] = resource;
+  if (off) co_await write(dev, regs::kCommand, 2, command, "pci_read_bases");
+  for (unsigned index = 0; index < count; ++index) {
+    std::uint64_t base = read(dev, bar_offset(index), 4, kReadBase);
+    if (sizes[index] == 0xFFFFFFFF) continue;  // no answer
+    std::uint64_t mask = sizes[index];
+    const unsigned first = index;
+    if ((base & 7) == 4 && index + 1 < count) {
+      ++index;
+      base |= std::uint64_t{read(dev, bar_offset(index), 4, kReadBase)} << 32;
+      mask |= std::uint64_t{sizes[index]} << 32;
+    }
+    dev.resources[first] = decode(base, mask);
+  }
+  dev.resources[kRomIndex] = decode_rom(read(dev, rom, 4, kReadBase), sizes[kRomIndex]);
+}
+
+Co<> PciCore::State::size_one_by_one(PciDev& dev, unsigned count, std::uint16_t rom) {
+  for (unsigned index = 0; index < count;) {
+    index += co_await read_base(dev, bar_offset(index), dev.resources[index], index + 1 == count);
+  }
+  constexpr const char* kRom = "__pci_read_base";
+  const std::uint32_t command = read(dev, regs::kCommand, 2, kRom);
+  const std::uint32_t decode_bits = command & (regs::kCommandIo | regs::kCommandMemory);
+  const bool off = !decodes_always(dev) && decode_bits != 0;
+  if (off) co_await write(dev, regs::kCommand, 2, command & ~decode_bits, kRom);
+  const std::uint32_t old = read(dev, rom, 4, kRom);
+  co_await write(dev, rom, 4, old | kRomMask, kRom);
+  const std::uint32_t size = read(dev, rom, 4, kRom);
+  co_await write(dev, rom, 4, old, kRom);
+  if (off) co_await write(dev, regs::kCommand, 2, command, kRom);
+  dev.resources[kRomIndex] = decode_rom(old, size);
+}
+
+Co<unsigned> PciCore::State::read_base(PciDev& dev, std::uint16_t offset, Resource& resource,
+                                       bool last) {
+  const std::uint32_t command = read(dev, regs::kCommand, 2, kReadBase);
+  const std::uint32_t decode_bits = command & (regs::kCommandIo | regs::kCommandMemory);
+  const bool off = !decodes_always(dev) && decode_bits != 0;
+  if (off) co_await write(dev, regs::kCommand, 2, command & ~decode_bits, kReadBase);
+  unsigned registers = 1;
+  std::uint64_t base = read(dev, offset, 4, kReadBase);
+  co_await write(dev, offset, 4, 0xFFFFFFFF, kReadBase);
+  std::uint64_t mask = read(dev, offset, 4, kReadBase);
+  co_await write(dev, offset, 4, static_cast<std::uint32_t>(base), kReadBase);
+  if ((base & 7) == 4 && !last && mask != 0xFFFFFFFF) {
+    registers = 2;
+    const std::uint32_t high = read(dev, offset + 4U, 4, kReadBase);
+    co_await write(dev, offset + 4U, 4, 0xFFFFFFFF, kReadBase);
+    mask |= std::uint64_t{read(dev, offset + 4U, 4, kReadBase)} << 32;
+    co_await write(dev, offset + 4U, 4, high, kReadBase);
+    base |= std::uint64_t{high} << 32;
+  }
+  if (off) co_await write(dev, regs::kCommand, 2, command, kReadBase);
+  if (mask != 0xFFFFFFFF) resource = decode(base, mask);
+  co_return registers;
 }
 
 // Sizes from the folio of the previous kernel, addresses from the registers: no write at all.
 void PciCore::State::adopt_bases(PciDev& dev, unsigned count, std::uint16_t rom,
                                  const FunctionShape& shape) {
-  std::array<std::uint32_t, 7> sizes{};
   for (unsigned index = 0; index < count; ++index) {
     const std::uint64_t size = shape.bar_sizes[index];
     if (size == 0) continue;
-    sizes[index] = static_cast<std::uint32_t>(~(size - 1));
-    if (index + 1 < count && shape.bar_sizes[index + 1] == 0) {
-      sizes[index + 1] = static_cast<std::uint32_t>(~(size - 1) >> 32);
+    const unsigned first = index;
+    std::uint64_t base = read(dev, bar_offset(index), 4, kReadBase);
+    if ((base & 7) == 4 && index + 1 < count && shape.bar_sizes[index + 1] == 0) {
+      ++index;
+      base |= std::uint64_t{read(dev, bar_offset(index), 4, kReadBase)} << 32;
     }
-  }
-  for (unsigned index = 0; index < count;) {
-    unsigned next = index + 1;
-    if (shape.bar_sizes[index] != 0) read_resource(dev, index, bar_offset(index), next, sizes);
-    index = next;
+    dev.resources[first] = decode(base, ~(size - 1));
   }
   if (shape.rom_size == 0) return;
-  const std::uint32_t base = read(dev, rom, 4, kReadBase);
-  dev.resources[kRomIndex] = {PhysAddr(base & kRomMask), shape.rom_size, true, false, false};
-}
-
-void PciCore::State::read_bridge_windows(PciDev& dev) {
-  if (dev.incoming && live_update_ != nullptr && !services_.has(Defect::kPciProbeWindows)) {
-    if (const FunctionShape* shape = live_update_->shape_of(dev)) {
-      dev.io_window = (shape->windows & kShapeIoWindow) != 0;
-      dev.pref_window = (shape->windows & kShapePrefWindow) != 0;
-      dev.pref_64_window = (shape->windows & kShapePref64Window) != 0;
-      return;
-    }
-  }
-  read(dev, regs::kPrimaryBus, 4, kWindows);
-  // A register pair that reads as zero is tried with a closed window.
-  const auto probe = [&](std::uint16_t offset, unsigned width, std::uint32_t test) {
-    std::uint32_t value = read(dev, offset, width, kWindows);
-    if (value != 0) return true;
-    write(dev, offset, width, test, kWindows);
-    value = read(dev, offset, width, kWindows);
-    write(dev, offset, width, 0, kWindows);
-    return value != 0;
-  };
-  dev.io_window = probe(regs::kIoBase, 2, 0xE0F0);
-  dev.pref_window = probe(regs::kPrefBase, 4, 0xFFE0FFF0);
-  if (!dev.pref_window) return;
-  if ((read(dev, regs::kPrefBase, 4, kWindows) & 0xF) != 1) return;
-  const std::uint32_t upper = read(dev, regs::kPrefBaseUpper, 4, kWindows);
-  write(dev, regs::kPrefBaseUpper, 4, 0xFFFFFFFF, kWindows);
-  dev.pref_64_window = read(dev, regs::kPrefBaseUpper, 4, kWindows) != 0;
-  write(dev, regs::kPrefBaseUpper, 4, upper, kWindows);
+  dev.resources[kRomIndex] =
+      decode_rom(read(dev, rom, 4, kReadBase), static_cast<std::uint32_t>(~(shape.rom_size - 1)));
 }
 
 }  // namespace baton::linux::pci

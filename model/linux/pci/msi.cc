@@ -1,0 +1,131 @@
+// MSI-X and MSI of a function [linux drivers/pci/msi/msi.c, irqdomain.c].
+//
+// Not modelled: more than one MSI message, extended message data.
+#include "model/linux/pci/state.h"
+
+namespace baton::linux::pci {
+
+unsigned PciCore::msix_table_size(const PciDev& dev) {
+  if (dev.msix_cap == 0) return 0;
+  return (state_->read(dev, dev.msix_cap + 2U, 2, "pci_msix_vec_count") & 0x7FF) + 1;
+}
+
+namespace {
+
+struct MsixTable {
+  PhysAddr base;
+  unsigned entries = 0;
+};
+
+}  // namespace
+
+Result<> PciCore::enable_msix(PciDev& dev, std::span<const MsiMessage> messages) {
+  constexpr const char* kInit = "msix_capability_init";
+  host::KernelPort& port = state_->services_.port();
+  if (dev.msix_cap == 0 || dev.msix_enabled || messages.empty()) return fail(Errno::kInval);
+  MsixTable table;
+  table.entries = msix_table_size(dev);
+  if (messages.size() > table.entries) return fail(Errno::kRange);
+  const unsigned control_at = dev.msix_cap + 2U;
+  const std::uint32_t place = state_->read(dev, dev.msix_cap + 4U, 4, "msix_map_region");
+  if ((place & 7) > 5) return fail(Errno::kNoMem);
+  const Resource& resource = dev.resources[place & 7];
+  if (resource.size < (place & ~7U) + 16ULL * table.entries || resource.start.value() == 0) {
+    return fail(Errno::kNoMem);  // ioremap of what is not there
+  }
+  table.base = resource.start + (place & ~7U);
+  const std::uint32_t control = state_->read(dev, control_at, 2, kInit);
+  state_->write_now(dev, control_at, 2, control | regs::kMsixEnable | regs::kMsixMaskAll, kInit);
+  for (unsigned i = 0; i < messages.size(); ++i) {
+    const PhysAddr entry = table.base + 16ULL * i;
+    port.mmio_write(entry, 4, messages[i].address & 0xFFFFFFFF);
+    port.mmio_write(entry + 4, 4, messages[i].address >> 32);
+    port.mmio_write(entry + 8, 4, messages[i].data);
+  }
+  state_->set_intx(dev, false);
+  for (unsigned i = 0; i < table.entries; ++i) port.mmio_write(table.base + 16ULL * i + 12, 4, 1);
+  state_->write_now(dev, control_at, 2,
+                    (control | regs::kMsixEnable) & ~std::uint32_t{regs::kMsixMaskAll}, kInit);
+  dev.msix_enabled = true;
+  // request_irq of each vector.
+  for (unsigned i = 0; i < messages.size(); ++i) port.mmio_write(table.base + 16ULL * i + 12, 4, 0);
+  return {};
+}
+
+void PciCore::disable_msix(PciDev& dev) {
+  if (!dev.msix_enabled) return;
+  constexpr const char* kShutdown = "pci_msix_shutdown";
+  const std::uint32_t place = state_->read(dev, dev.msix_cap + 4U, 4, kShutdown);
+  const PhysAddr table = dev.resources[place & 7].start + (place & ~7U);
+  const unsigned entries = msix_table_size(dev);
+  for (unsigned i = 0; i < entries; ++i) {
+    state_->services_.port().mmio_write(table + 16ULL * i + 12, 4, 1);
+  }
+  const std::uint32_t control = state_->read(dev, dev.msix_cap + 2U, 2, kShutdown);
+  state_->write_now(dev, dev.msix_cap + 2U, 2, control & ~std::uint32_t{regs::kMsixEnable},
+                    kShutdown);
+  state_->set_intx(dev, true);
+  dev.msix_enabled = false;
+}
+
+// The message of an MSI capability: the enable bit is off meanwhile [__pci_write_msi_msg].
+void PciCore::State::write_msi_message(const PciDev& dev, const MsiMessage& message) {
+  constexpr const char* kWrite = "__pci_write_msi_msg";
+  const unsigned at = dev.msi_cap;
+  const std::uint32_t control = read(dev, at + 2U, 2, kWrite);
+  const bool wide = (control & regs::kMsi64Bit) != 0;
+  write_now(dev, at + 2U, 2, control & ~std::uint32_t{regs::kMsiQueueSize}, kWrite);
+  write_now(dev, at + 4U, 4, static_cast<std::uint32_t>(message.address), kWrite);
+  if (wide) write_now(dev, at + 8U, 4, static_cast<std::uint32_t>(message.address >> 32), kWrite);
+  write_now(dev, at + (wide ? 12U : 8U), 2, message.data, kWrite);
+  read(dev, at + 2U, 2, kWrite);
+}
+
+// Command.Interrupt Disable, written only if it changes.
+void PciCore::State::set_intx(const PciDev& dev, bool enable) {
+  const std::uint32_t command = read(dev, regs::kCommand, 2, "pci_intx");
+  const std::uint32_t wanted = enable ? command & ~std::uint32_t{regs::kCommandIntxDisable}
+                                      : command | regs::kCommandIntxDisable;
+  if (wanted != command) write_now(dev, regs::kCommand, 2, wanted, "pci_intx");
+}
+
+// The mask register of a function with per-vector masking; nothing for the others.
+void PciCore::State::mask_msi(const PciDev& dev, bool masked) {
+  constexpr const char* kMask = "pci_msi_update_mask";
+  const std::uint32_t control = read(dev, dev.msi_cap + 2U, 2, kMask);
+  if ((control & regs::kMsiMasking) == 0) return;
+  const unsigned at = dev.msi_cap + ((control & regs::kMsi64Bit) != 0 ? 0x10U : 0x0CU);
+  const std::uint32_t old = read(dev, at, 4, kMask);
+  write_now(dev, at, 4, masked ? old | 1U : old & ~1U, kMask);
+}
+
+Result<> PciCore::enable_msi(PciDev& dev, const MsiMessage& message) {
+  constexpr const char* kEnable = "pci_msi_set_enable";
+  if (dev.msi_cap == 0 || dev.msi_enabled || dev.msix_enabled) return fail(Errno::kInval);
+  const unsigned at = dev.msi_cap + 2U;
+  const std::uint32_t control = state_->read(dev, at, 2, kEnable);
+  state_->write_now(dev, at, 2, control & ~std::uint32_t{regs::kMsiEnable}, kEnable);
+  state_->mask_msi(dev, true);
+  state_->write_msi_message(dev, message);
+  state_->set_intx(dev, false);
+  const std::uint32_t set = state_->read(dev, at, 2, kEnable);
+  state_->write_now(dev, at, 2, set | regs::kMsiEnable, kEnable);
+  dev.msi_enabled = true;
+  state_->mask_msi(dev, false);  // request_irq
+  return {};
+}
+
+void PciCore::disable_msi(PciDev& dev) {
+  if (!dev.msi_enabled) return;
+  constexpr const char* kEnable = "pci_msi_set_enable";
+  const unsigned at = dev.msi_cap + 2U;
+  state_->mask_msi(dev, true);  // free_irq
+  const std::uint32_t control = state_->read(dev, at, 2, kEnable);
+  state_->write_now(dev, at, 2, control & ~std::uint32_t{regs::kMsiEnable}, kEnable);
+  state_->set_intx(dev, true);
+  state_->mask_msi(dev, false);
+  state_->write_msi_message(dev, MsiMessage{});
+  dev.msi_enabled = false;
+}
+
+}  // namespace baton::linux::pci
