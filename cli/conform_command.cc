@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "harness/conform/linux_enum.h"
 #include "harness/conform/vtd_suite.h"
 #include "harness/conform/vtd_writes.h"
 #include "harness/scenario/diagnostic.h"
@@ -55,11 +56,34 @@ int conform_vtd_writes(const Options& options, Output output) {
   return equal ? kHeld : kFailed;
 }
 
+int conform_linux_enum(const Options& options, Output output) {
+  const std::vector<harness::ReviewedEnum> reviewed = harness::reviewed_enum();
+  bool passed = true;
+  for (const std::string& file : options.files) {
+    const auto document = harness::load_json(file);
+    const auto record =
+        document ? harness::read_enum_record(file, *document) : std::unexpected(document.error());
+    if (!record) {
+      output.human << record.error() << "\n";
+      return kUsage;
+    }
+    const auto result = harness::judge_enum(*record, reviewed);
+    if (!result) {
+      output.human << result.error() << "\n";
+      return kFailed;
+    }
+    output.data << harness::text(*result, options.verbosity > 0);
+    passed = passed && result->passed();
+  }
+  return passed ? kHeld : kFailed;
+}
+
 struct Suite {
   std::string_view name;
   int (*run)(const Options& options, Output output);
 };
-constexpr std::array kSuites{Suite{"vtd", conform_vtd}, Suite{"vtd-writes", conform_vtd_writes}};
+constexpr std::array kSuites{Suite{"vtd", conform_vtd}, Suite{"vtd-writes", conform_vtd_writes},
+                             Suite{"linux-enum", conform_linux_enum}};
 
 }  // namespace
 

@@ -170,6 +170,12 @@ std::vector<std::pair<std::string, JsonField>> JsonField::members() const {
   return result;
 }
 
+const json::array* JsonField::array() const {
+  const json::array* array = value_ == nullptr ? nullptr : value_->if_array();
+  if (array == nullptr && value_ != nullptr) fail("must be a list");
+  return array;
+}
+
 std::string JsonField::text() const {
   const json::string* string = value_ == nullptr ? nullptr : value_->if_string();
   if (string == nullptr) {

@@ -5,6 +5,7 @@
 // reads as zero or empty; whoever reads looks at the error at the end.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 #include <cstdint>
 #include <expected>
@@ -48,6 +49,10 @@ class JsonField {
   std::uint64_t number(std::uint64_t maximum = ~std::uint64_t{0}) const;
   std::vector<std::byte> bytes() const;  // plain hexadecimal
   Bdf bdf() const;                       // "03:01.0"
+
+  bool is_null() const { return value_ != nullptr && value_->is_null(); }
+  // The list itself, for long ones; null (and an error) for anything else.
+  const boost::json::array* array() const;
 
   // Reports a problem of this field.
   void fail(std::string_view what) const;

@@ -143,6 +143,16 @@ ConfigSpace ConfigSpace::virtual_function(const ConfigSpace& physical) {
   return config;
 }
 
+ConfigSpace& ConfigSpace::measured_masks(std::span<const std::byte> writable,
+                                         std::span<const std::byte> write_one_to_clear) {
+  BATON_CHECK(writable.size() == bytes_.size() && write_one_to_clear.size() == bytes_.size(),
+              "masks of another size than the configuration space");
+  rw_.assign(writable.begin(), writable.end());
+  w1c_.assign(write_one_to_clear.begin(), write_one_to_clear.end());
+  adopt_reset_values();
+  return *this;
+}
+
 void ConfigSpace::apply_rows(std::uint16_t base, std::span<const Field> rows) {
   if (rows.empty()) return;
   structures_.push_back({base, rows});

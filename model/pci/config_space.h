@@ -99,6 +99,12 @@ class ConfigSpace {
   // values from the field rows. BARs have no size until bar32() and its like give them one.
   static ConfigSpace recorded(std::span<const std::byte> bytes);
 
+  // As recorded(), but with the bits that software can write and clear as they were measured on the
+  // function, so that registers which the field rows do not know behave too. All of one size.
+  // measured_masks() comes last, after the BARs have their sizes.
+  ConfigSpace& measured_masks(std::span<const std::byte> writable,
+                              std::span<const std::byte> write_one_to_clear);
+
   // Building. Sizes are powers of two. `assumed` sizes are marked as such for reports.
   ConfigSpace& bar32(unsigned index, std::uint64_t size, bool prefetchable, bool assumed = false);
   ConfigSpace& bar64(unsigned index, std::uint64_t size, bool prefetchable, bool assumed = false);

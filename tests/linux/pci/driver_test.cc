@@ -39,6 +39,7 @@ linux::Result<> refuse(PciDev&) { return linux::fail(Errno::kBusy); }
 Co<> services_of_drivers(LuoKernel& kernel) {
   Pci pci(kernel);
   co_await pci.core.enumerate();
+  co_await pci.core.assign_resources();
   PciDev& accelerator = pci.at(kAccelerator);
   CHECK(config_of(kernel, kAccelerator, 4, 2) == 0);
   CHECK(pci.core.enable_device(accelerator));
@@ -93,6 +94,7 @@ Co<> services_of_drivers(LuoKernel& kernel) {
 Co<> binding(LuoKernel& kernel) {
   Pci pci(kernel);
   co_await pci.core.enumerate();
+  co_await pci.core.assign_resources();
   PciBusType bus(kernel.services, pci.core);
   TestDriver idxd("idxd", 0x0B25);
   TestDriver stub("stub");
@@ -147,8 +149,9 @@ Co<> binding(LuoKernel& kernel) {
 Co<> ports(LuoKernel& kernel) {
   Pci pci(kernel);
   co_await pci.core.enumerate();
+  co_await pci.core.assign_resources();
   PciBusType bus(kernel.services, pci.core);
-  linux::pci::PciePort port(pci.core);
+  linux::pci::PciePort port(kernel.services, pci.core);
   const auto registered = co_await bus.register_driver(port);
   CHECK(registered);
   for (std::size_t i = 1; i < kVirtioPath.size(); ++i) {

@@ -21,6 +21,7 @@ Co<> enumerate_all(LuoKernel& kernel, Seen& seen) {
   Pci pci(kernel);
   co_await pci.live.begin_enumeration();
   co_await pci.core.enumerate();
+  co_await pci.core.assign_resources();
   for (const PciDev* dev : pci.core.devices()) seen.order.push_back(to_string(dev->address.bdf));
   CHECK_FALSE(pci.live.inherit_bus_numbers());
   CHECK(pci.core.root_buses().size() == 2);
@@ -113,6 +114,7 @@ namespace {
 Co<> number_new_bridge(LuoKernel& kernel) {
   Pci pci(kernel);
   co_await pci.core.enumerate();
+  co_await pci.core.assign_resources();
   CHECK(pci.core.find({0, Bdf(1, 0, 0)}) != nullptr);
   CHECK(config_of(kernel, {0, Bdf(0, 1, 0)}, 0x18, 4) == 0x00010100);
 }
@@ -153,6 +155,7 @@ Co<> renumber(LuoKernel& kernel) {
   Pci pci(kernel);
   pci.core.set_assign_busses(true);
   co_await pci.core.enumerate();
+  co_await pci.core.assign_resources();
   CHECK(pci.core.find({0, Bdf(1, 0, 0)}) != nullptr);
   CHECK(pci.core.find({0, Bdf(9, 0, 0)}) == nullptr);
   const PciDev& nvme = pci.at({0, Bdf(3, 0, 0)});  // was 09:00.0 [measured 6.1]

@@ -115,6 +115,7 @@ Co<> first_kernel(LuoKernel& kernel, Story& story) {
   Pci pci(kernel);
   co_await pci.live.begin_enumeration();
   co_await pci.core.enumerate();
+  co_await pci.core.assign_resources();
   DeviceHandler handler(kernel, pci);
   CHECK(kernel.luo.register_handler(handler));
   CHECK(pci.live.register_flbs(handler));
@@ -154,9 +155,10 @@ Co<> second_kernel(LuoKernel& kernel, Story& story) {
   co_await pci.live.begin_enumeration();
   pci.core.set_assign_busses(story.assign_busses);
   co_await pci.core.enumerate();
+  co_await pci.core.assign_resources();
   CHECK(pci.live.inherit_bus_numbers());
   // By an IOMMU driver that asks for it.
-  for (PciDev* dev : pci.core.devices()) pci.core.enable_acs(*dev);
+  for (PciDev* dev : pci.core.devices()) co_await pci.core.enable_acs(*dev);
   for (const Sbdf& address : kVirtioPath) CHECK(pci.at(address).incoming);
   CHECK(pci.at(kAccelerator).incoming);
   CHECK_FALSE(pci.at(kNvme).incoming);
@@ -166,7 +168,7 @@ Co<> second_kernel(LuoKernel& kernel, Story& story) {
   CHECK(pci.at(kAccelerator).resources[2].size == 0x20000);
   CHECK(pci.at({0, Bdf(1, 0, 0)}).pref_64_window);
   linux::pci::PciBusType bus(kernel.services, pci.core);
-  linux::pci::PciePort port(pci.core);
+  linux::pci::PciePort port(kernel.services, pci.core);
   const auto registered = co_await bus.register_driver(port);
   CHECK(registered);
   CHECK(pci.core.enable_device(pci.at(kVirtio)));
@@ -327,6 +329,7 @@ namespace {
 Co<> look_at_records(LuoKernel& kernel) {
   Pci pci(kernel);
   co_await pci.core.enumerate();
+  co_await pci.core.assign_resources();
   DeviceHandler handler(kernel, pci);
   CHECK(kernel.luo.register_handler(handler));
   CHECK(pci.live.register_flbs(handler));
