@@ -177,10 +177,12 @@ void add_conform(CLI::App& app, Options& options) {
   CLI::App* conform = add_command(
       app, options, Command::kConform, "conform",
       "Hold a model against measured records: a line per category, exit 1 on a failure.",
-      "conform vtd tests/conformance/data/vtd_vectors.json.gz", "conform vtd -v vectors.json");
+      "conform vtd -v vectors.json",
+      "conform linux-enum tests/conformance/data/t03-switch.json.gz");
   conform
       ->add_option("SUITE", options.what,
-                   "vtd: vectors of a VT-d remapping unit; vtd-writes: what a kernel wrote to one")
+                   "vtd: vectors of a VT-d remapping unit; vtd-writes: what a kernel wrote to one; "
+                   "linux-enum: what a kernel wrote to configuration space")
       ->required();
   conform->add_option("FILE", options.files, "records, JSON or gzip of it")->required();
   conform->add_flag("-v,--verbose", options.verbosity, "show every field that differs");

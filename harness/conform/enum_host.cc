@@ -116,6 +116,7 @@ void plug_in(sim::Simulation& simulation, pci::Fabric& fabric, const EnumRecord&
     if (slot->at(address.device(), address.function()) != nullptr) continue;
     add(simulation, fabric, *slot, address, function);
   }
+  if (slot->bridge() != nullptr) slot->bridge()->show_slot();
 }
 
 }  // namespace baton::harness

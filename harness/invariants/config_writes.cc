@@ -40,10 +40,25 @@ constexpr std::array kAllowed{
     Allowed{number(pci::ExtendedCapabilityId::kAer), true, 0x04, 4, 0xFFFFFFFF},
     Allowed{number(pci::ExtendedCapabilityId::kAer), true, 0x10, 4, 0xFFFFFFFF},
 };
-// Of bridges: the secondary side's history, and a root port's.
+// Of bridges: the secondary side's history and a root port's, and the services of a port (power
+// management events, errors, slot, containment, bandwidth), which each kernel ends with itself and
+// the next starts anew: enables, status, and where the port's own message goes.
 constexpr std::array kAllowedOfBridges{
     Allowed{0, false, 0x1E, 2, 0xF900},
     Allowed{number(pci::ExtendedCapabilityId::kAer), true, 0x30, 4, 0x0000007F},
+    Allowed{number(pci::ExtendedCapabilityId::kAer), true, 0x2C, 4, 0x00000007},
+    Allowed{number(pci::CapabilityId::kExpress), false, 0x08, 2, 0x000F},
+    Allowed{number(pci::CapabilityId::kExpress), false, 0x10, 2, 0x0C00},
+    Allowed{number(pci::CapabilityId::kExpress), false, 0x12, 2, 0xC000},
+    Allowed{number(pci::CapabilityId::kExpress), false, 0x18, 2, 0x103F},
+    Allowed{number(pci::CapabilityId::kExpress), false, 0x1A, 2, 0x011F},
+    Allowed{number(pci::CapabilityId::kExpress), false, 0x1C, 2, 0x000F},
+    Allowed{number(pci::CapabilityId::kExpress), false, 0x20, 4, 0x00010000},
+    Allowed{number(pci::CapabilityId::kMsi), false, 0x04, 4, 0xFFFFFFFF},
+    Allowed{number(pci::CapabilityId::kMsi), false, 0x08, 4, 0xFFFFFFFF},
+    Allowed{number(pci::CapabilityId::kMsi), false, 0x0C, 4, 0xFFFFFFFF},
+    Allowed{number(pci::ExtendedCapabilityId::kDpc), true, 0x06, 2, 0x000B},
+    Allowed{number(pci::ExtendedCapabilityId::kDpc), true, 0x08, 2, 0x0008},
 };
 
 class ConfigWrites final : public Checker {

@@ -97,6 +97,9 @@ class Binder {
     for (const View& item : root_.key("kernels").items()) {
       KernelSpec kernel = base;
       kernel.command_line = item.key("cmdline").text();
+      if (item.key("pci_core").text() == "6.1") {
+        kernel.config.pieces.pci_core = linux::PciCoreVersion::kV6_1;
+      }
       bind_policies(item.key("policies"), kernel.config.policies);
       bind_defects(item.key("defects"), kernel.config.defects);
       scenario_.kernels.push_back(kernel);

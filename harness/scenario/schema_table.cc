@@ -48,6 +48,10 @@ std::vector<Choice> bus_numbers() {
           {"reassign", true, "pci=assign-busses is followed, although devices are running"},
           {"inherit-preserved", false}};
 }
+std::vector<Choice> pci_cores() {
+  return {{"7.x", true, "BARs are sized in one batch; ACS is written when the IOMMU probes"},
+          {"6.1", true, "each BAR in a window of its own; measured (docs/models.md)"}};
+}
 std::vector<Choice> acs() {
   return {{"adopt", true, "the register stays as the previous kernel left it (pci v9)"},
           {"rewrite", true, "it is written as at a cold boot"}};
@@ -149,6 +153,7 @@ constexpr std::array kRows{
          "generation 0 first; a shorter list than there are kernels repeats its last entry"),
     map("kernels[]", kMay, "one kernel generation"),
     choice("kernels[].preset", kMay, "vision", presets, "which generations its pieces have"),
+    choice("kernels[].pci_core", kMay, "7.x", pci_cores, "which PCI core enumerates the host"),
     text("kernels[].cmdline", KeyType::kText, kMay, "", "its command line, beside what baton adds",
          "pci=noacpi"),
     map("kernels[].policies", kMay, "policies of this generation alone"),
