@@ -1,6 +1,8 @@
 // SR-IOV of a physical function as enumeration leaves it [linux drivers/pci/iov.c: pci_iov_init,
 // sriov_init, compute_max_vf_buses]: no VF enabled, the VF BARs sized, and the bus numbers known
 // that the VFs can need.
+#include <algorithm>
+
 #include "model/linux/pci/state.h"
 
 namespace baton::linux::pci {
@@ -31,13 +33,17 @@ Co<> PciCore::State::init_iov(PciDev& dev) {
     co_await write(dev, at + kControl, 2, 0, kInit);
     co_await services_.spend(sim::Duration::seconds(1));
   }
-  const bool ari = dev.bus->bridge != nullptr && dev.bus->bridge->ari_enabled;
+  // ARI Capable Hierarchy is a bit of the first physical function of a device.
+  const bool first = std::ranges::none_of(dev.bus->devices,
+                                          [&](const auto& other) { return other->sriov_cap != 0; });
+  const bool ari = first && dev.bus->bridge != nullptr && dev.bus->bridge->ari_enabled;
   co_await write(dev, at + kControl, 2, ari ? kAriHierarchy : 0, kInit);
   const std::uint32_t total = read(dev, at + kTotalVfs, 2, kInit);
   if (total == 0) co_return;
   dev.sriov_cap = at;
-  read(dev, at + kSupportedPages, 4, kInit);
-  co_await write(dev, at + kPageSize, 4, 1, kInit);  // 4 KiB
+  const std::uint32_t pages = read(dev, at + kSupportedPages, 4, kInit);
+  if (pages == 0) co_return;
+  co_await write(dev, at + kPageSize, 4, pages & (~pages + 1), kInit);  // the smallest
   for (unsigned i = 0; i < kVfBars;) {
     Resource& bar = dev.vf_bars[i];
     const auto offset = static_cast<std::uint16_t>(at + kVfBar0 + 4 * i);
@@ -54,8 +60,9 @@ Co<> PciCore::State::init_iov(PciDev& dev) {
     co_await write(dev, at + kNumVfs, 2, count, kBuses);
     const std::uint32_t offset = read(dev, at + kVfOffset, 2, kBuses);
     const std::uint32_t stride = read(dev, at + kVfStride, 2, kBuses);
+    if (offset == 0 || (count > 1 && stride == 0)) break;
     const unsigned bus = (devfn + offset + stride * (count - 1)) >> 8;
-    if (offset != 0 && bus <= 0xFF && bus > dev.last_vf_bus) {
+    if (bus <= 0xFF && bus > dev.last_vf_bus) {
       dev.last_vf_bus = static_cast<std::uint8_t>(bus);
     }
   }
