@@ -234,11 +234,49 @@ class Importer {
 
 }  // namespace
 
+namespace {
+
+// A slot with something behind it that shows neither presence nor a link.
+bool is_firmware_slot(const Bridge& port) {
+  constexpr std::uint32_t kSlot = 1U << 8;     // PCI Express Capabilities
+  constexpr std::uint32_t kHotPlug = 1U << 6;  // Slot Capabilities
+  constexpr std::uint32_t kPresent = 1U << 6;  // Slot Status
+  constexpr std::uint32_t kActive = 1U << 13;  // Link Status
+  const ConfigSpace& config = port.config();
+  const std::uint16_t express = config.find(CapabilityId::kExpress);
+  if (!port.is_downstream_port() || express == 0 || express + 0x1C > config.size()) return false;
+  const auto get = [&](unsigned offset, unsigned bytes) {
+    return config.get(static_cast<std::uint16_t>(express + offset), bytes);
+  };
+  bool anybody = false;
+  port.secondary_bus().for_each([&anybody](const Function&) { anybody = true; });
+  return anybody && (get(0x02, 2) & kSlot) != 0 && (get(0x14, 4) & kHotPlug) != 0 &&
+         (get(0x1A, 2) & kPresent) == 0 && (get(0x12, 2) & kActive) == 0;
+}
+
+// The root bus that a function hangs below.
+Bus& root_of(Function& function) {
+  Bus* bus = function.bus();
+  while (!bus->is_root()) bus = bus->bridge()->bus();
+  return *bus;
+}
+
+}  // namespace
+
 std::expected<void, DumpError> import_topology(sim::Simulation& simulation, Fabric& fabric,
                                                const LspciDump& dump) {
   const auto result = Importer(simulation, fabric, dump).run();
-  if (result) fabric.capture_ids();
-  return result;
+  if (!result) return result;
+  fabric.capture_ids();
+  for (Function* function : fabric.functions()) {
+    const auto* port = dynamic_cast<const Bridge*>(function);
+    if (port == nullptr || !is_firmware_slot(*port)) continue;
+    Bus& root = root_of(*function);
+    HostBridgeTraits traits = root.traits();
+    traits.native_hotplug = false;
+    root.set_traits(traits);
+  }
+  return {};
 }
 
 }  // namespace baton::pci

@@ -12,6 +12,9 @@
 //    bridge above; on a root bus at most 1 MiB; I/O at most 256 bytes. An unassigned BAR (address
 //    0) without a known size is read only.
 //  - the bus numbers of a host bridge: from its root bus to the next root bus, or ff.
+//  - who owns the slots below a host bridge: the operating system, unless a hotplug slot with
+//    something behind it shows neither presence nor a link. There firmware hides the slots (ACPI
+//    hotplug), and a kernel that took it for empty would switch it off.
 #pragma once
 
 #include <expected>

@@ -209,7 +209,10 @@ Co<> PciePort::probe_hotplug(PciDev& dev) {
   if ((dev.slot_capabilities & regs::kSltCapPower) != 0) {
     const std::uint32_t control = read(dev, dev.pcie_cap + regs::kExpSltCtl, 2, kInit);
     const bool on = (control & regs::kSltCtlPowerOff) == 0;
-    const bool present = (read(dev, status, 2, kInit) & regs::kSltStaPresent) != 0;
+    // pciehp_card_present_or_link_active.
+    const bool present =
+        (read(dev, status, 2, kInit) & regs::kSltStaPresent) != 0 ||
+        (read(dev, dev.pcie_cap + regs::kExpLnkSta, 2, kInit) & regs::kLnkStaActive) != 0;
     if (on && !present) {
       co_await command_slot(dev, kMask, 0);
       co_await command_slot(dev, 0, regs::kSltCtlPowerOff);

@@ -77,6 +77,7 @@ inline constexpr std::uint16_t kLnkCtlCommonClock = 0x0040;
 inline constexpr std::uint16_t kLnkCtlClockPm = 0x0100;
 inline constexpr unsigned kExpLnkSta = 0x12;
 inline constexpr std::uint16_t kLnkStaTraining = 0x0800;
+inline constexpr std::uint16_t kLnkStaActive = 0x2000;
 inline constexpr std::uint16_t kLnkStaSlotClock = 0x1000;
 inline constexpr unsigned kExpSltCap = 0x14;
 inline constexpr std::uint32_t kSltCapButton = 1U << 0;
