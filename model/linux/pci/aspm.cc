@@ -78,13 +78,15 @@ Co<> PciCore::State::configure_common_clock(PciDev& port) {
   const std::uint32_t set = same ? regs::kLnkCtlCommonClock : 0U;
   for (std::size_t i = 0; i < link.devices.size(); ++i) {
     const PciDev& dev = *link.devices[i];
-    co_await write(dev, dev.pcie_cap + regs::kExpLnkCtl, 2,
-                   (get(dev, regs::kExpLnkCtl) & ~std::uint32_t{regs::kLnkCtlCommonClock}) | set,
-                   kClock);
+    co_await write(
+        dev, dev.pcie_cap + regs::kExpLnkCtl, 2,
+        (get(dev, regs::kExpLnkCtl) & ~static_cast<std::uint32_t>(regs::kLnkCtlCommonClock)) | set,
+        kClock);
   }
-  co_await write(port, port.pcie_cap + regs::kExpLnkCtl, 2,
-                 (get(port, regs::kExpLnkCtl) & ~std::uint32_t{regs::kLnkCtlCommonClock}) | set,
-                 kClock);
+  co_await write(
+      port, port.pcie_cap + regs::kExpLnkCtl, 2,
+      (get(port, regs::kExpLnkCtl) & ~static_cast<std::uint32_t>(regs::kLnkCtlCommonClock)) | set,
+      kClock);
   constexpr const char* kRetrain = "pcie_retrain_link";
   const std::uint32_t control = read(port, port.pcie_cap + regs::kExpLnkCtl, 2, kRetrain);
   co_await write(port, port.pcie_cap + regs::kExpLnkCtl, 2, control | regs::kLnkCtlRetrain,

@@ -37,16 +37,16 @@ Co<> PciCore::State::init_msi(PciDev& dev) {
   if (dev.msi_cap != 0) {
     const std::uint32_t control = read(dev, dev.msi_cap + 2U, 2, "pci_msi_init");
     if ((control & regs::kMsiEnable) != 0) {
-      co_await write(dev, dev.msi_cap + 2U, 2, control & ~std::uint32_t{regs::kMsiEnable},
-                     "pci_msi_init");
+      co_await write(dev, dev.msi_cap + 2U, 2,
+                     control & ~static_cast<std::uint32_t>(regs::kMsiEnable), "pci_msi_init");
     }
   }
   dev.msix_cap = find_capability(dev, regs::kCapMsix, "pci_msix_init");
   if (dev.msix_cap != 0) {
     const std::uint32_t control = read(dev, dev.msix_cap + 2U, 2, "pci_msix_init");
     if ((control & regs::kMsixEnable) != 0) {
-      co_await write(dev, dev.msix_cap + 2U, 2, control & ~std::uint32_t{regs::kMsixEnable},
-                     "pci_msix_init");
+      co_await write(dev, dev.msix_cap + 2U, 2,
+                     control & ~static_cast<std::uint32_t>(regs::kMsixEnable), "pci_msix_init");
     }
   }
 }
@@ -60,14 +60,15 @@ Co<> PciCore::State::init_pm(PciDev& dev) {
   const std::uint32_t capabilities = read(dev, dev.pm_cap + 2U, 2, kPm);
   std::uint32_t control = read(dev, dev.pm_cap + 4U, 2, kPm);
   if (capabilities >> 11 != 0) {  // PME from some state: status cleared, enable off
-    const std::uint32_t quiet = (control | regs::kPmPmeStatus) & ~std::uint32_t{regs::kPmPmeEnable};
+    const std::uint32_t quiet =
+        (control | regs::kPmPmeStatus) & ~static_cast<std::uint32_t>(regs::kPmPmeEnable);
     if (!dev.incoming || (control & (regs::kPmPmeStatus | regs::kPmPmeEnable)) != 0) {
       co_await write(dev, dev.pm_cap + 4U, 2, quiet, "__pci_pme_active");
     }
-    control = quiet & ~std::uint32_t{regs::kPmPmeStatus};
+    control = quiet & ~static_cast<std::uint32_t>(regs::kPmPmeStatus);
   }
   if (!is_6_1() && (control & regs::kPmState) != 0) {
-    co_await write(dev, dev.pm_cap + 4U, 2, control & ~std::uint32_t{regs::kPmState},
+    co_await write(dev, dev.pm_cap + 4U, 2, control & ~static_cast<std::uint32_t>(regs::kPmState),
                    "pci_power_up");
   }
 }

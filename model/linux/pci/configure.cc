@@ -44,7 +44,7 @@ Co<> PciCore::State::configure_mps(PciDev& dev) {
   constexpr const char* kMps = "pci_configure_mps";
   const std::uint32_t control = read(dev, dev.pcie_cap + regs::kExpDevCtl, 2, kMps);
   const auto with = [](std::uint32_t old, unsigned mps) {
-    return (old & ~std::uint32_t{regs::kDevCtlMps}) | mps << 5;
+    return (old & ~static_cast<std::uint32_t>(regs::kDevCtlMps)) | mps << 5;
   };
   if (dev.pcie_type == regs::kIntegratedEndpoint) {
     co_await update(dev, dev.pcie_cap + regs::kExpDevCtl, 2, control,

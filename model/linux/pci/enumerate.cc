@@ -168,7 +168,8 @@ Co<unsigned> PciCore::State::scan_bridge(PciBus& bus, PciDev& bridge, unsigned m
   const unsigned subordinate = buses >> 16 & 0xFF;
   const std::uint32_t control = read(bridge, regs::kBridgeControl, 2, kScanBridge);
   co_await update(bridge, regs::kBridgeControl, 2, control,
-                  control & ~std::uint32_t{regs::kBridgeControlMasterAbort}, kScanBridge);
+                  control & ~static_cast<std::uint32_t>(regs::kBridgeControlMasterAbort),
+                  kScanBridge);
   if (is_6_1()) co_await make_completions_visible(bridge);
   bridge.bridge_control = static_cast<std::uint16_t>(control);
   if (primary == 0 && bus.number != 0 && secondary != 0 && subordinate != 0) primary = bus.number;
