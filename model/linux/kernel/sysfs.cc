@@ -19,8 +19,8 @@ constexpr std::string_view kDriversProbe = "/sys/bus/pci/drivers_probe";
 constexpr std::string_view kKexecLoaded = "/sys/kernel/kexec_loaded";
 constexpr std::string_view kCommandLine = "/proc/cmdline";
 
-constexpr std::array<std::string_view, 5> kAttributes{"vendor", "device", "class",
-                                                      "driver_override", "reset"};
+constexpr std::array<std::string_view, 6> kAttributes{"vendor",          "device", "class",
+                                                      "driver_override", "reset",  "reset_method"};
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) {
@@ -80,10 +80,11 @@ std::optional<Sysfs::DeviceFile> Sysfs::device_file(std::string_view path) const
   if (dev == nullptr) {
     return std::nullopt;
   }
-  const bool exists = (attribute == "driver" && dev->driver != nullptr) ||
-                      (attribute == "vfio-dev" && kernel_.vfio_pci_.cdev_of(dev->address)) ||
-                      (std::ranges::find(kAttributes, attribute) != kAttributes.end() &&
-                       (attribute != "reset" || dev->has_flr));
+  const bool exists =
+      (attribute == "driver" && dev->driver != nullptr) ||
+      (attribute == "vfio-dev" && kernel_.vfio_pci_.cdev_of(dev->address)) ||
+      (std::ranges::find(kAttributes, attribute) != kAttributes.end() &&
+       (!attribute.starts_with("reset") || !kernel_.pci_.reset_methods(*dev).empty()));
   return exists ? std::optional(DeviceFile{dev, attribute}) : std::nullopt;
 }
 
@@ -93,10 +94,11 @@ std::optional<Sysfs::DriverFile> Sysfs::driver_file(std::string_view path) const
   }
   const auto [name, attribute] = split(path.substr(kDrivers.size()));
   pci::Driver* driver = kernel_.pci_bus_.find_driver(name);
-  if (driver == nullptr || (attribute != "bind" && attribute != "unbind")) {
+  constexpr std::array<std::string_view, 4> kOfDrivers{"bind", "unbind", "new_id", "remove_id"};
+  if (driver == nullptr || std::ranges::find(kOfDrivers, attribute) == kOfDrivers.end()) {
     return std::nullopt;
   }
-  return DriverFile{driver, attribute == "bind"};
+  return DriverFile{driver, attribute};
 }
 
 bool Sysfs::exists(std::string_view path) const {
@@ -117,6 +119,13 @@ std::string Sysfs::read_device(const DeviceFile& file) const {
   }
   if (file.attribute == "driver_override") {
     return (dev.driver_override.empty() ? "(null)" : dev.driver_override) + "\n";
+  }
+  if (file.attribute == "reset_method") {
+    std::string names;
+    for (const pci::ResetMethod method : kernel_.pci_.reset_methods(*file.dev)) {
+      names += fmt::format("{}{}", names.empty() ? "" : " ", pci::name(method));
+    }
+    return names + "\n";
   }
   if (file.attribute == "driver") {
     return fmt::format("{}\n", dev.driver->name());
@@ -159,12 +168,35 @@ Co<Result<>> Sysfs::write_device(pci::PciDev& dev, std::string_view attribute,
   co_return fail(Errno::kAcces);
 }
 
+// "8086 0b25", as new_id and remove_id take it; further fields are not modelled.
+Co<Result<>> Sysfs::write_id(const DriverFile& file, std::string_view text) {
+  const std::size_t blank = text.find(' ');
+  std::uint16_t vendor = 0;
+  std::uint16_t device = 0;
+  const auto number = [](std::string_view digits, std::uint16_t& to) {
+    const char* const end = digits.data() + digits.size();
+    const auto [next, error] = std::from_chars(digits.data(), end, to, 16);
+    return !digits.empty() && error == std::errc{} && next == end;
+  };
+  if (blank == std::string_view::npos || !number(text.substr(0, blank), vendor) ||
+      !number(text.substr(blank + 1), device)) {
+    co_return fail(Errno::kInval);
+  }
+  if (file.attribute == "remove_id") {
+    co_return kernel_.pci_bus_.remove_id(*file.driver, vendor, device);
+  }
+  co_return co_await kernel_.pci_bus_.new_id(*file.driver, vendor, device);
+}
+
 Co<Result<>> Sysfs::write_driver(const DriverFile& file, std::string_view text) {
+  if (file.attribute.ends_with("_id")) {
+    co_return co_await write_id(file, text);
+  }
   pci::PciDev* dev = device(text);
   if (dev == nullptr) {
     co_return fail(Errno::kNoDev);
   }
-  if (file.bind) {
+  if (file.attribute == "bind") {
     co_return co_await kernel_.pci_bus_.bind(*file.driver, *dev);
   }
   co_return co_await kernel_.pci_bus_.unbind(*file.driver, *dev);

@@ -39,7 +39,7 @@ class Sysfs {
   };
   struct DriverFile {
     pci::Driver* driver;
-    bool bind;
+    std::string_view attribute;
   };
 
   pci::PciDev* device(std::string_view text) const;
@@ -48,6 +48,7 @@ class Sysfs {
   std::string read_device(const DeviceFile& file) const;
   Co<Result<>> write_device(pci::PciDev& dev, std::string_view attribute, std::string_view text);
   Co<Result<>> write_driver(const DriverFile& file, std::string_view text);
+  Co<Result<>> write_id(const DriverFile& file, std::string_view text);
 
   Kernel::State& kernel_;
 };

@@ -1,5 +1,6 @@
 #include "model/linux/pci/bus_type.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "model/linux/pci/observations.h"
@@ -16,9 +17,29 @@ void PciBusType::set_dma_hooks(std::function<Result<>(PciDev&)> configure,
 }
 
 // With an override only the driver of exactly that name; id tables do not matter then.
-bool PciBusType::matches(const Driver& driver, const PciDev& dev) {
+bool PciBusType::matches(const Driver& driver, const PciDev& dev) const {
   if (!dev.driver_override.empty()) return dev.driver_override == driver.name();
-  return driver.matches(dev);
+  const DynamicId id{&driver, dev.vendor, dev.device};
+  return std::ranges::find(dynamic_ids_, id) != dynamic_ids_.end() || driver.matches(dev);
+}
+
+Co<Result<>> PciBusType::new_id(Driver& driver, std::uint16_t vendor, std::uint16_t device) {
+  const DynamicId id{&driver, vendor, device};
+  if (std::ranges::find(dynamic_ids_, id) != dynamic_ids_.end()) co_return fail(Errno::kExist);
+  dynamic_ids_.push_back(id);
+  const std::vector<PciDev*> devices = core_.devices();
+  for (PciDev* dev : devices) {  // driver_attach
+    if (dev->driver != nullptr || !matches(driver, *dev)) continue;
+    static_cast<void>(co_await probe(driver, *dev));
+  }
+  co_return Result<>();
+}
+
+Result<> PciBusType::remove_id(Driver& driver, std::uint16_t vendor, std::uint16_t device) {
+  const auto found = std::ranges::find(dynamic_ids_, DynamicId{&driver, vendor, device});
+  if (found == dynamic_ids_.end()) return fail(Errno::kNoDev);
+  dynamic_ids_.erase(found);
+  return {};
 }
 
 Driver* PciBusType::find_driver(std::string_view name) const {

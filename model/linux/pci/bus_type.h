@@ -35,7 +35,12 @@ class PciBusType {
   // /sys/bus/pci/devices/<address>/driver_override; an empty name removes it.
   Result<> set_driver_override(PciDev& dev, std::string name);  // EINVAL: longer than a page
 
-  static bool matches(const Driver& driver, const PciDev& dev);
+  // /sys/bus/pci/drivers/<name>/new_id and remove_id: an id beside the driver's own table; new_id
+  // probes what matches it. EEXIST: the id is there already. ENODEV: it is not.
+  Co<Result<>> new_id(Driver& driver, std::uint16_t vendor, std::uint16_t device);
+  Result<> remove_id(Driver& driver, std::uint16_t vendor, std::uint16_t device);
+
+  bool matches(const Driver& driver, const PciDev& dev) const;
 
  private:
   Co<Result<>> probe(Driver& driver, PciDev& dev);
@@ -46,6 +51,13 @@ class PciBusType {
   std::function<Result<>(PciDev&)> dma_configure_;
   std::function<void(PciDev&)> dma_cleanup_;
   std::vector<Driver*> drivers_;
+  struct DynamicId {
+    const Driver* driver;
+    std::uint16_t vendor;
+    std::uint16_t device;
+    friend bool operator==(const DynamicId&, const DynamicId&) = default;
+  };
+  std::vector<DynamicId> dynamic_ids_;
 };
 
 }  // namespace baton::linux::pci

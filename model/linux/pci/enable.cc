@@ -1,4 +1,4 @@
-// Enabling functions, bus master, reset and saved state [linux drivers/pci/pci.c].
+// Enabling functions, bus master and saved state [linux drivers/pci/pci.c].
 #include "model/linux/pci/state.h"
 
 namespace baton::linux::pci {
@@ -97,26 +97,6 @@ void PciCore::disable_device(PciDev& dev) {
 void PciCore::set_master(PciDev& dev) { state_->set_master(dev, true); }
 
 void PciCore::clear_master(PciDev& dev) { state_->set_master(dev, false); }
-
-Co<Result<>> PciCore::reset_function(PciDev& dev) {
-  if (!dev.has_flr) co_return fail(Errno::kNoTty);
-  constexpr const char* kFlr = "pcie_flr";
-  const SavedState saved = save_state(dev);
-  state_->write_now(dev, regs::kCommand, 2, regs::kCommandIntxDisable, "pci_dev_save_and_disable");
-  sim::Duration wait = sim::Duration::milliseconds(100);
-  for (unsigned poll = 0; poll < 4; ++poll) {  // 0, +100, +200, +400 ms
-    const std::uint32_t status = state_->read(dev, dev.pcie_cap + regs::kExpDevSta, 2, kFlr);
-    if ((status & regs::kDevStaPending) == 0) break;
-    co_await state_->services_.spend(wait);
-    wait = wait * 2;
-  }
-  const std::uint32_t control = state_->read(dev, dev.pcie_cap + regs::kExpDevCtl, 2, kFlr);
-  state_->write_now(dev, dev.pcie_cap + regs::kExpDevCtl, 2, control | regs::kDevCtlFlr, kFlr);
-  co_await state_->services_.spend(sim::Duration::milliseconds(100));
-  state_->read(dev, regs::kCommand, 4, "pci_dev_wait");
-  restore_state(dev, saved);
-  co_return Result<>();
-}
 
 PciCore::SavedState PciCore::save_state(PciDev& dev) {
   SavedState saved;

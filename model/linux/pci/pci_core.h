@@ -20,6 +20,9 @@ namespace baton::linux::pci {
 
 class PciLiveUpdate;
 
+enum class ResetMethod : std::uint8_t { kFlr, kAfFlr, kPm, kBus };
+std::string_view name(ResetMethod method);  // as sysfs spells it
+
 class PciCore {
  public:
   explicit PciCore(KernelServices& services);
@@ -64,7 +67,10 @@ class PciCore {
   void set_master(PciDev& dev);
   void clear_master(PciDev& dev);
 
-  // pci_reset_function / __pci_reset_function_locked by FLR: ENOTTY when the function has none.
+  // What can reset the function, first choice first: sysfs reset_method.
+  std::vector<ResetMethod> reset_methods(PciDev& dev);
+  // pci_reset_function by the first of them, its state saved before and restored after. ENOTTY:
+  // there is none.
   Co<Result<>> reset_function(PciDev& dev);
 
   // pci_save_state, pci_restore_state: the 64 header bytes and the PCIe control words.

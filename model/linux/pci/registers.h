@@ -42,6 +42,7 @@ inline constexpr std::uint8_t kCapMsi = 0x05;
 inline constexpr std::uint8_t kCapBridgeSubsystem = 0x0D;
 inline constexpr std::uint8_t kCapExpress = 0x10;
 inline constexpr std::uint8_t kCapMsix = 0x11;
+inline constexpr std::uint8_t kCapAf = 0x13;
 inline constexpr std::uint16_t kExtAer = 0x01;
 inline constexpr std::uint16_t kExtAcs = 0x0D;
 inline constexpr std::uint32_t kAcsIsolation = 0x001D;  // SV, RR, CR, UF

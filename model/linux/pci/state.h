@@ -110,6 +110,11 @@ class PciCore::State {
   Result<> enable_device(PciDev& dev);
   void set_master(PciDev& dev, bool enable);
 
+  // reset.cc
+  Co<> wait_for_pending(const PciDev& dev, unsigned at, unsigned width, std::uint32_t bit,
+                        const char* by);
+  Co<> reset_by(PciDev& dev, ResetMethod method);
+
   // msi.cc
   void write_msi_message(const PciDev& dev, const MsiMessage& message);
   void mask_msi(const PciDev& dev, bool masked);

@@ -1,5 +1,6 @@
 // Services of drivers, and how drivers find their functions [linux drivers/pci/pci.c, msi/msi.c,
 // pci-driver.c; drivers/base/dd.c].
+#include "model/pci/observations.h"
 #include "tests/linux/pci/pci_fixture.h"
 
 namespace {
@@ -84,7 +85,7 @@ Co<> services_of_drivers(LuoKernel& kernel) {
   CHECK(config_of(kernel, kAccelerator, 4, 2) == 6);
   CHECK(config_of(kernel, kAccelerator, 0x10, 4) ==
         (static_cast<std::uint32_t>(accelerator.resources[0].start.value()) | 0xC));
-  const auto without = co_await pci.core.reset_function(pci.at({0, Bdf(3, 0, 0)}));
+  const auto without = co_await pci.core.reset_function(pci.at({0, Bdf(0, 0, 0)}));
   CHECK(without.error() == Errno::kNoTty);
 
   pci.core.disable_device(accelerator);
@@ -146,6 +147,56 @@ Co<> binding(LuoKernel& kernel) {
   CHECK(dev.driver == &idxd);
 }
 
+Co<> dynamic_ids(LuoKernel& kernel) {
+  Pci pci(kernel);
+  co_await pci.core.enumerate();
+  PciBusType bus(kernel.services, pci.core);
+  TestDriver stub("stub");
+  PciDev& dev = pci.at(kAccelerator);
+  const auto registered = co_await bus.register_driver(stub);
+  CHECK(registered);
+  CHECK(dev.driver == nullptr);
+  const auto added = co_await bus.new_id(stub, 0x8086, 0x0B25);
+  CHECK(added);
+  CHECK(dev.driver == &stub);
+  const auto twice = co_await bus.new_id(stub, 0x8086, 0x0B25);
+  CHECK(twice.error() == Errno::kExist);
+  CHECK(bus.remove_id(stub, 0x8086, 0x0B25));
+  CHECK(bus.remove_id(stub, 0x8086, 0x0B25).error() == Errno::kNoDev);
+  const auto unbound = co_await bus.unbind(stub, dev);
+  CHECK(unbound);
+  const auto no_match = co_await bus.bind(stub, dev);
+  CHECK(no_match.error() == Errno::kNoDev);
+}
+
+std::string methods_of(Pci& pci, Sbdf address) {
+  std::string names;
+  for (const auto method : pci.core.reset_methods(pci.at(address))) {
+    names += std::string(names.empty() ? "" : " ") + std::string(linux::pci::name(method));
+  }
+  return names;
+}
+
+Co<> reset_ways(LuoKernel& kernel) {
+  const Sbdf plain{0, Bdf(3, 0, 0)};  // no PCI Express capability, alone below a switch port
+  const Sbdf port{0, Bdf(2, 0, 0)};
+  Pci pci(kernel);
+  co_await pci.core.enumerate();
+  co_await pci.core.assign_resources();
+  CHECK(methods_of(pci, kAccelerator) == "flr");
+  CHECK(methods_of(pci, plain) == "bus");
+  CHECK_FALSE(methods_of(pci, port).contains("bus"));  // it leads to a bus itself
+  CHECK(methods_of(pci, {0, Bdf(0, 0, 0)}).empty());
+
+  const std::uint32_t bar = config_of(kernel, plain, 0x10, 4);
+  const std::uint32_t command = config_of(kernel, plain, 0x04, 2);
+  CHECK(bar != 0);
+  const auto reset = co_await pci.core.reset_function(pci.at(plain));
+  CHECK(reset);
+  CHECK(config_of(kernel, plain, 0x10, 4) == bar);
+  CHECK(config_of(kernel, plain, 0x04, 2) == command);
+}
+
 Co<> ports(LuoKernel& kernel) {
   Pci pci(kernel);
   co_await pci.core.enumerate();
@@ -179,4 +230,28 @@ TEST_CASE("the port driver keeps every bridge enabled and bus master") {
   World world({ports}, switch_world());
   world.run();
   CHECK(world.completed(0));
+}
+
+TEST_CASE("an id given at run time makes a driver match, and taken away it does not") {
+  World world({dynamic_ids}, switch_world());
+  world.run();
+  CHECK(world.completed(0));
+}
+
+TEST_CASE("a function without FLR is reset through its bus, with its state restored") {
+  unsigned resets = 0;
+  std::vector<std::string> control;
+  World world({reset_ways}, switch_world());
+  world.machine().simulation().topic<pci::FunctionReset>().subscribe(
+      [&](const pci::FunctionReset&) { ++resets; });
+  world.machine().simulation().topic<host::ConfigAccess>().subscribe(
+      [&](const host::ConfigAccess& access) {
+        if (access.write && std::string_view(access.by) == "pci_reset_secondary_bus") {
+          control.push_back(fmt::format("{} {:x}", to_string(access.address.bdf), access.value));
+        }
+      });
+  world.run();
+  CHECK(world.completed(0));
+  CHECK(resets == 1);
+  CHECK(control == std::vector<std::string>{"02:00.0 42", "02:00.0 2"});
 }
