@@ -137,7 +137,8 @@ TEST_CASE("damaged records of enumeration are refused with the place and what is
   };
   const std::string head = R"({"topology": "t", "qemu_args": "", "states": {"plain": {}}, )";
   const std::string function =
-      R"("config": {"00:00.0": {"fw": "86", "len": 256, "rw": "", "w1c": "", "bars": [], "rom": 0}})";
+      R"("config": {"00:00.0": {"fw": "86", "len": 256, "rw": "", "w1c": "", )"
+      R"("bars": [], "rom": 0}})";
   CHECK(problem("{").starts_with("e.json:1:"));
   CHECK(problem("{}").contains("topology"));
   CHECK(problem(head + R"("runs": {"plain": {"phases": {}}}, )" + function + "}").empty());
