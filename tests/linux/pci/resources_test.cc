@@ -133,3 +133,71 @@ TEST_CASE("without an I/O aperture above it a port's I/O window stays closed") {
   CHECK((run(config).ports & 0xF0F0) == 0x00F0);
   CHECK((run(config, true).ports & 0xF0F0) == 0x00F0);
 }
+
+namespace {
+
+// A physical function with 4 possible VFs of one 16 KiB BAR each, below the port.
+WorldConfig sriov_world() {
+  WorldConfig config;
+  config.iommu = false;
+  config.build = [](host::Machine& machine) {
+    pci::Bus& bus = machine.fabric().add_root_bus(0, 0, 0xFF);
+    pci::ConfigSpace port = pci::ConfigSpace::type1({.vendor = 0x8086, .device = 2});
+    port.add_capability(0x40, pci::CapabilityId::kExpress, {{2, 2, 0x0042}});
+    port.set_initial(0x18, 4, 0x00010100);
+    port.set_initial(kMemory, 4, 0xE010E000);
+    port.set_initial(0x24, 4, 0x0001FFF1);
+    auto owned = std::make_unique<pci::Bridge>(machine.simulation(), "port", port);
+    pci::Bridge& bridge = *owned;
+    machine.fabric().add(bus, 1, 0, std::move(owned));
+    pci::ConfigSpace physical = endpoint_config(0x4000);
+    physical.set_initial(0x10, 4, 0xE0000000);
+    physical.set_initial(0x04, 2, 0x0002);
+    physical.add_capability(0x40, pci::CapabilityId::kExpress, {{2, 2, 0x0002}, {4, 4, 0x8000}});
+    physical.add_extended_capability(
+        0x100, pci::ExtendedCapabilityId::kSriov, 1,
+        {{0x0C, 2, 4}, {0x0E, 2, 4}, {0x14, 2, 1}, {0x16, 2, 1}, {0x1C, 4, 0x553}, {0x20, 4, 1}},
+        0x40);
+    physical.set_initial(0x124, 4, 0);
+    physical.set_writable(0x124, 4, 0xFFFFC000);
+    physical.set_writable(0x110, 2, 0xFFFF);
+    machine.fabric().add(
+        bridge.secondary_bus(), 0, 0,
+        std::make_unique<Endpoint>(machine.simulation(), "physical", std::move(physical)));
+  };
+  config.kernels.front().pieces.pci_core = linux::PciCoreVersion::kV6_1;
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "VF BARs are sized and placed for all VFs, and the VF numbers tried from the highest down") {
+  std::vector<std::string> writes;
+  World world({[](LuoKernel& kernel) -> Co<> {
+                Pci pci(kernel);
+                co_await pci.core.enumerate();
+                co_await pci.core.assign_resources();
+                const PciDev& dev = pci.at({0, Bdf(1, 0, 0)});
+                CHECK(dev.sriov_cap == 0x100);
+                CHECK(dev.vf_bars[0].size == 4 * 0x4000);
+                CHECK(dev.vf_bars[0].claimed);
+                CHECK(dev.last_vf_bus == 1);
+              }},
+              sriov_world());
+  world.machine().simulation().topic<host::ConfigAccess>().subscribe(
+      [&](const host::ConfigAccess& access) {
+        if (access.write && access.offset >= 0x100 && access.offset < 0x140) {
+          writes.push_back(fmt::format("{:x}={:x}", access.offset, access.value));
+        }
+      });
+  world.run();
+  CHECK(world.completed(0));
+  // Control, page size, the six VF BARs, NumVFs [measured 6.1]; the address when it is assigned.
+  const std::vector<std::string> expected = {
+      "108=0",        "120=1",        "124=ffffffff", "124=0",        "128=ffffffff",
+      "128=0",        "12c=ffffffff", "12c=0",        "130=ffffffff", "130=0",
+      "134=ffffffff", "134=0",        "138=ffffffff", "138=0",        "110=4",
+      "110=3",        "110=2",        "110=1",        "110=0",        "124=e0004000"};
+  CHECK(writes == expected);
+}
