@@ -216,6 +216,31 @@ std::vector<std::string> co_await_problems(const SourceFile& file) {
   return problems;
 }
 
+// With the formatter's layout a function's last line is a brace in the first column; its first one
+// is the first line there that is neither a comment nor what begins something else.
+std::vector<std::string> length_problems(const SourceFile& file) {
+  constexpr std::size_t kMost = 70;
+  static const std::regex other(
+      "^(namespace|struct|class|enum|union|TEST_CASE|SCENARIO|extern|#|//|\\}|\\)|$)");
+  std::vector<std::string> problems;
+  std::size_t start = 0;
+  bool inside = false;
+  for (std::size_t i = 0; i < file.lines.size(); ++i) {
+    const std::string& line = file.lines[i];
+    if (line == "}") {
+      if (inside && i - start + 1 > kMost) {
+        problems.push_back(fmt::format("{}:{}: a function of {} lines, the most is {}", file.path,
+                                       start + 1, i - start + 1, kMost));
+      }
+      inside = false;
+    } else if (!line.empty() && line[0] != ' ') {
+      inside = !std::regex_search(line, other);
+      start = i;
+    }
+  }
+  return problems;
+}
+
 }  // namespace baton::test
 
 namespace {
@@ -254,7 +279,20 @@ TEST_CASE("every source file keeps the house style") {
   folders.push_back("tests");
   for (const SourceFile& file : source_files(folders)) {
     report_all(style_problems(file));
+    report_all(length_problems(file));
   }
+}
+
+TEST_CASE("the length test sees a function that is too long, and no other") {
+  SourceFile file{"sim/bad.cc", {"struct Table {"}};
+  file.lines.insert(file.lines.end(), 80, "  int row;");
+  file.lines.insert(file.lines.end(), {"};", "", "void short_one() {", "}", "int long_one(int a,"});
+  file.lines.emplace_back("             int b) {");
+  file.lines.insert(file.lines.end(), 70, "  a += b;");
+  file.lines.emplace_back("}");
+  const std::vector<std::string> problems = length_problems(file);
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].starts_with("sim/bad.cc:86: a function of 73 lines"));
 }
 
 TEST_CASE("the style test sees what it forbids") {
