@@ -48,6 +48,9 @@ void Context::wake(WaitNode& node) {
 }
 
 void WaitNode::fire() {
+  if (context_.halted_) {
+    return;  // suspended for good; die() takes the frame away
+  }
   WaitHook::unlink();
   WaitQueueHook::unlink();
   Handler handler = std::move(*handler_);
@@ -74,11 +77,15 @@ void Context::post(std::unique_ptr<Task> task) {
 
 void Context::drain() {
   ++running_;
-  while (!tasks_.empty()) {
+  while (!tasks_.empty() && !halted_) {
     std::vector<std::unique_ptr<Task>> batch = std::move(tasks_);
     tasks_.clear();
-    for (const auto& task : batch) {
-      task->run();
+    for (std::unique_ptr<Task>& task : batch) {
+      if (halted_) {
+        tasks_.push_back(std::move(task));
+      } else {
+        task->run();
+      }
     }
   }
   --running_;

@@ -128,6 +128,9 @@ class Context final : public boost::asio::execution_context {
   // that does not wait does nothing.
   void wake(WaitNode& node);
 
+  // All software stands still from here on, as after a panic: nothing is resumed any more, what is
+  // due waits for die(). The caller's own frame may still unwind.
+  void halt() { halted_ = true; }
   // Destroys every suspended frame, started or not. Nothing of this Context runs afterwards.
   void die();
   bool dead() const { return dead_; }
@@ -159,6 +162,7 @@ class Context final : public boost::asio::execution_context {
   std::string name_;
   ActorId actor_;
   bool dead_ = false;
+  bool halted_ = false;
   int running_ = 0;  // frames of this Context on the stack
   std::size_t actors_alive_ = 0;
   std::exception_ptr escaped_;  // an actor's exception, on its way to the event loop

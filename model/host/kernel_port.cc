@@ -106,7 +106,10 @@ void KernelPort::request_cold_reboot(std::size_t kernel, std::string command_lin
   live().request_cold_reboot(kernel, std::move(command_line));
 }
 
-void KernelPort::halt(std::string reason) { live().halt(std::move(reason)); }
+void KernelPort::halt(std::string reason) {
+  live().halt(std::move(reason));
+  context_->halt();
+}
 
 void KernelPort::revoke() {
   revoked_ = true;

@@ -1,84 +1,24 @@
 // Law 2, without exception: take any one block out of what quickstart's kernel hands over, and an
 // invariant fires.
 //
-// The reader of the preserved-memory map below shares no code with the model. It removes one key at
+// The reader of the preserved-memory map shares no code with the model. The test removes one key at
 // the instant of the jump, as if the kernel had never preserved that block.
-#include <libfdt.h>
-
 #include <algorithm>
-#include <cstring>
 
 #include "harness/run/host_builder.h"
 #include "harness/run/run.h"
+#include "tests/scenarios/preserved_walk.h"
 #include "tests/support/source_dir.h"
 
 using namespace baton;
 using namespace baton::harness;
+using test::Key;
+using test::preserved_blocks;
+using test::word;
 
 namespace {
 
 const std::string kFolder = testing::source_dir() + "/scenarios";
-
-// One bit of a leaf of the tree: a preserved block.
-struct Key {
-  std::uint64_t leaf_word = 0;  // physical address of the 64-bit word
-  unsigned bit = 0;
-  std::uint64_t start = 0;
-  unsigned order = 0;
-};
-
-std::uint64_t word(sim::PhysicalMemory& memory, std::uint64_t address) {
-  return memory.load<std::uint64_t>(PhysAddr(address));
-}
-
-// setup_data: u64 next, u32 type, u32 length, payload; type 10 carries u64 FDT address first.
-std::uint64_t fdt_address(sim::PhysicalMemory& memory, std::uint64_t setup_data) {
-  while (setup_data != 0 && memory.load<std::uint32_t>(PhysAddr(setup_data + 8)) != 10) {
-    setup_data = word(memory, setup_data);
-  }
-  REQUIRE(setup_data != 0);
-  return word(memory, setup_data + 16);
-}
-
-// A table of level n has 512 children; a leaf has 32768 bits. A key's highest set bit is 52 -
-// order, the rest is the block's number.
-void collect(sim::PhysicalMemory& memory, std::uint64_t table, unsigned level, std::uint64_t prefix,
-             std::vector<Key>& keys) {
-  if (level > 0) {
-    for (std::uint64_t i = 0; i < 512; ++i) {
-      const std::uint64_t child = word(memory, table + 8 * i);
-      if (child != 0) collect(memory, child, level - 1, prefix << 9 | i, keys);
-    }
-    return;
-  }
-  for (std::uint64_t i = 0; i < 512; ++i) {
-    const std::uint64_t bits = word(memory, table + 8 * i);
-    for (unsigned bit = 0; bit < 64; ++bit) {
-      if ((bits >> bit & 1) == 0) continue;
-      const std::uint64_t key = prefix << 15 | i * 64 | bit;
-      unsigned highest = 63;
-      while ((key >> highest & 1) == 0) --highest;
-      const unsigned order = 52 - highest;
-      const std::uint64_t number = key ^ std::uint64_t{1} << highest;
-      keys.push_back({table + 8 * i, bit, number << (12 + order), order});
-    }
-  }
-}
-
-std::vector<Key> preserved_blocks(sim::PhysicalMemory& memory, const host::KexecImage& image) {
-  const std::uint64_t fdt = fdt_address(memory, image.setup_data.value());
-  std::vector<std::byte> bytes(sim::kPageSize);
-  memory.read(PhysAddr(fdt), bytes);
-  REQUIRE(fdt_check_header(bytes.data()) == 0);
-  int length = 0;
-  const void* property = fdt_getprop(bytes.data(), 0, "preserved-memory-map", &length);
-  REQUIRE(length == 8);
-  std::uint64_t root = 0;
-  std::memcpy(&root, property, sizeof(root));
-  std::vector<Key> keys;
-  collect(memory, root, 5, 0, keys);
-  return keys;
-}
 
 // The blocks to try: all, but of a run of neighbours of one order (page tables, folio arrays, guest
 // memory) its ends and every so many in between.

@@ -99,6 +99,29 @@ TEST_CASE("an actor spawned but not yet started dies with its kernel") {
   CHECK(steps == 0);
 }
 
+TEST_CASE("after a halt nothing is resumed, neither what waits nor what was just started") {
+  Simulation simulation(1);
+  Context context(simulation, "kernel0");
+  int live = 0;
+  int steps = 0;
+  int late = 0;
+  auto halting = [](Context& self, int& other_live, int& count) -> Co<> {
+    self.spawn(sleeper(self, other_live, count));
+    self.halt();
+    co_return;
+  };
+  context.spawn(sleeper(context, live, steps));
+  simulation.run_until(Time() + 15_us);
+  CHECK(steps == 1);
+  context.spawn(halting(context, live, late));
+  simulation.run_until(Time() + 95_us);
+  CHECK(steps == 1);
+  CHECK(late == 0);
+  context.die();
+  CHECK(live == 0);
+  CHECK(context.waiting() == 0);
+}
+
 TEST_CASE("a kernel cannot die while one of its frames runs") {
   Simulation simulation(1);
   Context context(simulation, "kernel0");
