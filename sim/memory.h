@@ -66,14 +66,16 @@ class PhysicalMemory {
     return {base_ + address.page_base().value(), kPageSize};
   }
 
-  // The value at an address that is a multiple of its size, if its page holds bytes of its own
-  // already: nothing is made, nothing checked twice. Null: use load().
+  // Reads the value at an address that is a multiple of its size, if its page holds bytes of its
+  // own already: nothing is made, nothing checked twice. False: use load().
   template <class T>
-  const std::byte* find(PhysAddr address) const {
-    static_assert(kPageSize % sizeof(T) == 0);
-    return address.value() < size_ && states_[address.page_number()] == kReal
-               ? base_ + address.value()
-               : nullptr;
+  bool peek(PhysAddr address, T& value) const {
+    static_assert(std::is_trivially_copyable_v<T> && kPageSize % sizeof(T) == 0);
+    if (address.value() >= size_ || states_[address.page_number()] != kReal) {
+      return false;
+    }
+    std::memcpy(&value, base_ + address.value(), sizeof(T));
+    return true;
   }
 
   // Copies across page boundaries are fine; the range must lie inside memory.

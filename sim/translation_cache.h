@@ -41,8 +41,16 @@ class TranslationCache {
     use_buckets(kFewestBuckets < heads_.size() ? kFewestBuckets : heads_.size());
   }
 
-  const Value* find(const CacheKey& key) {
-    for (std::uint32_t i = heads_[bucket(key)]; i != 0; i = nodes_[i].next) {
+  // Where find() looks and insert_new() puts: who does both computes it once.
+  std::size_t bucket(const CacheKey& key) const {
+    const std::uint64_t mixed =
+        (key.tag * 0x9E37'79B9'7F4A'7C15 ^ key.place) * 0xD6E8'FEB8'6659'FD93;
+    return mixed >> shift_;
+  }
+
+  const Value* find(const CacheKey& key) { return find(key, bucket(key)); }
+  const Value* find(const CacheKey& key, std::size_t at) {
+    for (std::uint32_t i = heads_[at]; i != 0; i = nodes_[i].next) {
       if (nodes_[i].key == key) {
         if (bounded_ && i != newest_) {
           unlink_use(i);
@@ -67,20 +75,19 @@ class TranslationCache {
   }
 
   // A key that find() has just not found.
-  void insert_new(const CacheKey& key, const Value& value) {
-    std::size_t at = bucket(key);
-    if (count_ == capacity_) [[unlikely]] {
-      if (!bounded_ || capacity_ == 0) {
+  void insert_new(const CacheKey& key, const Value& value) { insert_new(key, value, bucket(key)); }
+  void insert_new(const CacheKey& key, const Value& value, std::size_t at) {
+    if (count_ >= room_) [[unlikely]] {
+      if (!make_room()) {
         return;
       }
-      erase(oldest_);
-      at = bucket(key);
-    } else if (count_ == buckets_ && buckets_ < heads_.size()) [[unlikely]] {
-      use_buckets(2 * buckets_);
       at = bucket(key);
     }
     const auto i = static_cast<std::uint32_t>(++count_);
-    nodes_[i] = {.key = key, .value = value, .next = heads_[at], .newer = 0, .older = 0};
+    Node& node = nodes_[i];
+    node.key = key;
+    node.value = value;
+    node.next = heads_[at];
     heads_[at] = i;
     if (bounded_) {
       link_newest(i);
@@ -126,14 +133,22 @@ class TranslationCache {
     std::uint32_t older;
   };
 
-  std::size_t bucket(const CacheKey& key) const {
-    const std::uint64_t mixed =
-        (key.tag * 0x9E37'79B9'7F4A'7C15 ^ key.place) * 0xD6E8'FEB8'6659'FD93;
-    return mixed >> shift_;
+  // There are as many entries as there is room for without a change: one goes, or the index grows.
+  [[gnu::noinline]] bool make_room() {
+    if (count_ == capacity_) {
+      if (!bounded_ || capacity_ == 0) {
+        return false;
+      }
+      erase(oldest_);
+    } else {
+      use_buckets(2 * buckets_);
+    }
+    return true;
   }
 
   void use_buckets(std::size_t count) {
     buckets_ = count;
+    room_ = buckets_ < heads_.size() && buckets_ < capacity_ ? buckets_ : capacity_;
     shift_ = 64 - static_cast<unsigned>(std::countr_zero(count));
     for (std::size_t i = 0; i < count; ++i) {
       heads_[i] = 0;
@@ -192,6 +207,7 @@ class TranslationCache {
   ReservedArray<std::uint32_t> heads_;
   std::size_t count_ = 0;
   std::size_t buckets_ = 0;
+  std::size_t room_ = 0;
   unsigned shift_ = 0;
   std::uint32_t newest_ = 0;
   std::uint32_t oldest_ = 0;

@@ -19,9 +19,14 @@ class Iotlb {
     cache_.insert(tag, iova, mapping.level, mapping);
   }
 
-  // An address for which find() has just found nothing.
-  void insert_new(std::uint64_t tag, std::uint64_t iova, const Mapping& mapping) {
-    cache_.insert_new(tag, iova, mapping.level, mapping);
+  // The same in two steps, the second for an address for which the first found nothing.
+  using Place = LevelCache<Mapping, 12>::Place;
+  Place place(std::uint64_t tag, std::uint64_t iova) const { return cache_.place(tag, iova); }
+  const Mapping* find(const Place& place, std::uint64_t tag, std::uint64_t iova) {
+    return cache_.find(place, tag, iova);
+  }
+  void insert_new(const Place& place, std::uint64_t iova, const Mapping& mapping) {
+    cache_.insert_new(place, iova, mapping.level, mapping);
   }
 
   void clear() { cache_.clear(); }

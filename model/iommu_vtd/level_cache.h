@@ -32,10 +32,27 @@ class LevelCache {
     cache_.insert(key(tag, iova, level), value);
   }
 
-  // An address for which find() has just found nothing.
-  void insert_new(std::uint64_t tag, std::uint64_t iova, unsigned level, const Value& value) {
+  // find(), and insert_new() for an address for which it has just found nothing, with the work that
+  // both have in common done once.
+  struct Place {
+    sim::CacheKey key;  // of level 0
+    std::size_t bucket = 0;
+  };
+  Place place(std::uint64_t tag, std::uint64_t iova) const {
+    const sim::CacheKey lowest = key(tag, iova, 0);
+    return {lowest, cache_.bucket(lowest)};
+  }
+  const Value* find(const Place& place, std::uint64_t tag, std::uint64_t iova) {
+    const Value* value = cache_.find(place.key, place.bucket);
+    return value != nullptr || levels_ <= 1 ? value : find(tag, iova, 1);
+  }
+  void insert_new(const Place& place, std::uint64_t iova, unsigned level, const Value& value) {
     levels_ |= 1U << level;
-    cache_.insert_new(key(tag, iova, level), value);
+    if (level == 0) {
+      cache_.insert_new(place.key, value, place.bucket);
+    } else {
+      cache_.insert_new(key(place.key.tag, iova, level), value);
+    }
   }
 
   void clear() {

@@ -217,14 +217,6 @@ RegisterFile::RegisterFile(const Profile& profile) {
   set(Reg::kEcap, profile.ecap);
 }
 
-RegisterFile::Slot& RegisterFile::slot(Reg reg, unsigned index) {
-  return slots_[static_cast<std::size_t>(reg) + index * 2];
-}
-
-const RegisterFile::Slot& RegisterFile::slot(Reg reg, unsigned index) const {
-  return slots_[static_cast<std::size_t>(reg) + index * 2];
-}
-
 std::optional<RegisterFile::Hit> RegisterFile::find(std::uint64_t offset) const {
   const auto after = std::ranges::upper_bound(places_, offset, {}, &Place::offset);
   if (after == places_.begin()) {

@@ -230,8 +230,10 @@ class RegisterFile {
     unsigned index;
   };
 
-  Slot& slot(Reg reg, unsigned index);
-  const Slot& slot(Reg reg, unsigned index) const;
+  Slot& slot(Reg reg, unsigned index) { return slots_[static_cast<std::size_t>(reg) + index * 2]; }
+  const Slot& slot(Reg reg, unsigned index) const {
+    return slots_[static_cast<std::size_t>(reg) + index * 2];
+  }
 
   std::vector<Slot> slots_;    // fault records at the end: low, high, low, high ...
   std::vector<Place> places_;  // sorted by offset

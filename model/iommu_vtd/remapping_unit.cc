@@ -43,6 +43,7 @@ class RemappingUnit::State {
   }
 
   Translation translate(const pci::MemoryRequest& request);
+  void take_steps(const pci::MemoryRequest& request, Translation& result);
 
   void connect(DeviceTlbPort* port) {
     port_ = port;
@@ -93,6 +94,7 @@ class RemappingUnit::State {
   InvalidationQueue queue_{core_,         log_,         completion_event_,
                            invalidation_, device_tlbs_, page_requests_};
   RecentTranslations recent_;
+  CommonRequests common_{core_};
   DmaRemapping dma_{core_, log_};
   InterruptRemapping interrupts_{core_, log_};
 };
@@ -272,32 +274,45 @@ void RemappingUnit::mmio_write(std::uint64_t offset, unsigned width, std::uint64
   }
 }
 
+namespace {
+
+// An answer for a page, for one address in it.
+Translation for_address(const Translation& of_page, std::uint64_t address) {
+  Translation translation;
+  std::memcpy(&translation, &of_page, sizeof translation);
+  translation.address = translation.address + (address & (sim::kPageSize - 1));
+  return translation;
+}
+
+}  // namespace
+
 // What nothing has changed about, then the commonest, then step by step.
 Translation RemappingUnit::translate(const pci::MemoryRequest& request) {
   State& state = *state_;
-  if (const Translation* recent = state.recent_.find(state.core_, request)) [[likely]] {
-    Translation translation;
-    std::memcpy(&translation, recent, sizeof translation);
-    translation.address = translation.address + (request.address & (sim::kPageSize - 1));
-    return translation;
-  }
-  return state.translate(request);
+  const Translation* recent = state.recent_.find(state.core_, request);
+  return recent != nullptr ? for_address(*recent, request.address) : state.translate(request);
 }
 
 Translation RemappingUnit::State::translate(const pci::MemoryRequest& request) {
   Translation result;
-  if (!translate_common(core_, request, result)) {
-    const DmaRemapping::Outcome outcome = dma_.process(request);
-    result = outcome.translation;
-    if (!result.allowed) {
-      publish_fault(request.requester, request.address & ~std::uint64_t{0xFFF}, result.fault_reason,
-                    request.write, outcome.recorded);
-    }
+  if (!common_.translate(request, result)) {
+    take_steps(request, result);
+  } else if (result.misses == 0) {
+    recent_.remember(core_, request, result);
+  }
+  return result;
+}
+
+void RemappingUnit::State::take_steps(const pci::MemoryRequest& request, Translation& result) {
+  const DmaRemapping::Outcome outcome = dma_.process(request);
+  result = outcome.translation;
+  if (!result.allowed) {
+    publish_fault(request.requester, request.address & ~std::uint64_t{0xFFF}, result.fault_reason,
+                  request.write, outcome.recorded);
   }
   if (result.misses == 0) {
     recent_.remember(core_, request, result);
   }
-  return result;
 }
 
 void RemappingUnit::connect(DeviceTlbPort* port) { state_->connect(port); }

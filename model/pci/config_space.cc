@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "sim/check.h"
 
@@ -13,18 +14,23 @@ constexpr std::uint16_t kExtendedStart = 0x100;
 constexpr unsigned kMaxHops = 48;           // [linux drivers/pci/pci.c, PCI_FIND_CAP_TTL]
 constexpr unsigned kMaxExtendedHops = 480;  // (4096 - 256) / 8
 
+// Registers of 1, 2 or 4 bytes, little-endian as the hosts that baton runs on.
+static_assert(std::endian::native == std::endian::little);
+
 std::uint32_t load(std::span<const std::byte> from, std::size_t offset, unsigned bytes) {
   std::uint32_t value = 0;
-  for (unsigned i = 0; i < bytes; ++i) {
-    value |= std::to_integer<std::uint32_t>(from[offset + i]) << (8 * i);
+  if (bytes == 4) {
+    std::memcpy(&value, &from[offset], 4);
+  } else if (bytes == 2) {
+    std::memcpy(&value, &from[offset], 2);
+  } else {
+    std::memcpy(&value, &from[offset], bytes);
   }
   return value;
 }
 
 void store(std::span<std::byte> to, std::size_t offset, unsigned bytes, std::uint32_t value) {
-  for (unsigned i = 0; i < bytes; ++i) {
-    to[offset + i] = static_cast<std::byte>(value >> (8 * i));
-  }
+  std::memcpy(&to[offset], &value, bytes);
 }
 
 void set_bits(std::span<std::byte> mask, std::size_t offset, unsigned bytes, std::uint32_t bits) {
