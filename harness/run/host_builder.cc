@@ -161,6 +161,21 @@ void add_devices(sim::Simulation& simulation, Loaded& loaded, BuiltHost& built) 
   }
 }
 
+// A unit of its own is for a root bus of the host.
+void check_units(Loaded& loaded, const pci::Fabric& fabric) {
+  const MachineSpec& spec = loaded.scenario.machine;
+  std::vector<std::string> known;
+  for (const auto& root : fabric.root_buses()) {
+    if (root->segment() == 0) known.push_back(fmt::format("{:#04x}", root->number()));
+  }
+  for (const std::uint8_t bus : spec.own_units) {
+    if (std::ranges::count(known, fmt::format("{:#04x}", bus)) != 0) continue;
+    loaded.diagnostics.add(Problem::kUnknownName, spec.own_units_at,
+                           fmt::format("{:#04x} is no root bus of the host", bus), "",
+                           fmt::format("root buses: {}", fmt::join(known, ", ")));
+  }
+}
+
 Loaded check(Loaded loaded) {
   if (!loaded.good()) return loaded;
   sim::Simulation simulation(0);
@@ -174,9 +189,19 @@ BuiltHost build_host(sim::Simulation& simulation, Loaded& loaded) {
   host::MachineConfig config;
   config.memory = loaded.scenario.machine.memory;
   config.interrupt_remapping = loaded.scenario.machine.interrupt_remapping;
-  if (loaded.scenario.machine.scalable_iommu) config.iommu_profile = iommu_vtd::sapphire_rapids();
+  config.iommu_profile = iommu_vtd::sapphire_rapids();
   if (loaded.scenario.machine.hardware_caches) {
     config.iommu_profile.caches = iommu_vtd::Caches::kHardware;
+  }
+  for (const std::uint8_t bus : loaded.scenario.machine.own_units) {
+    config.own_units.push_back({.segment = 0, .root_bus = bus});
+  }
+  for (const ReservedRegion& region : loaded.scenario.machine.reserved_regions) {
+    host::ReservedRegionConfig& reserved = config.reserved_regions.emplace_back();
+    reserved.bytes = region.bytes;
+    for (const std::size_t device : region.devices) {
+      reserved.functions.push_back(loaded.scenario.machine.add[device].address.bdf);
+    }
   }
   BuiltHost built;
   built.machine = std::make_unique<host::Machine>(simulation, config);
@@ -184,6 +209,7 @@ BuiltHost build_host(sim::Simulation& simulation, Loaded& loaded) {
   if (!imported) return built;
   built.imported = *imported;
   add_devices(simulation, loaded, built);
+  check_units(loaded, built.machine->fabric());
   if (!loaded.good()) return built;
   if (const auto ready = built.machine->finish_firmware(); !ready) {
     loaded.diagnostics.add(Problem::kConflict, loaded.scenario.machine.lspci_at,

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "harness/scenario/bind_devices.h"
+#include "harness/scenario/bind_iommu.h"
 #include "harness/scenario/invariant_rows.h"
 #include "harness/scenario/view.h"
 
@@ -65,6 +66,7 @@ class Binder {
     spec.lspci_path = (std::filesystem::path(folder_) / dump.text()).string();
     spec.lspci_at = dump.at();
     bind_added_devices(machine.key("topology"), spec, diagnostics_);
+    bind_iommu(machine.key("iommu"), spec, diagnostics_);
   }
 
   void bind_policies(const View& view, linux::Policies& policies) {

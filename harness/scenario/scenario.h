@@ -27,6 +27,11 @@ struct AddedDevice {
   Position at;
 };
 
+struct ReservedRegion {
+  std::uint64_t bytes = 0;
+  std::vector<std::size_t> devices;  // indices into MachineSpec::add
+};
+
 struct MachineSpec {
   std::uint64_t memory = 0;
   bool hardware_caches = false;  // of the remapping units: entries leave when there is no room
@@ -34,6 +39,10 @@ struct MachineSpec {
   Position lspci_at;
   bool scalable_iommu = false;
   bool interrupt_remapping = false;
+  std::vector<std::uint8_t>
+      own_units;  // root buses of segment 0 with a remapping unit of their own
+  Position own_units_at;
+  std::vector<ReservedRegion> reserved_regions;
   std::vector<AddedDevice> add;
 };
 
