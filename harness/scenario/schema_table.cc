@@ -143,7 +143,7 @@ constexpr std::array kRows{
     map("machine.iommu", kMay, "the remapping units"),
     choice("machine.iommu.kind", kMay, "vtd", iommu_kinds, "whose remapping units they are"),
     choice("machine.iommu.mode", kMay, "legacy", iommu_modes,
-           "table mode of the units, and whether kernels ask for it (intel_iommu=sm_on)"),
+           "table mode that kernels use; scalable: intel_iommu=sm_on"),
     choice("machine.iommu.interrupt_remapping", kMay, "false", booleans,
            "the firmware allows interrupt remapping; kernels use it unless intremap=off"),
     choice("machine.iommu.caches", kMay, "exact", iommu_caches,

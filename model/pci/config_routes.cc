@@ -17,14 +17,23 @@ Function* select(const Bus& bus, Bdf bdf) {
   return bus.at(bdf.device(), bdf.function());
 }
 
-// Visits every bus below `bus` at which a request to bus `number` arrives, until one answers.
+// Visits every bus below `bus` to which the bus numbers lead a request to bus `number`, until one
+// answers.
 template <class Visit>
 bool for_each_arrival(const Bus& bus, unsigned number, Visit&& visit) {
   return bus.any_bridge([&](const Bridge& bridge) {
-    if (!bridge.routes_bus(number) || bridge.secondary_down()) return false;
+    if (!bridge.routes_bus(number)) return false;
     const Bus& below = bridge.secondary_bus();
     return bridge.secondary() == number ? visit(below) : for_each_arrival(below, number, visit);
   });
+}
+
+// Every link from the root bus down to this one is up.
+bool is_reachable(const Bus& bus) {
+  for (const Bridge* bridge = bus.bridge(); bridge != nullptr; bridge = bridge->bus()->bridge()) {
+    if (bridge->secondary_down()) return false;
+  }
+  return true;
 }
 
 // AMBIGUOUS: two bridges that claim one bus number both take the request on a real bus; here the
@@ -32,7 +41,7 @@ bool for_each_arrival(const Bus& bus, unsigned number, Visit&& visit) {
 Function* walk(const Bus& bus, Bdf bdf) {
   Function* found = nullptr;
   for_each_arrival(bus, bdf.bus(), [&](const Bus& arrived) {
-    found = select(arrived, bdf);
+    found = is_reachable(arrived) ? select(arrived, bdf) : nullptr;
     return found != nullptr;
   });
   return found;
@@ -77,7 +86,7 @@ Function* ConfigRoutes::find(Sbdf address) {
   Way& way = (*ways)[address.bdf.bus()];
   if (way.epoch != epoch_) find_way(way, address);
   if (way.ambiguous) return walk(*root_of(address), address.bdf);
-  return way.bus == nullptr ? nullptr : select(*way.bus, address.bdf);
+  return way.bus == nullptr || !is_reachable(*way.bus) ? nullptr : select(*way.bus, address.bdf);
 }
 
 }  // namespace baton::pci

@@ -1,7 +1,8 @@
 // Where configuration requests go: by segment to a host bridge, then downstream by the bus numbers
 // of the bridges, whatever their Command says [PCIe 7.3.3; PCI-to-PCI bridge 1.2, 3.1.2].
 //
-// The way to each bus number is remembered until a bus number, a link or the topology changes.
+// The way to each bus number is remembered until a bus number or the topology changes; whether the
+// links on it are up is looked at each time.
 #pragma once
 
 #include <array>

@@ -14,19 +14,8 @@ constexpr std::uint16_t kExtendedStart = 0x100;
 constexpr unsigned kMaxHops = 48;           // [linux drivers/pci/pci.c, PCI_FIND_CAP_TTL]
 constexpr unsigned kMaxExtendedHops = 480;  // (4096 - 256) / 8
 
-// Registers of 1, 2 or 4 bytes, little-endian as the hosts that baton runs on.
-static_assert(std::endian::native == std::endian::little);
-
 std::uint32_t load(std::span<const std::byte> from, std::size_t offset, unsigned bytes) {
-  std::uint32_t value = 0;
-  if (bytes == 4) {
-    std::memcpy(&value, &from[offset], 4);
-  } else if (bytes == 2) {
-    std::memcpy(&value, &from[offset], 2);
-  } else {
-    std::memcpy(&value, &from[offset], bytes);
-  }
-  return value;
+  return load_register(from.data() + offset, bytes);
 }
 
 void store(std::span<std::byte> to, std::size_t offset, unsigned bytes, std::uint32_t value) {
@@ -295,11 +284,6 @@ void ConfigSpace::write(std::uint16_t offset, unsigned bytes, std::uint32_t valu
   const std::uint32_t rw = load(rw_, offset, bytes);
   const std::uint32_t w1c = load(w1c_, offset, bytes);
   set(offset, bytes, ((old & ~rw) | (value & rw)) & ~(value & w1c));
-}
-
-std::uint32_t ConfigSpace::get(std::uint16_t offset, unsigned bytes) const {
-  BATON_CHECK(offset + bytes <= size(), "a register outside configuration space");
-  return load(bytes_, offset, bytes);
 }
 
 void ConfigSpace::set(std::uint16_t offset, unsigned bytes, std::uint32_t value) {

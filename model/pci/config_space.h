@@ -17,8 +17,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <span>
 #include <string_view>
@@ -26,6 +28,7 @@
 
 #include "model/pci/capability_fields.h"
 #include "model/pci/field.h"
+#include "sim/check.h"
 
 namespace baton::pci {
 
@@ -75,6 +78,20 @@ struct Bar {
 };
 
 inline constexpr unsigned kRomBar = 6;
+
+// A register of 1, 2 or 4 bytes, little-endian as the hosts that baton runs on.
+static_assert(std::endian::native == std::endian::little);
+inline std::uint32_t load_register(const std::byte* at, unsigned bytes) {
+  std::uint32_t value = 0;
+  if (bytes == 4) {
+    std::memcpy(&value, at, 4);
+  } else if (bytes == 2) {
+    std::memcpy(&value, at, 2);
+  } else {
+    std::memcpy(&value, at, bytes);
+  }
+  return value;
+}
 
 // What changes with a register by which requests are routed: the memory addresses that a function
 // claims, or the way of configuration requests.
@@ -134,7 +151,10 @@ class ConfigSpace {
   void write(std::uint16_t offset, unsigned bytes, std::uint32_t value);
 
   // The hardware's own access: every bit, no side effect, inside size().
-  std::uint32_t get(std::uint16_t offset, unsigned bytes) const;
+  std::uint32_t get(std::uint16_t offset, unsigned bytes) const {
+    BATON_CHECK(offset + bytes <= bytes_.size(), "a register outside configuration space");
+    return load_register(bytes_.data() + offset, bytes);
+  }
   void set(std::uint16_t offset, unsigned bytes, std::uint32_t value);
   std::uint32_t writable(std::uint16_t offset, unsigned bytes) const;
 
