@@ -12,7 +12,7 @@ constexpr std::uint64_t kLastAddress = std::numeric_limits<std::uint64_t>::max()
 
 }  // namespace
 
-AddressMap::AddressMap() : last_found_(segments_.try_emplace(0).first) {}
+AddressMap::AddressMap() { segments_.try_emplace(0); }
 
 AddressMap::Segments::iterator AddressMap::holding(std::uint64_t address) {
   return std::prev(segments_.upper_bound(address));
@@ -37,7 +37,7 @@ void AddressMap::add(std::uint64_t first, std::uint64_t last, Claimant claimant)
     auto& all = segment->second;
     all.insert(std::ranges::lower_bound(all, claimant), claimant);
   }
-  last_found_ = begin;
+  forget_found();
 }
 
 void AddressMap::remove(std::uint64_t first, std::uint64_t last, Claimant claimant) {
@@ -52,16 +52,15 @@ void AddressMap::remove(std::uint64_t first, std::uint64_t last, Claimant claima
   }
   for (auto segment = begin; segment != end;) join(segment++);
   join(end);
-  last_found_ = segments_.begin();
+  forget_found();
 }
 
-std::optional<AddressMap::Claimant> AddressMap::find(std::uint64_t address) {
-  const auto next = std::next(last_found_);
-  if (address < last_found_->first || (next != segments_.end() && address >= next->first)) {
-    last_found_ = holding(address);
-  }
-  if (last_found_->second.empty()) return std::nullopt;
-  return last_found_->second.front();
+void AddressMap::look(std::uint64_t address) {
+  const auto segment = holding(address);
+  const auto next = std::next(segment);
+  found_first_ = segment->first;
+  found_last_ = next == segments_.end() ? kLastAddress : next->first - 1;
+  found_ = segment->second.empty() ? std::nullopt : std::optional(segment->second.front());
 }
 
 }  // namespace baton::pci

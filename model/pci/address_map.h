@@ -26,7 +26,10 @@ class AddressMap {
   void remove(std::uint64_t first, std::uint64_t last, Claimant claimant);
 
   // The lowest claimant of the address.
-  std::optional<Claimant> find(std::uint64_t address);
+  std::optional<Claimant> find(std::uint64_t address) {
+    if (address < found_first_ || address > found_last_) look(address);
+    return found_;
+  }
 
  private:
   // From the key up to the next key; lowest claimant first. The first key is 0.
@@ -34,11 +37,19 @@ class AddressMap {
 
   Segments::iterator holding(std::uint64_t address);
   Segments::iterator split_at(std::uint64_t address);
+  void look(std::uint64_t address);
+  void forget_found() {
+    found_first_ = 1;
+    found_last_ = 0;
+  }
   // Joins a segment with the one before it, if they are alike.
   void join(Segments::iterator segment);
 
   Segments segments_;
-  Segments::iterator last_found_;
+  // What find() found last, and between which addresses it says the same.
+  std::uint64_t found_first_ = 1;
+  std::uint64_t found_last_ = 0;
+  std::optional<Claimant> found_;
 };
 
 }  // namespace baton::pci

@@ -30,7 +30,10 @@ Co<> PciCore::State::scan_root(HostBridge host) {
 
 // A bus is registered completely before the first bus below it.
 void PciCore::State::register_bus(const PciBus& bus) {
-  for (const auto& dev : bus.devices) devices_.push_back(dev.get());
+  for (const auto& dev : bus.devices) {
+    devices_.push_back(dev.get());
+    by_address_.emplace(dev->address, dev.get());
+  }
   for (const auto& dev : bus.devices) {
     if (dev->subordinate != nullptr) register_bus(*dev->subordinate);
   }

@@ -83,10 +83,8 @@ const std::vector<std::unique_ptr<PciBus>>& PciCore::root_buses() const { return
 std::vector<PciDev*> PciCore::devices() const { return state_->devices_; }
 
 PciDev* PciCore::find(Sbdf address) const {
-  for (PciDev* dev : state_->devices_) {
-    if (dev->address == address) return dev;
-  }
-  return nullptr;
+  const auto found = state_->by_address_.find(address);
+  return found == state_->by_address_.end() ? nullptr : found->second;
 }
 
 std::uint32_t PciCore::read(const PciDev& dev, std::uint16_t offset, unsigned width,

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -148,7 +149,8 @@ class PciCore::State {
   bool acs_requested_ = false;
   sim::Duration owed_;
   std::vector<std::unique_ptr<PciBus>> roots_;
-  std::vector<PciDev*> devices_;
+  std::vector<PciDev*> devices_;  // in registration order
+  std::map<Sbdf, PciDev*> by_address_;
   // iomem_resource and ioport_resource: what the root buses share.
   AddressSpace memory_{0, UINT64_MAX};
   AddressSpace ports_{0, 0x10000};
