@@ -106,6 +106,9 @@ void add_show(CLI::App& app, Options& options) {
                    "a time since power-on (1.2s), or boot, run, preserve, freeze, kexec, boot2, "
                    "retrieve, finish, end; run#1 is run of kernel 1, 0 is the first [end]")
       ->type_name("WHEN");
+  show->add_option("--against", options.against,
+                   "config-writes: what differs from a run of this scenario on the same host")
+      ->type_name("SCENARIO");
   show->add_option("--out", options.out, "write to this file instead of stdout")->type_name("FILE");
   show->add_option("--format", options.format, "one of the view's formats [its first]")
       ->type_name("text|json|dot|raw")
@@ -247,6 +250,7 @@ std::unique_ptr<CLI::App> make_app(Options& options) {
       "baton run scenarios/quickstart.yaml\n"
       "baton explain dma-continuity");
   app->set_help_flag("-h,--help", "print this");
+  app->set_version_flag("--version", fmt::format("baton {}", BATON_VERSION), "print the version");
   app->require_subcommand(0, 1);
   add_commands(*app, options);
   return app;
@@ -315,6 +319,9 @@ Parsed parse_arguments(int argc, const char* const* argv, std::ostream& data, st
     const std::vector<CLI::App*> selected = app->get_subcommands();
     const std::string name = selected.empty() ? "" : selected.front()->get_name();
     data << format_help(*std::ranges::find(all, name, &CommandHelp::name), all);
+    parsed.exit_code = kHeld;
+  } catch (const CLI::CallForVersion& version) {
+    data << version.what() << "\n";
     parsed.exit_code = kHeld;
   } catch (const CLI::ParseError& error) {
     human << usage_error(error, *app, all);

@@ -45,6 +45,7 @@ struct Options {
   std::string value;                 // the second word of explain
   std::string format;                // of check, schema and show
   std::string from = "quickstart";   // of new: the template
+  std::string against;               // of show config-writes: another scenario
   std::string at;                    // of show: WHEN; empty: end
   std::string out;                   // of show: a file; empty or "-" is stdout
   std::vector<std::string> logs;     // of run: kind=file

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "harness/run/host_builder.h"
+#include "harness/show/config_difference.h"
 #include "harness/show/host_file.h"
 #include "harness/show/show.h"
 
@@ -75,6 +76,10 @@ std::optional<harness::ShowRequest> parse_request(const Options& options, std::o
     }
     request.format = *found;
   }
+  if (!options.against.empty() && options.what != "config-writes") {
+    human << fmt::format("--against is of config-writes alone, not of {}\n", options.what);
+    return std::nullopt;
+  }
   const auto moment = harness::parse_moment(options.at.empty() ? "end" : options.at);
   if (!moment) {
     human << moment.error() << "\n";
@@ -86,7 +91,7 @@ std::optional<harness::ShowRequest> parse_request(const Options& options, std::o
 
 int show_a_host(const Options& options, const harness::ShowRequest& request, std::ostream& data,
                 std::ostream& human) {
-  if (!harness::shows_a_host(options.what) || !options.at.empty()) {
+  if (!harness::shows_a_host(options.what) || !options.at.empty() || !options.against.empty()) {
     human << fmt::format(
         "\"{}\" is no scenario (.yaml): of a host that does not run, lspci and topology can be "
         "shown, without --at\n",
@@ -107,7 +112,17 @@ int show_a_run(const Options& options, const harness::ShowRequest& request, std:
     human << loaded.errors();
     return kUsage;
   }
-  const auto shown = harness::show(loaded, request, data);
+  std::expected<void, harness::ShowError> shown;
+  if (options.against.empty()) {
+    shown = harness::show(loaded, request, data);
+  } else {
+    const harness::Loaded other = harness::check_scenario(options.against);
+    if (!other.good()) {
+      human << other.errors();
+      return kUsage;
+    }
+    shown = harness::show_config_difference(loaded, other, request, data);
+  }
   if (shown) return kHeld;
   human << fmt::format("{}\n", shown.error().text);
   switch (shown.error().problem) {

@@ -87,6 +87,8 @@ Watch::Watch(World world) : world_(std::move(world)), history_(world_.simulation
     files_.clear();
     milestone(fmt::format("kernel {} is gone; devices go on", seen.from_generation));
   });
+  simulation().topic<host::HostChanged>().subscribe(
+      [this](const host::HostChanged& seen) { milestone(std::string(seen.what)); });
   simulation().topic<host::KernelHalted>().subscribe([this](const host::KernelHalted& seen) {
     milestone(fmt::format("kernel {} panics: {}", seen.generation, seen.reason));
   });
@@ -239,6 +241,7 @@ std::vector<std::unique_ptr<Checker>> make_checkers(Watch& watch) {
   result.push_back(make_fault_log_clean(watch));
   result.push_back(make_pause_budget(watch));
   result.push_back(make_irq_no_orphan(watch));
+  result.push_back(make_device_key(watch));
   return result;
 }
 

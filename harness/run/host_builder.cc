@@ -5,13 +5,18 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <numeric>
 #include <optional>
 #include <sstream>
 
+#include "harness/run/machine_changes.h"
 #include "harness/run/port_placement.h"
 #include "harness/scenario/source_text.h"
 #include "model/devices/dsa/dsa.h"
 #include "model/devices/nvme/nvme.h"
+#include "model/devices/vmd/vmd.h"
+#include "model/pci/bridge.h"
 #include "model/pci/lspci_dump.h"
 #include "model/pci/topology.h"
 
@@ -81,19 +86,21 @@ std::optional<std::size_t> import_dump(sim::Simulation& simulation, pci::Fabric&
 }
 
 // Bus numbers that the dump's functions and bridges use, for refusing a second user.
-bool bus_taken(pci::Fabric& fabric, unsigned bus) {
+bool bus_taken(pci::Fabric& fabric, std::uint32_t segment, unsigned bus) {
   constexpr unsigned kSecondary = 0x19;
   constexpr unsigned kSubordinate = 0x1A;
   constexpr unsigned kHeaderType = 0x0E;
-  return std::ranges::any_of(fabric.functions(), [bus](const pci::Function* function) {
+  return std::ranges::any_of(fabric.functions(), [=](const pci::Function* function) {
     const Sbdf at = function->location();
-    if (at.segment != 0) return false;
+    if (at.segment != segment) return false;
     if (at.bdf.bus() == bus) return true;
     const pci::ConfigSpace& config = function->config();
     if ((config.read(kHeaderType, 1) & 0x7F) != 1) return false;
     return config.read(kSecondary, 1) <= bus && bus <= config.read(kSubordinate, 1);
   });
 }
+
+using BusPlace = std::pair<std::uint32_t, unsigned>;  // segment, number
 
 // The rate that the VM with this device asks for.
 std::uint64_t bytes_per_second(const Scenario& scenario, std::size_t device,
@@ -105,24 +112,70 @@ std::uint64_t bytes_per_second(const Scenario& scenario, std::size_t device,
 }
 
 pci::Function* add_dsa(sim::Simulation& simulation, Loaded& loaded, pci::Fabric& fabric,
-                       std::vector<pci::Bus*>& buses, std::size_t index) {
+                       std::map<BusPlace, pci::Bus*>& buses, std::size_t index) {
   const AddedDevice& device = loaded.scenario.machine.add[index];
   const Bdf at = device.address.bdf;
-  if (buses[at.bus()] == nullptr) {
-    if (bus_taken(fabric, at.bus())) {
+  const BusPlace place{device.address.segment, at.bus()};
+  if (buses[place] == nullptr) {
+    if (bus_taken(fabric, device.address.segment, at.bus())) {
       loaded.diagnostics.add(Problem::kConflict, device.at,
                              fmt::format("bus {:#04x} is in use on the imported host", at.bus()),
                              "choose a free one");
       return nullptr;
     }
     const auto bus = static_cast<std::uint8_t>(at.bus());
-    buses[at.bus()] = &fabric.add_root_bus(0, bus, bus);
+    buses[place] = &fabric.add_root_bus(device.address.segment, bus, bus);
   }
   devices::dsa::DsaConfig config;
   config.name = device.name;
   config.bytes_per_second = bytes_per_second(loaded.scenario, index, config.bytes_per_second);
-  return &fabric.add(*buses[at.bus()], at.device(), at.function(),
+  return &fabric.add(*buses[place], at.device(), at.function(),
                      devices::dsa::make_dsa(simulation, config));
+}
+
+pci::Function* add_vmd(sim::Simulation& simulation, Loaded& loaded, pci::Fabric& fabric,
+                       std::size_t index) {
+  const AddedDevice& device = loaded.scenario.machine.add[index];
+  const Bdf at = device.address.bdf;
+  if (bus_taken(fabric, device.address.segment, at.bus())) {
+    loaded.diagnostics.add(Problem::kConflict, device.at,
+                           fmt::format("bus {:#04x} is in use on the imported host", at.bus()),
+                           "choose a free one");
+    return nullptr;
+  }
+  const auto number = static_cast<std::uint8_t>(at.bus());
+  pci::Bus& bus = fabric.add_root_bus(device.address.segment, number, number);
+  auto owned = std::make_unique<devices::vmd::Vmd>(simulation, device.name);
+  devices::vmd::Vmd& vmd = *owned;
+  pci::Function& added = fabric.add(bus, at.device(), at.function(), std::move(owned));
+  vmd.add_domain(fabric);
+  return &added;
+}
+
+// Firmware knows nothing of what is behind a VMD: no bus number, no address.
+pci::Function* add_behind_vmd(Loaded& loaded, pci::Fabric& fabric, std::size_t index,
+                              std::unique_ptr<pci::Function> owned) {
+  AddedDevice& device = loaded.scenario.machine.add[index];
+  auto* port = dynamic_cast<pci::Bridge*>(fabric.find(*device.port));
+  if (port == nullptr) {
+    loaded.diagnostics.add(Problem::kConflict, device.at,
+                           fmt::format("no port {}", to_string(*device.port)), "",
+                           "the ports of the host's VMD are 10000:00:00.0 to 10000:00:03.0; a "
+                           "device of kind vmd makes one");
+    return nullptr;
+  }
+  device.address = *device.port;
+  return &fabric.add(port->secondary_bus(), 0, 0, std::move(owned));
+}
+
+// The function numbers of the card that a device is part of, in order.
+std::vector<unsigned> functions_of_card(const Scenario& scenario, const AddedDevice& device) {
+  std::vector<unsigned> result;
+  for (const AddedDevice& other : scenario.machine.add) {
+    if (other.port == device.port) result.push_back(other.function);
+  }
+  std::ranges::sort(result);
+  return result;
 }
 
 // Firmware gives it an address in the port's window, and enables nothing.
@@ -134,30 +187,58 @@ pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric
   devices::nvme::NvmeConfig config;
   config.name = device.name;
   config.capacity = device.capacity;
+  config.serial_number += index;
   config.bytes_per_second = bytes_per_second(loaded.scenario, index, config.bytes_per_second);
+  const std::vector<unsigned> functions = functions_of_card(loaded.scenario, device);
+  config.multi_function = functions.size() > 1;
+  const auto next = std::ranges::upper_bound(functions, unsigned{device.function});
+  config.next_function = next == functions.end() ? 0 : static_cast<std::uint8_t>(*next);
   auto owned = devices::nvme::make_nvme(simulation, config);
-  const auto place = place_behind_port(fabric, *device.port, owned->config().bar(0).size);
+  if (device.port->segment >= pci::kFirstOwnedSegment) {
+    return add_behind_vmd(loaded, fabric, index, std::move(owned));
+  }
+  const std::uint64_t bar_size = owned->config().bar(0).size;
+  const auto place = device.function == 0 ? place_behind_port(fabric, *device.port, bar_size)
+                                          : place_beside(fabric, *device.port, bar_size);
   if (!place) {
     loaded.diagnostics.add(Problem::kConflict, device.at, place.error().message, "",
                            place.error().help);
     return nullptr;
   }
-  pci::Function& function = fabric.add(*place->bus, 0, 0, std::move(owned));
+  pci::Function& function =
+      fabric.add(*place->bus, device.function >> 3, device.function & 7, std::move(owned));
   place->bus->bridge()->show_slot();
   device.address = function.location();
-  fabric.config_write(device.address, kBar0, 4, static_cast<std::uint32_t>(place->bar));
-  fabric.config_write(device.address, kBar0Upper, 4, static_cast<std::uint32_t>(place->bar >> 32));
+  // Not by its address: a function above 7 is reached once its port forwards by ARI.
+  const Bdf at = device.address.bdf;
+  function.config_write(kBar0, 4, static_cast<std::uint32_t>(place->bar), at);
+  function.config_write(kBar0Upper, 4, static_cast<std::uint32_t>(place->bar >> 32), at);
   return &function;
 }
 
 void add_devices(sim::Simulation& simulation, Loaded& loaded, BuiltHost& built) {
   pci::Fabric& fabric = built.machine->fabric();
-  std::vector<pci::Bus*> buses(256, nullptr);
-  for (std::size_t i = 0; i < loaded.scenario.machine.add.size(); ++i) {
-    const bool nvme = loaded.scenario.machine.add[i].kind == DeviceKind::kNvme;
-    pci::Function* added = nvme ? add_nvme(simulation, loaded, fabric, i)
-                                : add_dsa(simulation, loaded, fabric, buses, i);
-    if (added != nullptr) built.added.push_back(added);
+  std::map<BusPlace, pci::Bus*> buses;
+  const std::vector<AddedDevice>& add = loaded.scenario.machine.add;
+  built.added.assign(add.size(), nullptr);
+  // A VMD comes before what is behind it, a card's function 0 before the others.
+  std::vector<std::size_t> order(add.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) {
+    return add[i].kind == DeviceKind::kVmd ? 0U : 1U + add[i].function;
+  });
+  for (const std::size_t i : order) {
+    switch (add[i].kind) {
+      case DeviceKind::kVmd:
+        built.added[i] = add_vmd(simulation, loaded, fabric, i);
+        break;
+      case DeviceKind::kNvme:
+        built.added[i] = add_nvme(simulation, loaded, fabric, i);
+        break;
+      case DeviceKind::kDsa:
+        built.added[i] = add_dsa(simulation, loaded, fabric, buses, i);
+        break;
+    }
   }
 }
 
@@ -176,10 +257,20 @@ void check_units(Loaded& loaded, const pci::Fabric& fabric) {
   }
 }
 
+// The host is built once, and the changes are made to it.
 Loaded check(Loaded loaded) {
   if (!loaded.good()) return loaded;
   sim::Simulation simulation(0);
-  static_cast<void>(build_host(simulation, loaded));
+  BuiltHost built = build_host(simulation, loaded);
+  if (!loaded.good()) return loaded;
+  MachineChanges changes(simulation, built, loaded.scenario.machine);
+  for (const MachineChange& change : loaded.scenario.machine.changes) {
+    if (const auto made = changes.make(change); !made) {
+      loaded.diagnostics.add(
+          Problem::kConflict, change.at,
+          fmt::format("{}: {}", change_text(change, loaded.scenario.machine), made.error()));
+    }
+  }
   return loaded;
 }
 

@@ -93,4 +93,25 @@ std::expected<PortPlace, PlacementError> place_behind_port(pci::Fabric& fabric, 
   return PortPlace{&bridge->secondary_bus(), *place};
 }
 
+std::expected<PortPlace, PlacementError> place_beside(pci::Fabric& fabric, Sbdf port,
+                                                      std::uint64_t bar_size) {
+  auto* bridge = dynamic_cast<pci::Bridge*>(fabric.find(port));
+  if (bridge == nullptr || bridge->secondary_bus().at(0, 0) == nullptr) {
+    return std::unexpected(
+        PlacementError{fmt::format("no card behind {}", to_string(port)), "see the other one"});
+  }
+  std::uint64_t end = 0;
+  for (const pci::Function* function : functions_on(bridge->secondary_bus())) {
+    end = std::max(end, function->config().bar_address(0) + function->config().bar(0).size);
+  }
+  const auto window = bridge->memory_window();
+  const std::uint64_t start = (end + bar_size - 1) / bar_size * bar_size;
+  if (!window || !window->contains(start) || !window->contains(start + bar_size - 1)) {
+    return std::unexpected(PlacementError{
+        fmt::format("the memory window of {} has no room for a further function", to_string(port)),
+        "firmware sized the window for what the dump shows: choose another port"});
+  }
+  return PortPlace{&bridge->secondary_bus(), start};
+}
+
 }  // namespace baton::harness

@@ -28,4 +28,9 @@ struct PortPlace {
 std::expected<PortPlace, PlacementError> place_behind_port(pci::Fabric& fabric, Sbdf port,
                                                            std::uint64_t bar_size);
 
+// The same for a further function of the card below `port`, whose function 0 is there: room behind
+// the BARs of the others.
+std::expected<PortPlace, PlacementError> place_beside(pci::Fabric& fabric, Sbdf port,
+                                                      std::uint64_t bar_size);
+
 }  // namespace baton::harness

@@ -11,6 +11,7 @@
 #include "harness/report/token.h"
 #include "harness/run/host_builder.h"
 #include "harness/run/judge.h"
+#include "harness/run/machine_changes.h"
 #include "harness/run/operator.h"
 #include "harness/run/recorder.h"
 #include "model/host/observations.h"
@@ -36,6 +37,7 @@ vmm::UserConfig user_config(const Scenario& scenario) {
     vm.device = spec.device;
     vm.workload = spec.workload;
     vm.carried = spec.carried;
+    vm.releases_interrupts = spec.releases_interrupts;
     for (const std::size_t device : spec.devices) {
       vm.devices.push_back(scenario.machine.add[device].address);
     }
@@ -46,8 +48,10 @@ vmm::UserConfig user_config(const Scenario& scenario) {
         {std::min(next, scenario.kernels.size() - 1), scenario.kernel(next).command_line});
   }
   config.reinject.clear();
+  config.interrupts.clear();
   for (const KernelSpec& kernel : scenario.kernels) {
     config.reinject.push_back(kernel.config.policies.reinject);
+    config.interrupts.push_back(kernel.config.policies.interrupts);
   }
   config.auto_restore = std::ranges::none_of(scenario.script, [](const ScriptStep& step) {
     return step.action == Action::kRetrieve || step.action == Action::kFinish;
@@ -184,6 +188,8 @@ class ScenarioRun::Impl {
       });
     }
     listen();
+    changes_ = std::make_unique<MachineChanges>(simulation_, host_, scenario().machine);
+    changes_->arrange();
     if (options_.perturb) options_.perturb(simulation_);
     power_on();
   }
@@ -335,6 +341,7 @@ class ScenarioRun::Impl {
     result_.phases = recorder_->phases();
     result_.notes.insert(result_.notes.begin(), recorder_->notes().begin(),
                          recorder_->notes().end());
+    result_.notes.insert(result_.notes.end(), changes_->notes().begin(), changes_->notes().end());
     result_.standings = recorder_->standings();
     result_.end = simulation_.now();
     result_.events = simulation_.fingerprint().count();
@@ -380,6 +387,7 @@ class ScenarioRun::Impl {
   std::vector<std::unique_ptr<Checker>> checkers_;
   std::unique_ptr<Operator> operator_;
   BuiltHost host_;
+  std::unique_ptr<MachineChanges> changes_;
 };
 
 ScenarioRun::ScenarioRun(const Loaded& loaded, RunOptions options)

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 
+#include "harness/scenario/bind_changes.h"
 #include "harness/scenario/bind_devices.h"
 #include "harness/scenario/bind_iommu.h"
 #include "harness/scenario/invariant_rows.h"
@@ -39,6 +40,7 @@ class Binder {
     bind_kernels();
     bind_vms();
     bind_script();
+    bind_changes(root_.key("machine"), scenario_, diagnostics_);
     bind_expectations();
     if (const View end = root_.key("end"); end.given()) {
       scenario_.end = end.duration();
@@ -77,6 +79,19 @@ class Binder {
     if (const View numbers = view.key("bus_numbers"); numbers.given()) {
       policies.bus_numbers = numbers.text() == "reassign" ? linux::BusNumberPolicy::kReassign
                                                           : linux::BusNumberPolicy::kInherit;
+    }
+    if (const View interrupts = view.key("interrupts"); interrupts.given()) {
+      policies.interrupts = interrupts.text() == "require-disabled"
+                                ? linux::InterruptPolicy::kRequireDisabled
+                                : linux::InterruptPolicy::kDisableInFreeze;
+    }
+    if (const View ari = view.key("ari"); ari.given()) {
+      policies.ari =
+          ari.text() == "rewrite" ? linux::AriPolicy::kRewrite : linux::AriPolicy::kAdopt;
+    }
+    if (const View key = view.key("device_key"); key.given()) {
+      policies.device_key = key.text() == "device-path" ? linux::DeviceKeyPolicy::kDevicePath
+                                                        : linux::DeviceKeyPolicy::kSbdf;
     }
     if (const View acs = view.key("acs"); acs.given()) {
       policies.acs =
@@ -118,6 +133,7 @@ class Binder {
       vm.name = item.key("name").text();
       vm.memory = item.key("memory").number();
       vm.carried = item.key("live_update").text() != "leave";
+      vm.releases_interrupts = item.key("interrupts").text() != "hold";
       if (!names.emplace(vm.name, item.at()).second) {
         diagnostics_.add(Problem::kDuplicateName, item.key("name").at(),
                          fmt::format("two VMs are called \"{}\"", vm.name));

@@ -3,43 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
+
+#include "harness/scenario/bind_changes.h"
 
 namespace baton::harness {
 namespace {
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr std::uint64_t kDiskUnit = 4096;
-constexpr unsigned kHighestDomain = 0x7FFF'FFFF;  // an int in Linux
 // As many batches as keep the guest busy verifying; fewer keep the disk and guest memory small.
 constexpr std::uint32_t kBatchesWanted = 16;
-
-std::optional<unsigned> hex(std::string_view digits, unsigned limit) {
-  unsigned value = 0;
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) return {};
-  return value <= limit ? std::optional(value) : std::nullopt;
-}
-
-// "00:1c.0" or "0000:00:1c.0", as lspci writes it.
-std::optional<Sbdf> parse_address(std::string_view text) {
-  std::optional<unsigned> segment = 0;
-  if (std::ranges::count(text, ':') == 2) {
-    segment = hex(text.substr(0, text.find(':')), kHighestDomain);
-    text.remove_prefix(text.find(':') + 1);
-  }
-  const std::size_t colon = text.find(':');
-  const std::size_t dot = text.find('.');
-  if (colon == std::string_view::npos || dot == std::string_view::npos || dot < colon) return {};
-  const auto bus = hex(text.substr(0, colon), 0xFF);
-  const auto device = hex(text.substr(colon + 1, dot - colon - 1), 0x1F);
-  const auto function = hex(text.substr(dot + 1), 7);
-  if (!segment || !bus || !device || !function) return {};
-  return Sbdf{*segment, Bdf(*bus, *device, *function)};
-}
 
 // A key of another kind of device; its default, written out, does no harm.
 void refuse_key(const View& item, std::string_view key, std::string_view why,
@@ -52,23 +27,53 @@ void refuse_key(const View& item, std::string_view key, std::string_view why,
 
 void bind_dsa(const View& item, AddedDevice& device, Diagnostics& diagnostics) {
   device.at = item.key("bus").at();
-  refuse_key(item, "port", "a DSA has a root bus of its own, not a place behind a port",
-             diagnostics);
-  refuse_key(item, "size", "a DSA has no disk", diagnostics);
+  refuse_key(item, "port", "it has a root bus of its own, not a place behind a port", diagnostics);
+  refuse_key(item, "size", "it has no disk", diagnostics);
   if (!item.key("bus").given()) {
     diagnostics.add(Problem::kMissingKey, item.at(), "\"bus\" is missing",
-                    "a DSA needs a root bus of its own");
+                    "it needs a root bus of its own");
   }
-  device.address = Sbdf{0, Bdf(static_cast<unsigned>(item.key("bus").number() & 0xFF),
-                               static_cast<unsigned>(item.key("device").number() & 0x1F),
-                               static_cast<unsigned>(item.key("function").number() & 7))};
+  if (item.key("function").number() > 7) {
+    diagnostics.add(Problem::kOutOfRange, item.key("function").at(),
+                    "function: above 7 only behind a port");
+  }
+  device.address = Sbdf{static_cast<std::uint32_t>(item.key("segment").number()),
+                        Bdf(static_cast<unsigned>(item.key("bus").number() & 0xFF),
+                            static_cast<unsigned>(item.key("device").number() & 0x1F),
+                            static_cast<unsigned>(item.key("function").number() & 7))};
+}
+
+// A card has a function 0 [PCIe 7.5.1.1.9].
+void check_cards(const MachineSpec& spec, Diagnostics& diagnostics) {
+  for (const AddedDevice& device : spec.add) {
+    if (device.function == 0 || !device.port) continue;
+    const bool whole = std::ranges::any_of(spec.add, [&](const AddedDevice& other) {
+      return other.port == device.port && other.function == 0;
+    });
+    if (whole) continue;
+    diagnostics.add(Problem::kConflict, device.at,
+                    fmt::format("the card behind {} has no function 0", to_string(*device.port)));
+  }
+}
+
+// One: Linux numbers domains in the order in which it finds VMDs, and nobody else knows the
+// numbers.
+void bind_vmd(const View& item, AddedDevice& device, const MachineSpec& spec,
+              Diagnostics& diagnostics) {
+  bind_dsa(item, device, diagnostics);
+  device.kind = DeviceKind::kVmd;
+  if (std::ranges::any_of(
+          spec.add, [](const AddedDevice& other) { return other.kind == DeviceKind::kVmd; })) {
+    diagnostics.add(Problem::kNotBuilt, item.at(), "more than one VMD in a host: not built yet");
+  }
 }
 
 void bind_nvme(const View& item, AddedDevice& device, Diagnostics& diagnostics) {
   device.kind = DeviceKind::kNvme;
   device.capacity = item.key("size").number();
   device.at = item.key("port").at();
-  for (const std::string_view key : {"bus", "device", "function"}) {
+  device.function = static_cast<std::uint8_t>(item.key("function").number());
+  for (const std::string_view key : {"segment", "bus", "device"}) {
     refuse_key(item, key, "an NVMe controller sits behind a port: name that", diagnostics);
   }
   if (device.capacity % kDiskUnit != 0) {
@@ -79,7 +84,7 @@ void bind_nvme(const View& item, AddedDevice& device, Diagnostics& diagnostics) 
                     "an NVMe controller needs a port of the dump");
     return;
   }
-  device.port = parse_address(item.key("port").text());
+  device.port = parse_pci_address(item.key("port").text());
   if (!device.port) {
     diagnostics.add(Problem::kBadValue, device.at,
                     fmt::format("port: cannot read \"{}\"", item.key("port").text()),
@@ -92,28 +97,37 @@ void bind_nvme(const View& item, AddedDevice& device, Diagnostics& diagnostics) 
 void bind_added_devices(const View& topology, MachineSpec& spec, Diagnostics& diagnostics) {
   std::map<std::string, Position> names;
   std::map<Sbdf, std::string> places;
-  std::map<Sbdf, std::string> ports;
+  std::map<std::pair<Sbdf, unsigned>, std::string> ports;
   for (const View& item : topology.key("add").items()) {
     AddedDevice device;
     device.name = item.key("name").text();
-    item.key("kind").text() == "nvme" ? bind_nvme(item, device, diagnostics)
-                                      : bind_dsa(item, device, diagnostics);
+    const std::string kind = item.key("kind").text();
+    if (kind == "nvme") {
+      bind_nvme(item, device, diagnostics);
+    } else if (kind == "vmd") {
+      bind_vmd(item, device, spec, diagnostics);
+    } else {
+      bind_dsa(item, device, diagnostics);
+    }
     if (!names.emplace(device.name, item.key("name").at()).second) {
       diagnostics.add(Problem::kDuplicateName, item.key("name").at(),
                       fmt::format("two devices are called \"{}\"", device.name));
     }
-    const bool behind = device.kind == DeviceKind::kNvme;
-    if (!behind || device.port) {
-      auto& taken = behind ? ports : places;
-      const Sbdf place = behind ? *device.port : device.address;
-      if (const auto [other, fresh] = taken.emplace(place, device.name); !fresh) {
+    if (device.kind != DeviceKind::kNvme) {
+      if (const auto [other, fresh] = places.emplace(device.address, device.name); !fresh) {
         diagnostics.add(Problem::kConflict, device.at,
-                        behind ? fmt::format("behind {} is {}", to_string(place), other->second)
-                               : fmt::format("{} is where {} is", to_string(place), other->second));
+                        fmt::format("{} is where {} is", to_string(device.address), other->second));
+      }
+    } else if (device.port) {
+      const std::pair<Sbdf, unsigned> place(*device.port, device.function);
+      if (const auto [other, fresh] = ports.emplace(place, device.name); !fresh) {
+        diagnostics.add(Problem::kConflict, device.at,
+                        fmt::format("behind {} is {}", to_string(*device.port), other->second));
       }
     }
     spec.add.push_back(device);
   }
+  check_cards(spec, diagnostics);
 }
 
 void bind_workload_kind(const View& vm_view, const MachineSpec& machine, VmSpec& vm,
@@ -121,6 +135,15 @@ void bind_workload_kind(const View& vm_view, const MachineSpec& machine, VmSpec&
   if (vm.devices.empty()) return;
   const AddedDevice& device = machine.add[vm.devices.front()];
   const View workload = vm_view.key("workload");
+  if (device.kind == DeviceKind::kVmd || (device.port && device.port->segment > 0xFFFF)) {
+    diagnostics.add(Problem::kConflict, vm_view.key("devices").at(),
+                    fmt::format("\"{}\" cannot be given to a VM", device.name),
+                    device.kind == DeviceKind::kVmd
+                        ? "it is the way to the functions behind it"
+                        : "it sends with the id of the VMD above it and is in that one's IOMMU "
+                          "group, which its driver owns: VFIO answers EBUSY");
+    return;
+  }
   const bool disk = workload.key("kind").text() == "disk";
   if (device.kind == DeviceKind::kNvme) vm.device = vmm::GuestDevice::kNvme;
   if (disk == (device.kind == DeviceKind::kNvme)) return;

@@ -18,6 +18,13 @@ constexpr std::array kDevices{
               "SGLs, metadata, further namespaces, Abort of a running command, interrupt "
               "coalescing, INTx and MSI.",
               "[NVMe 1.4, 3 to 7]; [linux drivers/nvme/host/pci.c]"},
+    DeviceRow{"vmd", "a Volume Management Device: a PCI domain of its own behind an endpoint",
+              "An endpoint on a root bus of its own with four root ports behind it, whose "
+              "configuration space its first BAR carries. Linux gives the domain a number from "
+              "0x10000, numbers its buses and resets what it finds. What is behind it sends with "
+              "its requester id and belongs to its IOMMU group.",
+              "Memory of the functions behind it, its interrupts, bus restrictions, a second one.",
+              "[linux drivers/pci/controller/vmd.c]"},
 };
 
 constexpr std::array kVision{

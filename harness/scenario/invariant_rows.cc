@@ -140,6 +140,14 @@ constexpr std::array kInvariants{
         "entry in the remapping table is a violation; the report says which.",
         "[VT-d 5.1]; [linux drivers/iommu/intel/irq_remapping.c]", "quickstart",
         "vfio-keep-interrupts"},
+    InvariantRow{
+        "device-key", "The record of a function finds that very function in the next kernel.",
+        "When a function is preserved the checker notes which one its record stands for, by the "
+        "hardware and not by its address. The function that the next kernel takes for it must be "
+        "the same, whatever it is called by then, and a function that went on working must have "
+        "been found when user space runs. One that lost its power in between need not be found.",
+        "posted pci v9: drivers/pci/liveupdate.c; review of its first posting (device paths)",
+        "quickstart", "pci-truncate-domain"},
 };
 
 constexpr std::array kMeasures{

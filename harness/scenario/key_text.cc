@@ -22,7 +22,7 @@ Node example_map(const KeyRow& row) {
   const std::vector<const KeyRow*> rows = rows_below(row.path);
   const bool any = std::ranges::any_of(rows, &KeyRow::required);
   for (const KeyRow* below : rows) {
-    if (any && !below->required) continue;
+    if (any && !below->required && last_part(below->path) != row.example) continue;
     node.keys.push_back({std::string(last_part(below->path)), {}});
     node.items.push_back(example_of(*below));
     if (!any) break;

@@ -1,6 +1,7 @@
 // A scenario as the program uses it: every default filled in, every name resolved.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,13 +17,14 @@
 
 namespace baton::harness {
 
-enum class DeviceKind : std::uint8_t { kDsa, kNvme };
+enum class DeviceKind : std::uint8_t { kDsa, kNvme, kVmd };
 
 struct AddedDevice {
   std::string name;
   DeviceKind kind = DeviceKind::kDsa;
   Sbdf address;                // of a device behind a port: known when the host has been built
   std::optional<Sbdf> port;    // the bridge of the dump above it
+  std::uint8_t function = 0;   // of a card behind a port
   std::uint64_t capacity = 0;  // bytes of its disk
   Position at;
 };
@@ -30,6 +32,20 @@ struct AddedDevice {
 struct ReservedRegion {
   std::uint64_t bytes = 0;
   std::vector<std::size_t> devices;  // indices into MachineSpec::add
+};
+
+enum class ChangeKind : std::uint8_t { kMove, kExchange, kRemove, kRenumber, kSwapSegments };
+
+// Something that happens to the host while no kernel runs.
+struct MachineChange {
+  unsigned kernel = 1;  // before this one starts
+  ChangeKind kind = ChangeKind::kMove;
+  std::size_t device = 0;  // index into MachineSpec::add
+  std::size_t with = 0;    // kExchange: the other one
+  Sbdf from;               // kRenumber
+  Sbdf to;                 // kRenumber; kMove: the port
+  std::array<std::uint32_t, 2> segments{};
+  Position at;
 };
 
 struct MachineSpec {
@@ -44,6 +60,7 @@ struct MachineSpec {
   Position own_units_at;
   std::vector<ReservedRegion> reserved_regions;
   std::vector<AddedDevice> add;
+  std::vector<MachineChange> changes;  // in the order in which they are made
 };
 
 struct KernelSpec {
@@ -58,7 +75,8 @@ struct VmSpec {
   vmm::GuestDevice device = vmm::GuestDevice::kDsa;  // the first one's kind
   vmm::WorkloadConfig workload;
   std::uint64_t bytes_per_second = 0;
-  bool carried = true;  // over live updates
+  bool carried = true;              // over live updates
+  bool releases_interrupts = true;  // before the reboot, where the kernel's policy demands it
 };
 
 enum class Action : std::uint8_t {

@@ -24,11 +24,12 @@ std::vector<Choice> iommu_modes() { return {{"legacy"}, {"scalable"}}; }
 std::vector<Choice> iommu_kinds() { return {{"vtd"}, {"amd-vi", false}, {"smmuv3", false}}; }
 std::vector<Choice> iommu_caches() { return {{"exact"}, {"hardware"}}; }
 std::vector<Choice> added_kinds() {
-  return {{"dsa"}, {"nvme"}, {"nic", false}, {"virtio-net", false}, {"watchdog", false}};
+  return {{"dsa"}, {"nvme"}, {"vmd"}, {"nic", false}, {"virtio-net", false}, {"watchdog", false}};
 }
 std::vector<Choice> interrupts() {
   return {{"disable-in-freeze", true, "one write in the freeze clears MSI-X Enable"},
-          {"require-disabled", false},
+          {"require-disabled", true,
+           "the VMM takes them down before the reboot, which is refused otherwise (vfio v5)"},
           {"irte-drop", false},
           {"posted-capture", false},
           {"remember", false},
@@ -56,7 +57,28 @@ std::vector<Choice> acs() {
   return {{"adopt", true, "the register stays as the previous kernel left it (pci v9)"},
           {"rewrite", true, "it is written as at a cold boot"}};
 }
+std::vector<Choice> ari() {
+  return {{"adopt", true, "ARI forwarding above running functions is taken over (pci v9)"},
+          {"rewrite", true, "it is decided as at a cold boot; pci=noari does without it"}};
+}
+std::vector<Choice> device_keys() {
+  return {{"sbdf", true, "domain, bus, device and function (pci v9)"},
+          {"device-path", true,
+           "host bridge and hops from it, and what the function says it is (no upstream series)"}};
+}
+std::vector<Choice> interrupt_uses() {
+  return {{"release", true, "down before the reboot when the kernel's policy demands it"},
+          {"hold", true, "left configured, whatever the kernel demands"}};
+}
 std::vector<Choice> verifications() { return {{"full"}, {"sampled"}}; }
+std::vector<Choice> changes() {
+  return {{"move", true, "a card goes into the empty slot below another port"},
+          {"exchange", true, "two cards change places"},
+          {"remove", true, "a device is gone, or switched off by firmware"},
+          {"renumber", true, "firmware gives a function another number on its bus; it runs on"},
+          {"swap-segments", true, "firmware numbers two PCI segments the other way round"},
+          {"insert-bridge", false}};
+}
 std::vector<Choice> actions() {
   return {{"live-update"}, {"cold-reboot"}, {"create-session"}, {"preserve"},
           {"cancel"},      {"kexec"},       {"retrieve"},       {"finish"}};
@@ -92,6 +114,11 @@ constexpr bool kMay = false;
 constexpr KeyRow map(std::string_view path, bool required, std::string_view description) {
   return {path, KeyType::kMap, required, "", "", nullptr, 0, 0, description, ""};
 }
+// The example of the mapping also has this optional key.
+constexpr KeyRow map_with(std::string_view path, bool required, std::string_view description,
+                          std::string_view key) {
+  return {path, KeyType::kMap, required, "", "", nullptr, 0, 0, description, key};
+}
 constexpr KeyRow list(std::string_view path, bool required, std::string_view description) {
   return {path, KeyType::kList, required, "", "", nullptr, 0, 0, description, ""};
 }
@@ -123,23 +150,48 @@ constexpr std::array kRows{
          "`lspci -xxxx` output of a real host: its buses, bridges and functions",
          "hosts/switch.lspci"),
     list("machine.topology.add", kMay, "devices beside those of the dump"),
-    map("machine.topology.add[]", kMay,
-        "one device: a DSA on a root bus of its own, an NVMe controller behind a port"),
+    map_with(
+        "machine.topology.add[]", kMay,
+        "one device: a DSA or a VMD on a root bus of its own, an NVMe controller behind a port",
+        "bus"),
     choice("machine.topology.add[].kind", kMust, "", added_kinds, "what it is"),
     text("machine.topology.add[].name", KeyType::kName, kMust, "", "what the scenario calls it",
          "dsa0"),
+    number("machine.topology.add[].segment", KeyType::kNumber, kMay, "0", 0, 0xFFFF,
+           "dsa, vmd: PCI segment (Linux: domain) of its root bus", "1"),
     number("machine.topology.add[].bus", KeyType::kNumber, kMay, "", 1, 255,
-           "dsa: number of its root bus, free in the dump", "0x6a"),
+           "dsa, vmd: number of its root bus, free in the dump", "0x6a"),
     number("machine.topology.add[].device", KeyType::kNumber, kMay, "1", 0, 31, "device number",
            "1"),
-    number("machine.topology.add[].function", KeyType::kNumber, kMay, "0", 0, 7, "function number",
+    number("machine.topology.add[].function", KeyType::kNumber, kMay, "0", 0, 255,
+           "function number; nvme: several with one port are functions of one card, above 7 by ARI",
            "0"),
     text("machine.topology.add[].port", KeyType::kText, kMay, "",
          "nvme: the root port or switch port of the dump above it; nothing may be below it but an "
-         "NVMe controller, whose place it then takes",
+         "NVMe controller, whose place it then takes; 10000:00:00.0 to 10000:00:03.0 are the ports "
+         "of a VMD",
          "00:1c.0"),
     number("machine.topology.add[].size", KeyType::kSize, kMay, "1GiB", 4 * kKiB, 1024 * kGiB,
            "nvme: of its disk, a multiple of 4KiB", "1GiB"),
+    list("machine.changes", kMay,
+         "what somebody does to the host at a kexec, between two kernels; a card that is touched "
+         "loses its power"),
+    map_with("machine.changes[]", kMay, "one change, made in the order of the list", "device"),
+    number("machine.changes[].kernel", KeyType::kNumber, kMay, "1", 1, 64,
+           "before this kernel starts", "1"),
+    choice("machine.changes[].do", kMust, "", changes, "what happens"),
+    text("machine.changes[].device", KeyType::kName, kMay, "",
+         "move, exchange, remove: a device of machine.topology.add", "nvme0"),
+    text("machine.changes[].to", KeyType::kText, kMay, "", "move: the port above the empty slot",
+         "00:06.0"),
+    text("machine.changes[].with", KeyType::kName, kMay, "", "exchange: the other card", "nvme1"),
+    text("machine.changes[].function", KeyType::kText, kMay, "",
+         "renumber: the function, by its address until then", "00:1c.1"),
+    text("machine.changes[].as", KeyType::kText, kMay, "",
+         "renumber: its address from then on, on the same bus", "00:1c.0"),
+    list("machine.changes[].segments", kMay, "swap-segments: the two"),
+    number("machine.changes[].segments[]", KeyType::kNumber, kMay, "", 0, 0xFFFF, "a PCI segment",
+           "0"),
     map("machine.iommu", kMay, "the remapping units"),
     choice("machine.iommu.kind", kMay, "vtd", iommu_kinds, "whose remapping units they are"),
     choice("machine.iommu.mode", kMay, "legacy", iommu_modes,
@@ -178,6 +230,10 @@ constexpr std::array kRows{
            "bus numbers, with pci=assign-busses, when devices were handed over"),
     choice("kernels[].policies.acs", kMay, "", acs,
            "the ACS control of functions that were handed over"),
+    choice("kernels[].policies.ari", kMay, "", ari,
+           "ARI forwarding above functions that were handed over"),
+    choice("kernels[].policies.device_key", kMay, "", device_keys,
+           "how a record finds its function in the next kernel"),
     list("kernels[].defects", kMay, "defects of this generation alone"),
     choice("kernels[].defects[]", kMay, "", defects, "a defect by id"),
 
@@ -190,6 +246,10 @@ constexpr std::array kRows{
            "bus numbers, with pci=assign-busses, when devices were handed over", "preset vision"),
     choice("policies.acs", kMay, "adopt", acs, "the ACS control of functions that were handed over",
            "preset vision"),
+    choice("policies.ari", kMay, "adopt", ari,
+           "ARI forwarding above functions that were handed over", "preset vision"),
+    choice("policies.device_key", kMay, "sbdf", device_keys,
+           "how a record finds its function in the next kernel", "preset vision"),
     list("defects", kMay, "defects of all generations"),
     choice("defects[]", kMay, "", defects, "a defect by id"),
 
@@ -200,6 +260,8 @@ constexpr std::array kRows{
            "guest memory, a memfd; a multiple of 4KiB", "256MiB"),
     choice("vms[].live_update", kMay, "carry", live_updates,
            "carry: it goes on over a kexec; leave: it is no part of a live update and starts anew"),
+    choice("vms[].interrupts", kMay, "release", interrupt_uses,
+           "what its VMM does with the interrupts of its devices before a reboot"),
     list("vms[].devices", kMay, "devices that it owns through VFIO"),
     text("vms[].devices[]", KeyType::kName, kMay, "", "a device by name", "dsa0"),
     map("vms[].workload", kMay, "what the guest does with its device"),
@@ -222,7 +284,8 @@ constexpr std::array kRows{
            "10ms"),
     choice("script[].do", kMust, "", actions, "the step"),
     choice("script[].on_refusal", kMay, "stop", refusals,
-           "what the orchestrator does when a VM cannot be preserved"),
+           "what the orchestrator does when a VM cannot be preserved; when the reboot itself is "
+           "refused, nobody says by whom, and everything goes on as with stop"),
 
     number(
         "end", KeyType::kDuration, kMay, "", kMicrosecond, 3600 * kSecond,

@@ -79,6 +79,7 @@ struct HostBridgeInfo {
   std::uint8_t last_bus = 0;
   bool io_aperture = true;
   bool native_hotplug = true;
+  std::uint32_t uid = 0;  // _UID in the ACPI namespace, of the hardware and not of its numbers
 };
 struct FirmwareInfo {
   unsigned host_address_width = 46;

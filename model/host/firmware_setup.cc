@@ -112,7 +112,8 @@ std::vector<HostBridgeInfo> host_bridges(const pci::Fabric& fabric, const Memory
                        .first_bus = bus->number(),
                        .last_bus = bus->last(),
                        .io_aperture = bus->traits().io_aperture,
-                       .native_hotplug = bus->traits().native_hotplug});
+                       .native_hotplug = bus->traits().native_hotplug,
+                       .uid = bus->uid()});
   }
   return bridges;
 }

@@ -47,6 +47,7 @@ class Machine::State {
   SoftwareFactory factory_;
   unsigned generation_ = 0;
   bool halted_ = false;
+  std::function<void(unsigned)> between_kernels_;
   std::unique_ptr<KernelPort> port_;
   std::unique_ptr<Software> software_;
 
@@ -147,6 +148,7 @@ void Machine::State::end_kernel() {
                 .setup_data = image_.setup_data,
                 .cold = false};
     jumps_.publish({.from_generation = from, .to_generation = generation_, .image = image_});
+    if (between_kernels_) between_kernels_(generation_);
     simulation_.schedule(boot_event_, platform_.config().timing.purgatory);
   } else {
     handoff_ = {
@@ -219,6 +221,14 @@ void Machine::request_cold_reboot(std::size_t kernel, std::string command_line) 
 }
 
 void Machine::halt(std::string reason) { state_->request_halt(std::move(reason)); }
+
+void Machine::set_between_kernels(std::function<void(unsigned)> call) {
+  state_->between_kernels_ = std::move(call);
+}
+
+void Machine::swap_segments(std::uint32_t one, std::uint32_t other) {
+  state_->platform_.swap_segments(one, other);
+}
 
 unsigned Machine::generation() const { return state_->generation_; }
 bool Machine::halted() const { return state_->halted_; }

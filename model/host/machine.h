@@ -103,6 +103,12 @@ class Machine final : public pci::RootComplex {
   // The running kernel panics: all its software stops for ever; devices go on.
   void halt(std::string reason);
 
+  // Called at each jump, when the old kernel is gone and the new one has not run: what happens to
+  // the hardware meanwhile.
+  void set_between_kernels(std::function<void(unsigned next_generation)> call);
+  // Firmware numbers two PCI segments the other way round, and describes that in its tables.
+  void swap_segments(std::uint32_t one, std::uint32_t other);
+
   unsigned generation() const;  // 0 for the first kernel
   bool halted() const;
   KernelPort* port();  // of the running kernel; null between kernels and after a halt

@@ -37,6 +37,12 @@ struct KernelJumped {
   const KexecImage& image;
 };
 
+// Something happened to the host while no kernel ran.
+struct HostChanged {
+  unsigned before_generation;
+  std::string_view what;  // "nvme0 and nvme1 change places"
+};
+
 // The platform was reset: devices and memory are as after power-on.
 struct ColdRebooted {
   unsigned from_generation;

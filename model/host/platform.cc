@@ -234,6 +234,21 @@ void Platform::reset(unsigned next_generation) {
   write_acpi_tables(memory_, map_, firmware_info());
 }
 
+void Platform::swap_segments(std::uint32_t one, std::uint32_t other) {
+  const auto swapped = [&](std::uint32_t segment) {
+    return segment == one ? other : segment == other ? one : segment;
+  };
+  fabric_.swap_segments(one, other);
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    places_[i].segment = swapped(places_[i].segment);
+    device_tlbs_[i]->set_segment(places_[i].segment);
+  }
+  for (ReservedRegionConfig& region : config_.reserved_regions) {
+    region.segment = static_cast<std::uint16_t>(swapped(region.segment));
+  }
+  write_acpi_tables(memory_, map_, firmware_info());
+}
+
 // Requests.
 
 pci::Completion Platform::request(const pci::MemoryRequest& request, std::span<std::byte> data) {

@@ -30,6 +30,7 @@ class DeviceTlbMessages final : public iommu_vtd::DeviceTlbPort {
   std::optional<sim::Duration> distance(Bdf function) override;
   bool invalidate(Bdf function, const pci::AtsInvalidation& invalidation) override;
   void respond(Bdf function, const pci::PageResponse& response) override;
+  void set_segment(std::uint32_t segment) { segment_ = segment; }
 
  private:
   pci::Fabric& fabric_;
@@ -56,6 +57,7 @@ class Platform {
   // Platform reset: devices and units as after power-on, then firmware again; memory is lost to
   // the generation that boots next.
   void reset(unsigned next_generation);
+  void swap_segments(std::uint32_t one, std::uint32_t other);
 
   // A request of a function at the root complex.
   pci::Completion request(const pci::MemoryRequest& request, std::span<std::byte> data);

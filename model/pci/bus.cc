@@ -74,4 +74,21 @@ std::unique_ptr<Function> Bus::detach(Function& function) {
   return std::move(slot);
 }
 
+void Bus::renumber(Function& function, unsigned device, unsigned number) {
+  const unsigned from = function.devfn();
+  const unsigned to = device << 3 | number;
+  BATON_CHECK(slots_[from].get() == &function && slots_[to] == nullptr, "a slot that is not free");
+  decoder_->forget(function);
+  for (Slots* slots : {&present_, &bridges_}) {
+    const std::uint64_t bit = (*slots)[from / 64] >> (from % 64) & 1;
+    (*slots)[from / 64] &= ~(std::uint64_t{1} << (from % 64));
+    (*slots)[to / 64] |= bit << (to % 64);
+  }
+  slots_[to] = std::move(slots_[from]);
+  function.device_ = device;
+  function.function_ = number;
+  routing_changed(function, Routing::kClaims);
+  routing_changed(function, Routing::kNumbers);
+}
+
 }  // namespace baton::pci

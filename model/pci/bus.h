@@ -30,6 +30,10 @@ class Bus {
 
   bool is_root() const { return bridge_ == nullptr; }
   Bridge* bridge() const { return bridge_; }
+  // The function of another bus through which a root bus is reached; null: a host bridge.
+  Function* owner() const { return owner_; }
+  // Of a root bus: which host bridge it is, whatever its numbers. In the order of making.
+  std::uint32_t uid() const { return uid_; }
   std::uint32_t segment() const;
   std::uint8_t number() const;  // now
   // The last bus number of a root bus's host bridge, or the subordinate number of the bridge.
@@ -87,9 +91,12 @@ class Bus {
   Function& attach(Fabric& fabric, unsigned device, unsigned function,
                    std::unique_ptr<Function> owned);
   std::unique_ptr<Function> detach(Function& function);
+  void renumber(Function& function, unsigned device, unsigned number);
 
   Bridge* bridge_ = nullptr;
+  Function* owner_ = nullptr;
   std::uint32_t segment_ = 0;
+  std::uint32_t uid_ = 0;
   std::uint8_t first_ = 0;
   std::uint8_t last_ = 0;
   HostBridgeTraits traits_;

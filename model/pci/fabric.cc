@@ -112,9 +112,24 @@ Bus& Fabric::add_root_bus(std::uint32_t segment, std::uint8_t first, std::uint8_
     BATON_CHECK(first > root->last() || last < root->number(),
                 "two host bridges share bus numbers");
   }
-  root_buses_.push_back(std::make_unique<Bus>(segment, first, last, root_decoder_));
+  return add_root(segment, first, last, root_decoder_);
+}
+
+Bus& Fabric::add_root(std::uint32_t segment, std::uint8_t first, std::uint8_t last,
+                      Decoder& decoder) {
+  root_buses_.push_back(std::make_unique<Bus>(segment, first, last, decoder));
+  root_buses_.back()->uid_ = static_cast<std::uint32_t>(root_buses_.size() - 1);
   routes_.changed();
   return *root_buses_.back();
+}
+
+Bus& Fabric::add_domain(Function& owner, std::uint8_t first, std::uint8_t last) {
+  std::uint32_t segment = kFirstOwnedSegment;
+  for (const auto& root : root_buses_) segment = std::max(segment, root->segment() + 1);
+  owned_decoders_.push_back(std::make_unique<Decoder>());
+  Bus& bus = add_root(segment, first, last, *owned_decoders_.back());
+  bus.owner_ = &owner;
+  return bus;
 }
 
 Function& Fabric::add(Bus& bus, unsigned device, unsigned function,
@@ -131,6 +146,19 @@ std::vector<Function*> Fabric::functions() const {
 std::unique_ptr<Function> Fabric::remove(Function& function) {
   BATON_CHECK(function.bus() != nullptr, "a function that is on no bus");
   return function.bus()->detach(function);
+}
+
+void Fabric::renumber(Function& function, unsigned device, unsigned number) {
+  function.bus()->renumber(function, device, number);
+}
+
+void Fabric::swap_segments(std::uint32_t one, std::uint32_t other) {
+  for (const auto& root : root_buses_) {
+    if (root->segment_ == one || root->segment_ == other) {
+      root->segment_ = root->segment_ == one ? other : one;
+    }
+  }
+  routes_.changed();
 }
 
 void Fabric::remember_firmware() {
@@ -161,14 +189,24 @@ Function* Fabric::find(std::string_view name) const {
   return nullptr;
 }
 
+bool Fabric::reachable(Sbdf address) const {
+  return address.segment < kFirstOwnedSegment || std::ranges::all_of(
+                                                     root_buses_,
+                                                     [&](const auto& root) {
+                                                       return root->owner() == nullptr ||
+                                                              root->segment() != address.segment ||
+                                                              root->owner()->memory_enabled();
+                                                     });
+}
+
 std::uint32_t Fabric::config_read(Sbdf address, std::uint16_t offset, unsigned width) {
-  Function* function = find(address);
+  Function* function = reachable(address) ? find(address) : nullptr;
   if (function == nullptr) return width == 4 ? 0xFFFFFFFF : (1U << (8 * width)) - 1;
   return function->config_read(offset, width);
 }
 
 void Fabric::config_write(Sbdf address, std::uint16_t offset, unsigned width, std::uint32_t value) {
-  if (Function* function = find(address)) {
+  if (Function* function = reachable(address) ? find(address) : nullptr) {
     function->config_write(offset, width, value, address.bdf);
   }
 }
@@ -224,12 +262,13 @@ Completion Fabric::from_cpu(const MemoryRequest& request, std::span<std::byte> d
   if (!found) return unsupported("no-function-claims-address");
   Function& first = *found->function;
   const bool through_bridge = found->claim->is_window();
-  unsigned next = first.devfn() + 1;
-  std::size_t root = found->function->bus()->order();
+  const std::size_t order = first.bus()->order();
   auto completion = take(*found->function, *found->claim, request, data, timing_.link);
-  for (; !completion && root < root_buses_.size(); ++root) {
-    completion = walk_down(*root_buses_[root], next, request, data, timing_.link);
-    next = 0;
+  for (const auto& root : root_buses_) {
+    if (completion) break;
+    if (root->owner() != nullptr || root->order() < order) continue;
+    const unsigned next = root->order() == order ? found->function->devfn() + 1 : 0;
+    completion = walk_down(*root, next, request, data, timing_.link);
   }
   if (!completion) return unsupported("no-function-claims-address");
   if (through_bridge && !request.write && !completion->arrived() &&
@@ -305,6 +344,15 @@ Completion Fabric::climb(Function& from, MemoryRequest& request, std::span<std::
       if (const auto peer = route_down(*bus, request, data, latency)) return *peer;
     }
   }
+  if (Function* owner = bus->owner()) {
+    // The owner sends it on as its own.
+    if (!owner->bus_master()) return unsupported("owner-bus-master-off");
+    request.segment = owner->location().segment;
+    request.requester = owner->requester_id();
+    Completion completion = climb(*owner, request, data);
+    completion.latency += latency;
+    return completion;
+  }
   if (request.poisoned) return stopped("poisoned", CompletionStatus::kSuccess);
   Completion completion = root_complex_.request(request, data);
   completion.latency += latency;
@@ -328,6 +376,8 @@ Completion Fabric::request(Function& from, MemoryRequest request, std::span<std:
 void Fabric::route_completion(Function& from, const MemoryRequest& request, Bdf sender,
                               Completion& completion) {
   if (!completion.arrived() && completion.status != CompletionStatus::kUnsupportedRequest) return;
+  // What an owner sent for somebody below it comes back to the owner.
+  if (request.segment != from.bus()->segment()) return;
   const bool aliased = request.requester != sender;
   const unsigned home = request.requester.bus();
   for (Bus* bus = from.bus(); bus != nullptr;

@@ -41,6 +41,10 @@ struct FabricTiming {
   sim::Duration per_bridge;  // added for every switch port or root port passed
 };
 
+// Linux numbers the domains of VMDs from here [linux drivers/pci/controller/vmd.c
+// vmd_find_free_domain].
+inline constexpr std::uint32_t kFirstOwnedSegment = 0x10000;
+
 class Fabric {
  public:
   Fabric(sim::Simulation& simulation, RootComplex& root_complex, FabricTiming timing);
@@ -51,8 +55,18 @@ class Fabric {
   // Adds a root bus; the host bridge owns numbers [first, last] of the segment. Unused numbers at
   // the end of another host bridge's range are taken from it, as firmware would divide them.
   Bus& add_root_bus(std::uint32_t segment, std::uint8_t first, std::uint8_t last);
+  // A domain behind `owner`, a function of this fabric: buses [first, last] of a segment above
+  // those that firmware describes (kFirstOwnedSegment and up). Configuration requests reach it
+  // while the owner decodes memory, for they come through its BAR; requests from below leave with
+  // the owner's id, while it is a bus master. Addresses of a CPU reach nothing in it.
+  Bus& add_domain(Function& owner, std::uint8_t first, std::uint8_t last);
   // Takes a function that is no bridge out of its slot, before anything runs.
   std::unique_ptr<Function> remove(Function& function);
+
+  // The function gets another number on its bus, whose place is free, and runs on.
+  void renumber(Function& function, unsigned device, unsigned number);
+  // The root buses of two segments change the numbers of their segments.
+  void swap_segments(std::uint32_t one, std::uint32_t other);
 
   std::span<const std::unique_ptr<Bus>> root_buses() const { return root_buses_; }
 
@@ -97,6 +111,8 @@ class Fabric {
  private:
   friend class Bus;
 
+  Bus& add_root(std::uint32_t segment, std::uint8_t first, std::uint8_t last, Decoder& decoder);
+  bool reachable(Sbdf address) const;
   // A request from above on a bus: who claims its address takes it. nullopt: nobody.
   std::optional<Completion> route_down(Bus& bus, const MemoryRequest& request,
                                        std::span<std::byte> data, sim::Duration latency);
@@ -115,6 +131,7 @@ class Fabric {
   RootComplex& root_complex_;
   FabricTiming timing_;
   Decoder root_decoder_;
+  std::vector<std::unique_ptr<Decoder>> owned_decoders_;  // of domains behind functions
   std::vector<std::unique_ptr<Bus>> root_buses_;
   mutable ConfigRoutes routes_{root_buses_};  // what was found, remembered
 };

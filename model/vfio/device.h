@@ -115,6 +115,8 @@ class VfioPci::State {
         states(kernel_services, handover) {}
 
   Device* find(Sbdf address) const;
+  // The one that records of the previous kernel know under this address.
+  Device* find_recorded(Sbdf key) const;
   // The previous kernel's state of an incoming device; nullopt when that kernel kept none. The
   // error of the FLB, or EINVAL when it does not know the device.
   Co<linux::Result<std::optional<DeviceState>>> inherited_state(const Device& device);

@@ -2,9 +2,9 @@
 // checks and retrieval as in the posted series [vfio/pci v5, drivers/vfio/pci/
 // vfio_pci_liveupdate.c]; the differences are those that let the device run:
 //  - freeze resets nothing and leaves COMMAND alone. Policy disable-in-freeze: one write that
-//  clears
-//    MSI-X Enable. Mappings are zapped and the descriptor answers EIO, so that nobody touches the
-//    device behind the next kernel's back; unfreeze undoes all three.
+//    clears MSI-X Enable; require-disabled: none, EINVAL while interrupts are configured. Mappings
+//    are zapped and the descriptor answers EIO, so that nobody touches the device behind the next
+//    kernel's back; unfreeze undoes all three.
 //  - the owner's state crosses in FLB baton-vfio-v1, and the first BIND after a retrieve takes it
 //    over: no bus master clear, no reset, no fresh vconfig.
 #include <cstring>
@@ -36,7 +36,10 @@ Co<linux::Result<std::optional<DeviceState>>> VfioPci::State::inherited_state(
     }
     co_return linux::fail(got.error());
   }
-  const Found state = states.find(device.dev.address);
+  Found state;
+  if (device.dev.record_key) {
+    state = states.find(*device.dev.record_key);
+  }
   co_await luo.put_incoming(states);
   if (!state) {
     co_return linux::fail(Errno::kInval);
@@ -110,6 +113,14 @@ Co<linux::Result<>> VfioPci::freeze(luo::FileArgs& args) {
                          to_string(device.dev.address));
     co_return linux::fail(Errno::kInval);
   }
+  // The rule of the posted series: what they raise in the gap would be lost, so their owner says
+  // that it knows [vfio/pci v5, freeze, step 1].
+  if (state.services.config().policies.interrupts == linux::InterruptPolicy::kRequireDisabled &&
+      device.interrupts.enabled() > 0) {
+    state.services.print(sim::LogLevel::kError, "vfio-pci {}: interrupts are configured",
+                         to_string(device.dev.address));
+    co_return linux::fail(Errno::kInval);
+  }
   // What the owner changed since it was preserved.
   if (const auto written = state.states.put(device.state()); !written) {
     co_return written;
@@ -135,7 +146,7 @@ Co<linux::Result<linux::File*>> VfioPci::retrieve(luo::FileArgs& args) {
   }
   const auto segment = ram.load<std::uint32_t>(record);
   const Bdf bdf(ram.load<std::uint16_t>(record + kRecordBdf));
-  Device* device = state.find({segment, bdf});
+  Device* device = state.find_recorded({segment, bdf});
   if (state.services.has(linux::Defect::kVfioRetrieveFirst) && !state.devices.empty()) {
     device = state.devices.front().get();
   }

@@ -47,6 +47,12 @@ void VfioPci::init() {
   }
 }
 
+Device* VfioPci::State::find_recorded(Sbdf key) const {
+  const auto found = std::ranges::find_if(
+      devices, [&](const auto& device) { return device->dev.record_key == key; });
+  return found == devices.end() ? nullptr : found->get();
+}
+
 Device* VfioPci::State::find(Sbdf address) const {
   for (const auto& device : devices) {
     if (device->dev.address == address) {

@@ -104,9 +104,7 @@ Co<> Luod::bring_up(Vm& vm) {
 
 Co<bool> Luod::restore() {
   bool all = true;
-  const std::size_t last = config_.reinject.size() - 1;
-  const linux::ReinjectPolicy reinject =
-      config_.reinject.at(std::min<std::size_t>(environment_.generation(), last));
+  const linux::ReinjectPolicy reinject = of_generation(config_.reinject);
   for (Vm& vm : vms_) {
     if (vm.incoming && !vm.vmm->running()) {
       const Result<> restored = co_await vm.vmm->restore(reinject);
@@ -177,6 +175,9 @@ Co<bool> Luod::live_update(OnRefusal on_refusal) {
   }
   if (done) {
     done = co_await kexec();
+    if (!done) {
+      co_await cancel();
+    }
   }
   co_return done;
 }
@@ -279,21 +280,33 @@ Co<bool> Luod::kexec() {
   for (Vm& vm : vms_) {
     co_await vm.vmm->pause();
   }
-  Result<> done;
-  for (Vm& vm : vms_) {
-    if (done && vm.vmm->has_session()) {
-      done = vm.vmm->save();
-    }
-  }
+  Result<> done = co_await ready_for_reboot();
   if (done) {
     done = co_await calls_.reboot_kexec();
     static_cast<void>(environment_.failed(kName, "reboot LINUX_REBOOT_CMD_KEXEC",
                                           done ? Errno::kIo : done.error()));
   }
+  const linux::ReinjectPolicy reinject = of_generation(config_.reinject);
   for (Vm& vm : vms_) {
-    vm.vmm->resume();
+    static_cast<void>(co_await vm.vmm->resume(reinject));
   }
   co_return false;
+}
+
+Co<Result<>> Luod::ready_for_reboot() {
+  const bool release =
+      of_generation(config_.interrupts) == linux::InterruptPolicy::kRequireDisabled;
+  Result<> done;
+  for (Vm& vm : vms_) {
+    if (!done || !vm.vmm->has_session()) {
+      continue;
+    }
+    done = vm.vmm->save();
+    if (done && release) {
+      done = co_await vm.vmm->release_interrupts();
+    }
+  }
+  co_return done;
 }
 
 // The last close of a session undoes everything that was preserved in it.

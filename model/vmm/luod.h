@@ -47,9 +47,17 @@ class Luod {
   Co<linux::Result<>> preserve(Vm& vm);
   Co<bool> refused(Vm& vm, OnRefusal on_refusal);
   Co<bool> kexec();
+  Co<linux::Result<>> ready_for_reboot();
   Co<> cancel();
   Co<> cancel(Vm& vm);
   Co<bool> cold_reboot();
+
+  // A list has an entry for each generation; the last is for all later ones.
+  template <class Value>
+  Value of_generation(const std::vector<Value>& values) const {
+    const std::size_t generation = environment_.generation();
+    return generation < values.size() ? values[generation] : values.back();
+  }
 
   Environment& environment_;
   const UserConfig& config_;

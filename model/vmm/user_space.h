@@ -5,7 +5,9 @@
 // Lines of the console, each answered by OperatorAnswered:
 //   live-update [on_refusal=stop|go-on-without|shut-down-vm]   all of the steps below
 //   create-session, preserve, kexec   its single steps; kexec loads the image if none is loaded,
-//                   pauses the guests and reboots; when that is refused the guests go on
+//                   pauses the guests and reboots; when that is refused the guests go on, with an
+//                   interrupt that stands for what their devices said meanwhile (reinject). As part
+//                   of live-update the sessions are then closed too: nobody says who refused
 //   cancel          closes the sessions: everything is as before they were created
 //   retrieve, finish   in the next kernel, with auto_restore off
 //   cold-reboot     platform reset
@@ -29,6 +31,8 @@ struct VmConfig {
   GuestDevice device = GuestDevice::kDsa;  // what the first one is
   WorkloadConfig workload;
   bool carried = true;  // false: luod leaves it out of live updates, and it starts anew
+  // False: its VMM leaves the interrupts of its devices configured, whatever the kernel demands.
+  bool releases_interrupts = true;
 };
 
 // A kernel on disk, for kexec_file_load.
@@ -48,8 +52,12 @@ struct UserConfig {
   std::vector<VmConfig> vms;
   // The kernel that generation n loads is next_kernels[n], the last for all later ones.
   std::vector<KernelFile> next_kernels;
-  // What a VMM of generation n injects when it takes over, the last for all later ones.
+  // What a VMM of generation n injects when it takes over, or goes on after a refused reboot; the
+  // last for all later ones.
   std::vector<linux::ReinjectPolicy> reinject{linux::ReinjectPolicy::kSpurious};
+  // What kernel n demands of the interrupts of devices before the reboot, the last for all later
+  // ones.
+  std::vector<linux::InterruptPolicy> interrupts{linux::InterruptPolicy::kDisableInFreeze};
   OnRefusal on_refusal = OnRefusal::kStop;
   bool auto_restore = true;  // retrieve and finish at boot, without being asked
 };

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "model/linux/kernel/sysfs.h"
 #include "model/linux/uapi/liveupdate.h"
 #include "model/linux/uapi/vfio.h"
 #include "model/vmm/guest_layout.h"
@@ -22,14 +23,28 @@ constexpr std::uint16_t kCommandBusMaster = 4;
 
 VfioDevice::VfioDevice(Environment& environment, linux::SystemCalls& calls, std::string_view vm,
                        Sbdf address)
-    : environment_(environment), calls_(calls), vm_(vm), address_(to_string(address)) {}
+    : environment_(environment), calls_(calls), vm_(vm), address_(address) {}
 
 std::string VfioDevice::sysfs(std::string_view file) const {
-  return fmt::format("/sys/bus/pci/devices/{}/{}", address_, file);
+  return fmt::format("/sys/bus/pci/devices/{}/{}", to_string(address_), file);
 }
 
 std::unexpected<Errno> VfioDevice::failed(std::string_view step, Errno error) {
   return environment_.failed(vm_, step, error);
+}
+
+Co<Result<>> VfioDevice::find_again() {
+  std::string path = fmt::format("/sys/bus/pci/incoming/{}", to_string(address_));
+  const Result<std::string> name = co_await calls_.read_file(std::move(path));
+  if (!name) {
+    co_return failed("read /sys/bus/pci/incoming", name.error());
+  }
+  const std::optional<Sbdf> address = linux::pci_address(name->substr(0, name->find('\n')));
+  if (!address) {
+    co_return failed("read /sys/bus/pci/incoming", Errno::kInval);
+  }
+  address_ = *address;
+  co_return Result<>();
 }
 
 Co<Result<>> VfioDevice::bind_driver() {
@@ -37,7 +52,8 @@ Co<Result<>> VfioDevice::bind_driver() {
   if (!chosen) {
     co_return failed("write driver_override", chosen.error());
   }
-  const Result<> bound = co_await calls_.write_file("/sys/bus/pci/drivers/vfio-pci/bind", address_);
+  const std::string name = to_string(address_);
+  const Result<> bound = co_await calls_.write_file("/sys/bus/pci/drivers/vfio-pci/bind", name);
   if (!bound) {
     co_return failed("write drivers/vfio-pci/bind", bound.error());
   }
@@ -144,11 +160,36 @@ Co<Result<>> VfioDevice::connect_interrupts(Vcpu& vcpu) {
     ++threads_;
     environment_.spawn(deliver(*eventfd, entry, vcpu));
   }
+  // The threads are at work before anything else happens: a panic in one of the next calls takes
+  // this object away from those that have not begun.
+  co_await calls_.sleep(sim::Duration::nanoseconds(1));
+  co_return co_await set_interrupts();
+}
+
+Co<Result<>> VfioDevice::release_interrupts() {
+  if (eventfds_.empty()) {
+    co_return Result<>();
+  }
+  uapi::VfioIrqSet set;
+  set.argsz = sizeof(set);
+  set.flags = uapi::kVfioIrqSetDataNone | uapi::kVfioIrqSetActionTrigger;
+  set.index = uapi::kVfioPciMsixIrqIndex;
+  const auto done = co_await calls_.ioctl(cdev_, uapi::kVfioDeviceSetIrqs, uapi::bytes_of(set));
+  if (!done) {
+    co_return failed("VFIO_DEVICE_SET_IRQS", done.error());
+  }
+  co_return Result<>();
+}
+
+Co<Result<>> VfioDevice::set_interrupts() {
+  if (eventfds_.empty()) {
+    co_return Result<>();
+  }
   uapi::VfioIrqSet set;
   set.argsz = static_cast<std::uint32_t>(sizeof(set) + eventfds_.size() * sizeof(std::int32_t));
   set.flags = uapi::kVfioIrqSetDataEventfd | uapi::kVfioIrqSetActionTrigger;
   set.index = uapi::kVfioPciMsixIrqIndex;
-  set.count = info.count;
+  set.count = static_cast<std::uint32_t>(eventfds_.size());
   std::vector<std::byte> argument(set.argsz);
   std::memcpy(argument.data(), &set, sizeof(set));
   std::memcpy(argument.data() + sizeof(set), eventfds_.data(),

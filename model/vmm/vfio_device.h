@@ -23,6 +23,11 @@ class VfioDevice {
   VfioDevice(Environment& environment, linux::SystemCalls& calls, std::string_view vm,
              Sbdf address);
 
+  // What the kernel calls the function; after a handover what the previous kernel did, until
+  // find_again() has asked.
+  Sbdf address() const { return address_; }
+  void set_address(Sbdf address) { address_ = address; }
+  Co<linux::Result<>> find_again();
   // Makes vfio-pci the driver, by driver_override and bind.
   Co<linux::Result<>> bind_driver();
   // Opens the character device.
@@ -41,6 +46,9 @@ class VfioDevice {
   Co<linux::Result<>> map_bars(MappedCpu& cpu);
   // MSI-X entry n becomes virtual vector n of `vcpu`, which outlives the device; entry 0 has none.
   Co<linux::Result<>> connect_interrupts(Vcpu& vcpu);
+  // Takes them down, and up again with the eventfds that there are.
+  Co<linux::Result<>> release_interrupts();
+  Co<linux::Result<>> set_interrupts();
   // Ends the threads that wait for interrupts.
   Co<> stop();
 
@@ -53,7 +61,7 @@ class VfioDevice {
   Environment& environment_;
   linux::SystemCalls& calls_;
   std::string_view vm_;
-  std::string address_;  // "0000:6a:01.0"
+  Sbdf address_;
   int cdev_ = -1;
   std::uint32_t device_id_ = 0;
   std::vector<int> eventfds_;

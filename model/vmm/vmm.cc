@@ -1,5 +1,8 @@
 #include "model/vmm/vmm.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "model/linux/uapi/iommufd.h"
 #include "model/linux/uapi/liveupdate.h"
 #include "model/vmm/vmm_record.h"
@@ -246,6 +249,10 @@ Result<> Vmm::save() {
   record.ioas_id = ioas_id_;
   record.hwpt_id = hwpt_id_;
   record.devices = devices_.size();
+  for (std::size_t i = 0; i < std::min(devices_.size(), record.places.size()); ++i) {
+    const Sbdf address = devices_[i]->address();
+    record.places[i] = {address.segment, address.bdf.value()};
+  }
   const UserAddr at = memory_ + config_.memory;
   Result<> stored = process_.store(at, std::as_bytes(std::span(&vcpu_.registers(), 1)));
   if (stored) {
@@ -254,12 +261,29 @@ Result<> Vmm::save() {
   return stored ? stored : failed("save vCPU", stored.error());
 }
 
-void Vmm::resume() {
+Co<Result<>> Vmm::release_interrupts() {
+  if (!running_ || !config_.releases_interrupts || devices_.empty()) {
+    co_return Result<>();
+  }
+  interrupts_released_ = true;
+  co_return co_await devices_.front()->release_interrupts();
+}
+
+Co<Result<>> Vmm::resume(linux::ReinjectPolicy reinject) {
   if (!running_ || !vcpu_.paused()) {
-    return;
+    co_return Result<>();
+  }
+  Result<> done;
+  if (std::exchange(interrupts_released_, false)) {
+    done = co_await devices_.front()->set_interrupts();
+  }
+  // As after a gap: with its interrupts off, what the device said is lost.
+  if (has_session() && !devices_.empty() && reinject == linux::ReinjectPolicy::kSpurious) {
+    vcpu_.inject(kCompletionVector);
   }
   environment_.publish(GuestResumed{environment_.generation(), config_.name, status_page()});
   vcpu_.resume();
+  co_return done;
 }
 
 // Taking over, new kernel.
@@ -293,34 +317,34 @@ Co<Result<int>> Vmm::retrieve_file(std::uint64_t token, const char* what) {
   co_return retrieve.fd;
 }
 
-// A cdev is found among the devices of vfio-pci, and a failed try is remembered: bind first.
+// The memory says what the devices were called. A cdev is found among the devices of vfio-pci, and
+// a failed try is remembered: bind before the rest.
 Co<Result<>> Vmm::retrieve() {
-  for (const auto& device : devices_) {
-    const Result<> bound = co_await device->bind_driver();
-    if (!bound) {
-      co_return bound;
-    }
-  }
-  Result<> done = co_await retrieve_all();
-  if (done) {
-    done = co_await map_memory();
-  }
-  if (done) {
-    done = load();
-  }
-  co_return done;
-}
-
-Co<Result<>> Vmm::retrieve_all() {
   const Result<int> memfd =
       co_await retrieve_file(token(kMemfdToken), "LIVEUPDATE_SESSION_RETRIEVE_FD memfd");
   if (!memfd) {
     co_return linux::fail(memfd.error());
   }
   memfd_ = *memfd;
-  if (devices_.empty()) {
-    co_return Result<>();
+  Result<> done = co_await map_memory();
+  if (done) {
+    done = load();
   }
+  for (const auto& device : devices_) {
+    if (done) {
+      done = co_await device->find_again();
+    }
+    if (done) {
+      done = co_await device->bind_driver();
+    }
+  }
+  if (done && !devices_.empty()) {
+    done = co_await retrieve_devices();
+  }
+  co_return done;
+}
+
+Co<Result<>> Vmm::retrieve_devices() {
   const Result<int> iommufd =
       co_await retrieve_file(token(kIommufdToken), "LIVEUPDATE_SESSION_RETRIEVE_FD iommufd");
   if (!iommufd) {
@@ -356,6 +380,10 @@ Result<> Vmm::load() {
   vcpu_.registers() = registers;
   ioas_id_ = record.ioas_id;
   hwpt_id_ = record.hwpt_id;
+  for (std::size_t i = 0; i < std::min(devices_.size(), record.places.size()); ++i) {
+    const VmmRecord::Place place = record.places[i];
+    devices_[i]->set_address({place.segment, Bdf(static_cast<std::uint16_t>(place.bdf))});
+  }
   return {};
 }
 

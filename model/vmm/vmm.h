@@ -46,7 +46,10 @@ class Vmm {
   Co<> pause();
   // While paused: vCPU and bookkeeping into the preserved memfd.
   linux::Result<> save();
-  void resume();
+  // While paused: takes down the interrupts of the devices, unless configured to hold them.
+  Co<linux::Result<>> release_interrupts();
+  // The guest goes on under the same kernel.
+  Co<linux::Result<>> resume(linux::ReinjectPolicy reinject);
 
   // Ends guest and process: everything is closed.
   Co<> shut_down();
@@ -60,7 +63,7 @@ class Vmm {
   linux::Result<> write_boot_info();
 
   Co<linux::Result<>> retrieve();
-  Co<linux::Result<>> retrieve_all();
+  Co<linux::Result<>> retrieve_devices();
   Co<linux::Result<int>> retrieve_file(std::uint64_t token, const char* what);
   Co<linux::Result<>> take_over_devices();
   linux::Result<> load();
@@ -86,6 +89,7 @@ class Vmm {
   std::uint32_t hwpt_id_ = 0;
   int session_ = -1;
   bool running_ = false;
+  bool interrupts_released_ = false;
 };
 
 }  // namespace baton::vmm

@@ -5,6 +5,7 @@
 //   512  VmmRecord
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <type_traits>
 
@@ -18,20 +19,26 @@ inline constexpr std::uint64_t kVmmRecordOffset = 512;
 
 struct VmmRecord {
   static constexpr std::uint64_t kMagic = 0x0000'4D4D'5654'4142;  // "BATVMM\0\0"
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
 
   std::uint64_t magic = kMagic;
   std::uint32_t version = kVersion;
-  std::uint32_t bytes = 40;
+  std::uint32_t bytes = 104;
   std::uint64_t memory_bytes = 0;
   std::uint32_t ioas_id = 0;  // objects of the preserved iommufd
   std::uint32_t hwpt_id = 0;
   std::uint64_t devices = 0;
+  // What the kernel that handed them over called the first of them.
+  struct Place {
+    std::uint32_t segment = 0;
+    std::uint32_t bdf = 0;
+  };
+  std::array<Place, 8> places{};
 
-  bool valid() const { return magic == kMagic && version == kVersion && bytes == 40; }
+  bool valid() const { return magic == kMagic && version == kVersion && bytes == 104; }
 };
 
-static_assert(sizeof(VmmRecord) == 40);
+static_assert(sizeof(VmmRecord) == 104);
 static_assert(std::has_unique_object_representations_v<VmmRecord>);
 static_assert(sizeof(VcpuRegisters) <= kVmmRecordOffset);
 

@@ -80,6 +80,15 @@ TEST_CASE("the examples of a help text are command lines that the parser takes")
   }
 }
 
+TEST_CASE("--version prints the program's name and version") {
+  const Ran ran = run_baton({"--version"});
+  CHECK(ran.code == kHeld);
+  CHECK(ran.human.empty());
+  CHECK(ran.data.starts_with("baton "));
+  CHECK(lines_of(ran.data).size() == 1);
+  CHECK(ran.data.find_first_of("0123456789") == 6);
+}
+
 TEST_CASE("what the parser does not know is status 2 with what was probably meant") {
   const Ran command = run_baton({"rnu", "x.yaml"});
   CHECK(command.code == kUsage);

@@ -172,6 +172,10 @@ TEST_CASE("show writes a view to stdout or to a file, and says what it does not 
   CHECK(written.str() == shown.data);
   std::filesystem::remove(file);
 
+  options = make(Command::kShow, {quickstart}, "topology");
+  options.against = quickstart;
+  CHECK(run(options).human == "--against is of config-writes alone, not of topology\n");
+
   options = make(Command::kShow, {quickstart}, "topolgy");
   CHECK(run(options).human.find("did you mean \"topology\"?") != std::string::npos);
   options = make(Command::kShow, {quickstart}, "lspci");
@@ -230,4 +234,38 @@ TEST_CASE("a log of configuration accesses is JSON lines, with reads and the ker
   CHECK(run(options).code == kUsage);
   options.logs = {"config=/nonexistent/x"};
   CHECK(run(options).code == kNotWritten);
+}
+
+TEST_CASE("show config-writes --against compares the accesses of two runs on one host") {
+  const std::string acs = kSource + "/scenarios/reassign-busses-acs.yaml";
+  Options options = make(Command::kShow, {acs}, "config-writes");
+  options.against = acs;
+  const Ran same = run(options);
+  CHECK(same.code == kHeld);
+  CHECK(same.data.ends_with("no configuration access differs\n"));
+
+  // The same host, kernels that keep the bus numbers.
+  std::ostringstream content;
+  content << std::ifstream(acs).rdbuf();
+  std::string text = content.str();
+  const std::string with = "cmdline: \"pci=assign-busses\", policies: {bus_numbers: reassign}";
+  text.replace(text.find(with), with.size(), "cmdline: \"\"");
+  const std::size_t host = text.find("hosts/");
+  text.insert(host, kSource + "/scenarios/");
+  const TemporaryScenario other(text);
+  options.against = other.file();
+  const Ran differs = run(options);
+  CHECK(differs.code == kHeld);
+  CHECK(differs.data.find("  kernel 1, boot\n    pci_scan_bridge_extend\n") != std::string::npos);
+  CHECK(differs.data.find("rows differ: writes ") != std::string::npos);
+  options.format = "json";
+  const auto json = boost::json::parse(run(options).data);
+  CHECK_FALSE(json.at("differences").as_array().empty());
+
+  options.against = kSource + "/scenarios/quickstart.yaml";
+  const Ran hosts = run(options);
+  CHECK(hosts.code == kUsage);
+  CHECK(hosts.human.find("the two have different hosts: ") != std::string::npos);
+  options.against = kSource + "/scenarios/nothing.yaml";
+  CHECK(run(options).code == kUsage);
 }

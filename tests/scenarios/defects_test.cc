@@ -39,6 +39,11 @@ bool needs_port(std::string_view defect) {
 // up with, and one device nobody to be mixed up with: these have scenarios with two VMs.
 std::string scenario_with(std::string_view defect) {
   if (defect == "iommu-reuse-domain-id") return scenario_text("domain-id-reused");
+  // Two domains with one bus number each.
+  if (defect == "pci-truncate-domain") {
+    std::string text = scenario_text("device-keys/domain-lost");
+    return text.erase(text.find("../hosts"), 3);
+  }
   // The entry exists in scalable mode alone.
   if (defect == "iommu-torn-pasid-entry") return scenario_text("torn-pasid-entry");
   std::string text = defect == "vfio-retrieve-first" ? scenario_text("two-vms")

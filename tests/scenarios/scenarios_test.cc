@@ -18,7 +18,7 @@ namespace {
 std::vector<std::string> library() {
   std::vector<std::string> files;
   const std::string folder = testing::source_dir() + "/scenarios";
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     if (entry.path().extension() == ".yaml") files.push_back(entry.path().string());
   }
   std::ranges::sort(files);

@@ -163,6 +163,52 @@ TEST_CASE("when a kernel cannot preserve VFIO devices, the policy on refusal dec
   }
 }
 
+TEST_CASE("where the kernel demands it, a VMM takes the interrupts down before the reboot") {
+  Options options = with_device();
+  options.first.policies.interrupts = linux::InterruptPolicy::kRequireDisabled;
+  options.next.policies.interrupts = linux::InterruptPolicy::kRequireDisabled;
+  options.user.interrupts = {linux::InterruptPolicy::kRequireDisabled};
+  UserWorld world(std::move(options));
+  world.type_after(kBoot, "live-update");
+  world.run_for(2 * kBoot);
+  CHECK(world.story == Story{"0 vm0 started", "0 vm0 paused", "1 vm0 resumed"});
+  check_sound(world.status());
+}
+
+TEST_CASE("a reboot is refused while interrupts are configured, and the guest goes on") {
+  Options options = with_device();
+  options.first.policies.interrupts = linux::InterruptPolicy::kRequireDisabled;
+  options.user.interrupts = {linux::InterruptPolicy::kRequireDisabled};
+  options.user.vms[0].releases_interrupts = false;
+  const std::string refusal = "0 luod: reboot LINUX_REBOOT_CMD_KEXEC: EINVAL";
+  SECTION("as part of a live update: nothing stays preserved, whatever on_refusal says") {
+    for (const char* line : {"live-update", "live-update on_refusal=shut-down-vm"}) {
+      Options copy = options;
+      UserWorld world(std::move(copy));
+      world.type_after(kBoot, line);
+      world.run_for(kBoot);
+      CHECK(world.story == Story{"0 vm0 started", "0 vm0 paused", refusal, "0 vm0 resumed",
+                                 fmt::format("0 {}: not done", line)});
+      const vmm::GuestStatus after = world.status();
+      check_sound(after);
+      world.run_for(kBoot);
+      CHECK(world.status().batches_done > after.batches_done);
+    }
+  }
+  SECTION("as a single step: what was preserved stays so, and a second try is refused again") {
+    UserWorld world(std::move(options));
+    world.type_after(kBoot, "preserve");
+    world.type_after(10, "kexec");
+    world.type_after(100, "kexec");
+    world.type_after(100, "cancel");
+    world.run_for(kBoot);
+    CHECK(world.story == Story{"0 vm0 started", "0 preserve: done", "0 vm0 paused", refusal,
+                               "0 vm0 resumed", "0 kexec: not done", "0 vm0 paused", refusal,
+                               "0 vm0 resumed", "0 kexec: not done", "0 cancel: done"});
+    check_sound(world.status());
+  }
+}
+
 TEST_CASE("lines that nobody understands are answered") {
   Options options = without_device();
   options.user.next_kernels.clear();

@@ -27,7 +27,7 @@ Controller::Transfer::Transfer(Controller& owner, sim::ActorId actor, std::uint3
     : controller(owner), arrived(*this, actor, "nvme-page", sim::Phase::kDevice), index(number) {}
 
 Controller::Controller(sim::Simulation& simulation, const NvmeConfig& config)
-    : Function(simulation, config.name, nvme_config_space()),
+    : Function(simulation, config.name, nvme_config_space(config)),
       config_(config),
       disk_(config.capacity),
       free_transfers_(all_free(kTransfers)),

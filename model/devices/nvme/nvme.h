@@ -20,6 +20,12 @@ struct NvmeConfig {
   std::string name = "nvme0";
   // Size of the namespace, whole blocks of 512 bytes. Blocks never written read as zeros.
   std::uint64_t capacity = std::uint64_t{1} << 30;
+  // Device Serial Number of the card [PCIe 7.9.3].
+  std::uint64_t serial_number = 0x0052'5400'4E00'01BA;
+  // One of several functions of a card: it then has ARI [PCIe 7.8.8], which names the next of them,
+  // 0 behind the last.
+  bool multi_function = false;
+  std::uint8_t next_function = 0;
   // Data moved per second, both directions together, as a volume with a provisioned rate has it.
   // Default assumed: what four lanes of 8 GT/s carry.
   std::uint64_t bytes_per_second = 3'500'000'000;

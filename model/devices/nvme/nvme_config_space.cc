@@ -5,7 +5,7 @@ namespace baton::devices::nvme {
 using pci::CapabilityId;
 using pci::ExtendedCapabilityId;
 
-pci::ConfigSpace nvme_config_space() {
+pci::ConfigSpace nvme_config_space(const NvmeConfig& card) {
   pci::ConfigSpace config = pci::ConfigSpace::type0({.vendor = 0x1B36,
                                                      .device = 0x0010,
                                                      .class_code = 0x010802,
@@ -13,6 +13,7 @@ pci::ConfigSpace nvme_config_space() {
                                                      .subsystem_vendor = 0x1AF4,
                                                      .subsystem_device = 0x1100,
                                                      .interrupt_pin = 1,
+                                                     .multi_function = card.multi_function,
                                                      .command_writable = 0x0546});
   config.bar64(0, kBar0Size, false);
   config.add_capability(0x40, CapabilityId::kPowerManagement, {{2, 2, 0x0003}, {4, 2, 0x0008}});
@@ -33,7 +34,12 @@ pci::ConfigSpace nvme_config_space() {
       0x100, ExtendedCapabilityId::kAer, 2,
       {{0x08, 4, 0x00400000}, {0x0C, 4, 0x00462030}, {0x14, 4, 0x00002000}}, 0x48);
   config.add_extended_capability(0x148, ExtendedCapabilityId::kSerialNumber, 1,
-                                 {{4, 4, 0x4E0001BA}, {8, 4, 0x00525400}});
+                                 {{4, 4, static_cast<std::uint32_t>(card.serial_number)},
+                                  {8, 4, static_cast<std::uint32_t>(card.serial_number >> 32)}});
+  if (card.multi_function) {
+    config.add_extended_capability(0x158, ExtendedCapabilityId::kAri, 1,
+                                   {{4, 2, std::uint32_t{card.next_function} << 8}});
+  }
   return config;
 }
 

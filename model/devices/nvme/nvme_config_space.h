@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "model/devices/nvme/nvme.h"
 #include "model/pci/config_space.h"
 
 namespace baton::devices::nvme {
@@ -16,6 +17,6 @@ inline constexpr std::uint32_t kMsixVectors = kIoQueuePairs + 1;
 inline constexpr std::uint32_t kMsixTable = 0x2000;
 inline constexpr std::uint32_t kMsixPending = 0x3000;
 
-pci::ConfigSpace nvme_config_space();
+pci::ConfigSpace nvme_config_space(const NvmeConfig& config);
 
 }  // namespace baton::devices::nvme

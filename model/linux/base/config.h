@@ -35,7 +35,9 @@ struct Pieces {
 };
 
 // policies.interrupts: what happens to a preserved device's interrupts in the gap.
-enum class InterruptPolicy : std::uint8_t { kDisableInFreeze };
+// The owner takes them down before the reboot, which fails otherwise [posted vfio v1 to v5], or the
+// kernel does it in the freeze.
+enum class InterruptPolicy : std::uint8_t { kDisableInFreeze, kRequireDisabled };
 // policies.reinject: what the VMM injects after the gap.
 enum class ReinjectPolicy : std::uint8_t { kNone, kSpurious };
 // policies.bus_numbers: with devices handed over, pci=assign-busses is ignored [posted pci v9], or
@@ -45,11 +47,22 @@ enum class BusNumberPolicy : std::uint8_t { kInherit, kReassign };
 // v9], or is written as at a cold boot.
 enum class AcsPolicy : std::uint8_t { kAdopt, kRewrite };
 
+// policies.ari: ARI forwarding of a port above a function that was handed over stays as it is, with
+// it the functions that can be reached [posted pci v9], or is decided as at a cold boot, where
+// pci=noari turns the use of it off.
+enum class AriPolicy : std::uint8_t { kAdopt, kRewrite };
+// policies.device_key: how the next kernel finds the function that a record is about: by domain,
+// bus, device and function [posted pci v9], or by the way from its host bridge (baton-pci-path-v1,
+// no upstream series).
+enum class DeviceKeyPolicy : std::uint8_t { kSbdf, kDevicePath };
+
 struct Policies {
   InterruptPolicy interrupts = InterruptPolicy::kDisableInFreeze;
   ReinjectPolicy reinject = ReinjectPolicy::kSpurious;
   BusNumberPolicy bus_numbers = BusNumberPolicy::kInherit;
   AcsPolicy acs = AcsPolicy::kAdopt;
+  AriPolicy ari = AriPolicy::kAdopt;
+  DeviceKeyPolicy device_key = DeviceKeyPolicy::kSbdf;
 };
 
 // Defects, in the order of the path. The table in config.cc has a row for each: id, sentence,
@@ -86,6 +99,7 @@ enum class Defect : std::uint8_t {
   kPciSizeBars,              // the new kernel sizes BARs of preserved functions
   kPciProbeWindows,          // the new kernel probes windows of bridges above preserved functions
   kPciRenumberBuses,         // the new kernel gives out bus numbers afresh
+  kPciTruncateDomain,        // the new kernel looks functions up by a key without the domain
   kMmInitOnFree,             // the new kernel clears all free memory first
   kCount,
 };

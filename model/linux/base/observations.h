@@ -66,6 +66,16 @@ struct LedgerEntry {
   std::uint64_t id;      // domain id, token, bdf, ... by kind
 };
 
+// The record of a function that is handed over: kPreserved and kUnpreserved in the old kernel,
+// kRestored (found during enumeration) and kFinished in the new one. `address` is what this kernel
+// calls the function, `key` what its record says.
+struct FunctionRecord {
+  unsigned generation;
+  LedgerEvent event;
+  Sbdf address;
+  Sbdf key;
+};
+
 // A LUO session or file changed state; `name` and `token` identify it.
 struct SessionChanged {
   unsigned generation;

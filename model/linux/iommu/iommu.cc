@@ -18,8 +18,18 @@ IommuCore::~IommuCore() = default;
 
 void IommuCore::set_driver(HardwareDriver& driver) { state_->driver = &driver; }
 
+namespace {
+
+// pci_real_dma_dev(): who sends for a function behind a VMD [linux arch/x86/pci/common.c].
+const pci::PciDev& real_dma_dev(const pci::PciDev& dev) {
+  const pci::PciDev* owner = dev.bus == nullptr ? nullptr : dev.bus->host.owner;
+  return owner == nullptr ? dev : *owner;
+}
+
+}  // namespace
+
 Group* IommuCore::State::group_of(const pci::PciDev& dev) {
-  const auto found = groups.find(dev.address);
+  const auto found = groups.find(real_dma_dev(dev).address);
   return found == groups.end() ? nullptr : &found->second;
 }
 
@@ -39,7 +49,8 @@ Co<Result<>> IommuCore::probe_device(pci::PciDev& dev) {
   Group& group = state.groups[dev.address];
   BATON_CHECK(group.dev == nullptr, "a device is probed by the IOMMU core twice");
   group.dev = &dev;
-  const auto incoming = state.incoming.devices.find(dev.address);
+  const auto incoming =
+      dev.record_key ? state.incoming.devices.find(*dev.record_key) : state.incoming.devices.end();
   if (incoming == state.incoming.devices.end()) {
     const Result<> probed = state.driver->probe_device(dev, nullptr);
     if (!probed) {

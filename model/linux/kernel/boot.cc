@@ -116,6 +116,7 @@ Kernel::State::State(Kernel& kernel, host::KernelPort& port, const host::BootHan
       intel_iommu_(services_, kho_, iommu_),
       pci_bus_(services_, pci_),
       pcieport_(services_, pci_),
+      vmd_(services_, pci_, pci_bus_),
       memfd_(services_, kho_, luo_),
       iommufd_(services_, kho_, luo_, memfd_, iommu_),
       vfio_pci_(services_, kho_, luo_, pci_, pci_live_update_, irq_, iommufd_),
@@ -184,6 +185,7 @@ Co<> Kernel::State::bring_up_pci() {
   pci_.set_assign_busses(has_pci_option(handoff_.command_line, "assign-busses"));
   pci_.set_realloc(has_pci_option(handoff_.command_line, "realloc"));
   if (intel_iommu_.present()) pci_.request_acs();
+  pci_.set_no_ari(has_pci_option(handoff_.command_line, "noari"));
   co_await pci_.enumerate();
   co_await pass(BootStage::kFsInitcalls);
   co_await pci_.assign_resources();
@@ -227,6 +229,8 @@ Co<> Kernel::State::bring_up_drivers() {
        .free = [this](Vector vector) { irq_.free(vector); }});
   const Result<> registered = co_await pci_bus_.register_driver(pcieport_);
   BATON_CHECK(registered.has_value(), "pcieport is registered twice");
+  const Result<> vmd = co_await pci_bus_.register_driver(vmd_);
+  BATON_CHECK(vmd.has_value(), "vmd is registered twice");
 }
 
 // late_initcall: LUO, then the subsystems that register their handlers with it.

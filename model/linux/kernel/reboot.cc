@@ -47,6 +47,7 @@ Co<Result<>> Kernel::State::kexec() {
   const Result<> live_update = co_await luo_.reboot();
   if (!live_update) {
     kexec_locked_ = false;
+    enter(RunPhase::kRun);  // the call returns to user space
     co_return live_update;
   }
   services_.print(sim::LogLevel::kInfo, "kexec_core: Starting new kernel");

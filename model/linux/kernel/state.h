@@ -11,6 +11,7 @@
 
 #include "model/iommufd/iommufd.h"
 #include "model/kho/kho.h"
+#include "model/linux/drivers/vmd.h"
 #include "model/linux/intel_iommu/intel_iommu.h"
 #include "model/linux/iommu/iommu.h"
 #include "model/linux/irq/irq.h"
@@ -56,6 +57,7 @@ class Kernel::State {
   intel_iommu::IntelIommu intel_iommu_;
   pci::PciBusType pci_bus_;
   pci::PciePort pcieport_;
+  drivers::Vmd vmd_;
   luo::MemfdSubsystem memfd_;
   iommufd::IommufdSubsystem iommufd_;
   vfio::VfioPci vfio_pci_;

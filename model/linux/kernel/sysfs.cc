@@ -14,6 +14,7 @@ namespace baton::linux {
 namespace {
 
 constexpr std::string_view kDevices = "/sys/bus/pci/devices";
+constexpr std::string_view kIncoming = "/sys/bus/pci/incoming/";
 constexpr std::string_view kDrivers = "/sys/bus/pci/drivers/";
 constexpr std::string_view kDriversProbe = "/sys/bus/pci/drivers_probe";
 constexpr std::string_view kKexecLoaded = "/sys/kernel/kexec_loaded";
@@ -36,8 +37,16 @@ std::optional<unsigned> hexadecimal(std::string_view text) {
                                                                              : std::nullopt;
 }
 
-// "0000:6a:01.0"; a domain above 0xFFFF has more digits.
-std::optional<Sbdf> address_of(std::string_view text) {
+// "<first>/<rest>" into both; rest is empty without a slash.
+std::pair<std::string_view, std::string_view> split(std::string_view path) {
+  const std::size_t slash = path.find('/');
+  return slash == std::string_view::npos ? std::pair(path, std::string_view())
+                                         : std::pair(path.substr(0, slash), path.substr(slash + 1));
+}
+
+}  // namespace
+
+std::optional<Sbdf> pci_address(std::string_view text) {
   const std::size_t digits = text.find(':');
   if (digits == std::string_view::npos || digits < 4 || (digits > 4 && text[0] == '0') ||
       text.size() != digits + 8) {
@@ -57,17 +66,8 @@ std::optional<Sbdf> address_of(std::string_view text) {
   return Sbdf{*segment, Bdf(*bus, *device, *function)};
 }
 
-// "<first>/<rest>" into both; rest is empty without a slash.
-std::pair<std::string_view, std::string_view> split(std::string_view path) {
-  const std::size_t slash = path.find('/');
-  return slash == std::string_view::npos ? std::pair(path, std::string_view())
-                                         : std::pair(path.substr(0, slash), path.substr(slash + 1));
-}
-
-}  // namespace
-
 pci::PciDev* Sysfs::device(std::string_view text) const {
-  const std::optional<Sbdf> address = address_of(text);
+  const std::optional<Sbdf> address = pci_address(text);
   return address ? kernel_.pci_.find(*address) : nullptr;
 }
 
@@ -88,6 +88,18 @@ std::optional<Sysfs::DeviceFile> Sysfs::device_file(std::string_view path) const
   return exists ? std::optional(DeviceFile{dev, attribute}) : std::nullopt;
 }
 
+const pci::PciDev* Sysfs::incoming(std::string_view path) const {
+  if (!path.starts_with(kIncoming)) {
+    return nullptr;
+  }
+  const std::optional<Sbdf> key = pci_address(path.substr(kIncoming.size()));
+  const std::vector<pci::PciDev*> devices = kernel_.pci_.devices();
+  const auto found = std::ranges::find_if(devices, [&](const pci::PciDev* dev) {
+    return key && dev->was_incoming && dev->record_key == key;
+  });
+  return found == devices.end() ? nullptr : *found;
+}
+
 std::optional<Sysfs::DriverFile> Sysfs::driver_file(std::string_view path) const {
   if (!path.starts_with(kDrivers)) {
     return std::nullopt;
@@ -103,7 +115,8 @@ std::optional<Sysfs::DriverFile> Sysfs::driver_file(std::string_view path) const
 
 bool Sysfs::exists(std::string_view path) const {
   return path == kDevices || path == kDriversProbe || path == kKexecLoaded ||
-         path == kCommandLine || device_file(path) || driver_file(path);
+         path == kCommandLine || device_file(path) || driver_file(path) ||
+         incoming(path) != nullptr;
 }
 
 std::string Sysfs::read_device(const DeviceFile& file) const {
@@ -146,6 +159,9 @@ Result<std::string> Sysfs::read(std::string_view path) const {
       names += sim::to_string(dev->address) + "\n";
     }
     return names;
+  }
+  if (const pci::PciDev* dev = incoming(path)) {
+    return sim::to_string(dev->address) + "\n";
   }
   if (const std::optional<DeviceFile> file = device_file(path)) {
     return file->attribute == "reset" ? fail(Errno::kAcces)

@@ -7,6 +7,9 @@
 //   /sys/bus/pci/devices/<sbdf>/vfio-dev        names, one a line
 //   /sys/bus/pci/drivers/<name>/bind, unbind
 //   /sys/bus/pci/drivers_probe
+//   /sys/bus/pci/incoming/<sbdf>   what the function is called now that the previous kernel handed
+//   over
+//                                  as <sbdf>; baton's own, no upstream series has it
 //   /sys/kernel/kexec_loaded
 //   /proc/cmdline
 //
@@ -22,6 +25,9 @@
 #include "model/linux/pci/pci_dev.h"
 
 namespace baton::linux {
+
+// "0000:6a:01.0", "10000:e1:00.0".
+std::optional<Sbdf> pci_address(std::string_view text);
 
 class Sysfs {
  public:
@@ -45,6 +51,7 @@ class Sysfs {
   pci::PciDev* device(std::string_view text) const;
   std::optional<DeviceFile> device_file(std::string_view path) const;
   std::optional<DriverFile> driver_file(std::string_view path) const;
+  const pci::PciDev* incoming(std::string_view path) const;
   std::string read_device(const DeviceFile& file) const;
   Co<Result<>> write_device(pci::PciDev& dev, std::string_view attribute, std::string_view text);
   Co<Result<>> write_driver(const DriverFile& file, std::string_view text);

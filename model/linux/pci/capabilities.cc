@@ -73,8 +73,9 @@ Co<> PciCore::State::init_pm(PciDev& dev) {
   }
 }
 
-// ARI forwarding of the port above, decided by its function 0. A port that was handed over keeps
-// what it has [linux drivers/pci/liveupdate.c, v9].
+// ARI forwarding of the port above, decided by its function 0; pci=noari does without it. A port
+// that was handed over keeps what it has [linux drivers/pci/liveupdate.c, v9]; policy ari: rewrite
+// is a kernel without that rule.
 Co<> PciCore::State::configure_ari(PciDev& dev) {
   PciDev* port = dev.upstream_bridge();
   if (dev.pcie_cap == 0 || dev.address.bdf.devfn() != 0 || port == nullptr) co_return;
@@ -82,7 +83,9 @@ Co<> PciCore::State::configure_ari(PciDev& dev) {
   constexpr const char* kAri = "pci_configure_ari";
   const std::uint32_t capabilities = read(*port, port->pcie_cap + regs::kExpDevCap2, 4, kAri);
   if ((capabilities & regs::kDevCap2Ari) == 0) co_return;
-  if (port->incoming) {
+  const bool adopt = port->incoming && services_.config().policies.ari == AriPolicy::kAdopt;
+  if (no_ari_ && !adopt) co_return;
+  if (adopt) {
     const std::uint32_t control = read(*port, port->pcie_cap + regs::kExpDevCtl2, 2, kAri);
     port->ari_enabled = (control & regs::kDevCtl2Ari) != 0;
     co_return;

@@ -14,6 +14,8 @@ void PciCore::set_live_update(PciLiveUpdate* live_update) { state_->live_update_
 
 void PciCore::set_assign_busses(bool assign) { state_->assign_busses_ = assign; }
 
+void PciCore::set_no_ari(bool no_ari) { state_->no_ari_ = no_ari; }
+
 void PciCore::set_realloc(bool realloc) { state_->realloc_ = realloc; }
 
 void PciCore::request_acs() { state_->acs_requested_ = true; }
@@ -33,6 +35,7 @@ Co<> PciCore::enumerate() {
     host.segment = info.segment;
     host.first = info.first_bus;
     host.last = info.last_bus;
+    host.uid = info.uid;
     host.io_aperture = info.io_aperture;
     host.native_hotplug = info.native_hotplug;
     co_await state.scan_root(host);
@@ -76,6 +79,18 @@ Co<Result<>> PciCore::hot_add(PciDev& port) {
   co_await state_->setup_bridge(port);
   state_->register_bus(bus);
   co_return Result<>();
+}
+
+Co<PciBus*> PciCore::scan_domain(PciDev& owner, std::uint32_t domain, std::uint8_t first,
+                                 std::uint8_t last) {
+  HostBridge host;
+  host.segment = domain;
+  host.first = first;
+  host.last = last;
+  host.owner = &owner;
+  co_await state_->scan_root(host);
+  co_await state_->let_time_pass();
+  co_return state_->roots_.back().get();
 }
 
 const std::vector<std::unique_ptr<PciBus>>& PciCore::root_buses() const { return state_->roots_; }

@@ -41,6 +41,11 @@ class PciCore {
   // answers there; EEXIST: the slot had been occupied already.
   Co<Result<>> hot_add(PciDev& port);
 
+  // pci_scan_child_bus of a root bus that `owner`'s driver made: a domain reached through a
+  // function. The functions are registered behind all others.
+  Co<PciBus*> scan_domain(PciDev& owner, std::uint32_t domain, std::uint8_t first,
+                          std::uint8_t last);
+
   const std::vector<std::unique_ptr<PciBus>>& root_buses() const;
   std::vector<PciDev*> devices() const;  // in registration order
   PciDev* find(Sbdf address) const;
@@ -52,6 +57,8 @@ class PciCore {
 
   // pci=assign-busses: bus numbers are given out afresh. Set before enumerate().
   void set_assign_busses(bool assign);
+  // pci=noari: ARI forwarding is not used. Set before enumerate().
+  void set_no_ari(bool no_ari);
   // pci=realloc: what hotplug ports get beyond their need counts as a need.
   void set_realloc(bool realloc);
   // pci_request_acs, by an IOMMU driver before enumeration. A 6.1 kernel then writes ACS control

@@ -43,6 +43,8 @@ struct HostBridge {
   std::uint8_t first = 0;
   std::uint8_t last = 0;
   bool io_aperture = true;
+  std::uint32_t uid = 0;       // _UID: which one it is, whatever its numbers
+  PciDev* owner = nullptr;     // of a domain that is reached through a function: that function
   bool native_hotplug = true;  // native_pcie_hotplug; AER, PME and LTR are always granted
 };
 
@@ -114,6 +116,9 @@ class PciDev {
   bool was_incoming = false;
   bool frozen = false;
   bool outgoing = false;
+  // The address under which records of the previous kernel know it, whatever it is called now
+  // [policy device_key]. None: they do not know it.
+  std::optional<Sbdf> record_key;
 
   // A port with a link below it, on which only device 0 can be.
   bool is_downstream_port() const {

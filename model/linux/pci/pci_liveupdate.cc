@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "model/linux/base/observations.h"
+#include "model/linux/pci/device_paths.h"
 
 namespace baton::linux::pci {
 namespace {
@@ -18,32 +19,42 @@ struct Record {
 };
 static_assert(sizeof(Record) == 8);
 
-bool is_for(const Record& record, const PciDev& dev) {
-  return record.refcount > 0 && record.domain == dev.address.segment &&
-         record.bdf == dev.address.bdf.value();
+bool is_for(const Record& record, Sbdf address) {
+  return record.refcount > 0 && record.domain == address.segment &&
+         record.bdf == address.bdf.value();
 }
 
 }  // namespace
 
 class PciLiveUpdate::State {
  public:
-  State(KernelServices& services, kho::Kho& kho, luo::Luo& luo)
+  State(KernelServices& services, kho::Kho& kho, luo::Luo& luo, PciCore& core)
       : services_(services),
         kho_(kho),
         luo_(luo),
         shapes_(services, kho),
+        paths_(services, kho, core),
         outgoing_blocks_(services, kho, sizeof(Record), "pci records"),
         incoming_blocks_(services, kho, sizeof(Record), "pci records") {}
 
   Record* outgoing(const PciDev& dev) {
-    const auto found =
-        std::ranges::find_if(outgoing_, [&](const Record& record) { return is_for(record, dev); });
+    const auto found = std::ranges::find_if(
+        outgoing_, [&](const Record& record) { return is_for(record, dev.address); });
     return found == outgoing_.end() ? nullptr : &*found;
   }
   Record* incoming(const PciDev& dev) {
-    const auto found =
-        std::ranges::find_if(incoming_, [&](const Record& record) { return is_for(record, dev); });
+    if (!dev.record_key) return nullptr;
+    const bool lost = services_.has(Defect::kPciTruncateDomain);
+    const auto found = std::ranges::find_if(incoming_, [&](const Record& record) {
+      const std::uint32_t domain = lost ? record.domain : dev.record_key->segment;
+      return is_for(record, {domain, dev.record_key->bdf});
+    });
     return found == incoming_.end() ? nullptr : &*found;
+  }
+  // Under what address the records of the previous kernel know the function.
+  std::optional<Sbdf> key_of(const PciDev& dev) const {
+    const bool by_path = services_.config().policies.device_key == DeviceKeyPolicy::kDevicePath;
+    return by_path && paths_.handed_over() ? paths_.key_of(dev) : std::optional(dev.address);
   }
 
   void write_record(const Record& record) {
@@ -60,14 +71,20 @@ class PciLiveUpdate::State {
     ram.store(ser_ + 8, outgoing_blocks_.head().value());
   }
 
+  void publish_record(LedgerEvent event, const PciDev& dev, const Record& record) {
+    services_.port().simulation().topic<FunctionRecord>().publish(
+        {services_.generation(), event, dev.address, {record.domain, Bdf(record.bdf)}});
+  }
   Result<> get(PciDev& dev);
   void put(PciDev& dev);
   void publish(LedgerEvent event, const PciDev& dev);
+  Co<> get_own(luo::Flb& flb);
 
   KernelServices& services_;
   kho::Kho& kho_;
   luo::Luo& luo_;
   FunctionShapes shapes_;
+  DevicePaths paths_;
 
   PhysAddr ser_;
   bool ser_skipped_ = false;
@@ -98,9 +115,14 @@ Result<> PciLiveUpdate::State::get(PciDev& dev) {
     slot = outgoing_.end() - 1;
   }
   if (const auto added = shapes_.add(dev); !added) return added;
+  if (const auto added = paths_.add(dev); !added) {
+    shapes_.drop(dev);
+    return added;
+  }
   *slot = Record{dev.address.segment, dev.address.bdf.value(), 1};
   write_record(*slot);
   dev.outgoing = true;
+  publish_record(LedgerEvent::kPreserved, dev, *slot);
   publish(LedgerEvent::kPreserved, dev);
   return {};
 }
@@ -109,9 +131,11 @@ void PciLiveUpdate::State::put(PciDev& dev) {
   Record* record = outgoing(dev);
   if (record == nullptr) return;
   if (--record->refcount == 0) {
+    publish_record(LedgerEvent::kUnpreserved, dev, *record);
     *record = Record{};
     dev.outgoing = false;
     shapes_.drop(dev);
+    paths_.drop(dev);
     publish(LedgerEvent::kUnpreserved, dev);
   }
   write_record(*record);
@@ -141,7 +165,7 @@ void PciLiveUpdate::State::publish(LedgerEvent event, const PciDev& dev) {
 }
 
 PciLiveUpdate::PciLiveUpdate(KernelServices& services, kho::Kho& kho, luo::Luo& luo, PciCore& core)
-    : state_(std::make_unique<State>(services, kho, luo)) {
+    : state_(std::make_unique<State>(services, kho, luo, core)) {
   core.set_live_update(this);
 }
 
@@ -149,6 +173,11 @@ PciLiveUpdate::~PciLiveUpdate() = default;
 
 Result<> PciLiveUpdate::register_flbs(luo::FileHandler& handler) {
   if (const auto own = state_->luo_.register_flb(handler, *this); !own) return own;
+  const bool by_path =
+      state_->services_.config().policies.device_key == DeviceKeyPolicy::kDevicePath;
+  if (by_path || state_->paths_.handed_over()) {
+    if (const auto paths = state_->luo_.register_flb(handler, state_->paths_); !paths) return paths;
+  }
   return state_->luo_.register_flb(handler, state_->shapes_);
 }
 
@@ -179,6 +208,7 @@ void PciLiveUpdate::finish_device(PciDev& dev) {
     Record* record = each->incoming ? state_->incoming(*each) : nullptr;
     if (record == nullptr || --record->refcount > 0) continue;
     each->incoming = false;
+    state_->publish_record(LedgerEvent::kFinished, *each, *record);
     state_->publish(LedgerEvent::kFinished, *each);
   }
 }
@@ -193,28 +223,42 @@ Co<> PciLiveUpdate::begin_enumeration() {
     state_->services_.panic(fmt::format(
         "PCI: failed to restore the records of preserved devices: {}", name(got.error())));
   }
-  const auto shapes = co_await state_->luo_.get_incoming(state_->shapes_);
-  if (shapes) {
-    co_await state_->luo_.put_incoming(state_->shapes_);
-  } else if (shapes.error() != Errno::kNoData && shapes.error() != Errno::kNoEnt) {
-    state_->services_.panic(
-        fmt::format("PCI: failed to restore baton-pci-v1: {}", name(shapes.error())));
+  co_await state_->get_own(state_->shapes_);
+  co_await state_->get_own(state_->paths_);
+  if (state_->services_.config().policies.device_key == DeviceKeyPolicy::kDevicePath &&
+      !state_->paths_.handed_over()) {
+    state_->services_.print(sim::LogLevel::kWarning,
+                            "PCI: no device paths were handed over, addresses are the keys");
   }
   // LUO's own reference, one for each file, keeps both alive until the last finish.
   co_await state_->luo_.put_incoming(*this);
 }
 
+// One that the previous kernel need not have had.
+Co<> PciLiveUpdate::State::get_own(luo::Flb& flb) {
+  const auto got = co_await luo_.get_incoming(flb);
+  if (got) {
+    co_await luo_.put_incoming(flb);
+  } else if (got.error() != Errno::kNoData && got.error() != Errno::kNoEnt) {
+    services_.panic(
+        fmt::format("PCI: failed to restore {}: {}", flb.compatible(), name(got.error())));
+  }
+}
+
 bool PciLiveUpdate::inherit_bus_numbers() const { return state_->had_incoming_; }
 
 void PciLiveUpdate::setup_device(PciDev& dev) {
-  if (state_->incoming(dev) == nullptr) return;
+  dev.record_key = state_->key_of(dev);
+  const Record* record = state_->incoming(dev);
+  if (record == nullptr) return;
   dev.incoming = true;
   dev.was_incoming = true;
+  state_->publish_record(LedgerEvent::kRestored, dev, *record);
   state_->publish(LedgerEvent::kRestored, dev);
 }
 
 const FunctionShape* PciLiveUpdate::shape_of(const PciDev& dev) const {
-  return state_->shapes_.find(dev.address);
+  return dev.record_key ? state_->shapes_.find(*dev.record_key) : nullptr;
 }
 
 void PciLiveUpdate::freeze(PciDev& dev) { dev.frozen = true; }

@@ -4,7 +4,8 @@
 // address of the first KHO block. Record, 8 bytes, 510 in a block: 0 u32 domain, 4 u16 bus, device,
 // function, 6 u16 refcount (1 for an endpoint, preserved endpoints below for a bridge; 0: skipped).
 //
-// Beside it, of baton's own: FLB "baton-pci-v1" (function_shapes.h).
+// Beside it, of baton's own: FLB "baton-pci-v1" (function_shapes.h), and with policy device_key:
+// device-path FLB "baton-pci-path-v1" (device_paths.h).
 #pragma once
 
 #include <memory>
@@ -21,7 +22,7 @@ class PciLiveUpdate final : public luo::Flb {
   PciLiveUpdate(KernelServices& services, kho::Kho& kho, luo::Luo& luo, PciCore& core);
   ~PciLiveUpdate() override;
 
-  // pci_liveupdate_register_flb: attaches "pci" and "baton-pci-v1" to a driver's handler. The
+  // pci_liveupdate_register_flb: attaches "pci" and those of baton's own to a driver's handler. The
   // errors of luo::Luo::register_flb.
   Result<> register_flbs(luo::FileHandler& handler);
 
@@ -34,6 +35,7 @@ class PciLiveUpdate final : public luo::Flb {
   // numbers are then inherited); marks incoming devices. Panics on records that cannot be read.
   Co<> begin_enumeration();
   bool inherit_bus_numbers() const;
+  // Sets the key under which records know the function, and marks it when they do.
   void setup_device(PciDev& dev);
   // What the previous kernel knew of an incoming function's shape; null: size it.
   const FunctionShape* shape_of(const PciDev& dev) const;

@@ -148,6 +148,7 @@ class PciCore::State {
   bool realloc_ = false;
   bool acs_requested_ = false;
   sim::Duration owed_;
+  bool no_ari_ = false;
   std::vector<std::unique_ptr<PciBus>> roots_;
   std::vector<PciDev*> devices_;  // in registration order
   std::map<Sbdf, PciDev*> by_address_;

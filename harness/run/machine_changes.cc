@@ -1,0 +1,143 @@
+#include "harness/run/machine_changes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "model/host/observations.h"
+#include "model/pci/bridge.h"
+
+namespace baton::harness {
+namespace {
+
+// A domain that no host has.
+constexpr std::uint32_t kDrawer = 0x7FFF'FFFF;
+
+std::unexpected<std::string> no(std::string why) { return std::unexpected(std::move(why)); }
+
+bool is_empty(const pci::Bus& bus) {
+  bool empty = true;
+  bus.for_each([&](const pci::Function&) { empty = false; });
+  return empty;
+}
+
+}  // namespace
+
+std::string change_text(const MachineChange& change, const MachineSpec& spec) {
+  const auto card = [&](std::size_t index) { return spec.add[index].name; };
+  switch (change.kind) {
+    case ChangeKind::kMove:
+      return fmt::format("{} is moved to the slot below {}", card(change.device),
+                         to_string(change.to));
+    case ChangeKind::kExchange:
+      return fmt::format("{} and {} change places", card(change.device), card(change.with));
+    case ChangeKind::kRemove:
+      return fmt::format("{} is taken away", card(change.device));
+    case ChangeKind::kRenumber:
+      return fmt::format("function {} becomes {}", to_string(change.from), to_string(change.to));
+    case ChangeKind::kSwapSegments:
+      return fmt::format("segments {:04x} and {:04x} change their numbers", change.segments[0],
+                         change.segments[1]);
+  }
+  return {};
+}
+
+MachineChanges::MachineChanges(sim::Simulation& simulation, BuiltHost& host,
+                               const MachineSpec& spec)
+    : simulation_(simulation), host_(host), spec_(spec), drawer_(kDrawer, 0, 0, nobody_) {}
+
+// Its power goes with the slot.
+std::unique_ptr<pci::Function> MachineChanges::take_out(pci::Function& function) {
+  function.reset(pci::ResetKind::kPowerOn);
+  return host_.machine->fabric().remove(function);
+}
+
+std::expected<void, std::string> MachineChanges::move(const MachineChange& change) {
+  pci::Fabric& fabric = host_.machine->fabric();
+  auto* port = dynamic_cast<pci::Bridge*>(fabric.find(change.to));
+  if (port == nullptr || !port->is_downstream_port()) {
+    return no(fmt::format("{} is no root port and no port of a switch", to_string(change.to)));
+  }
+  if (!is_empty(port->secondary_bus())) {
+    return no(fmt::format("the slot below {} is taken", to_string(change.to)));
+  }
+  pci::Bridge* before = host_.added[change.device]->bus()->bridge();
+  fabric.add(port->secondary_bus(), 0, 0, take_out(*host_.added[change.device]));
+  before->show_slot();
+  port->show_slot();
+  return {};
+}
+
+std::expected<void, std::string> MachineChanges::exchange(const MachineChange& change) {
+  pci::Fabric& fabric = host_.machine->fabric();
+  pci::Function& one = *host_.added[change.device];
+  pci::Function& other = *host_.added[change.with];
+  pci::Bus& bus_of_one = *one.bus();
+  pci::Bus& bus_of_other = *other.bus();
+  const Bdf place_of_one = one.location().bdf;
+  const Bdf place_of_other = other.location().bdf;
+  std::unique_ptr<pci::Function> in_hand = take_out(one);
+  fabric.add(bus_of_one, place_of_one.device(), place_of_one.function(), take_out(other));
+  fabric.add(bus_of_other, place_of_other.device(), place_of_other.function(), std::move(in_hand));
+  return {};
+}
+
+std::expected<void, std::string> MachineChanges::renumber(const MachineChange& change) {
+  pci::Function* function = host_.machine->fabric().find(change.from);
+  if (function == nullptr) return no(fmt::format("no function {}", to_string(change.from)));
+  if (function->bus()->at(change.to.bdf.device(), change.to.bdf.function()) != nullptr) {
+    return no(fmt::format("there is a function {} already", to_string(change.to)));
+  }
+  host_.machine->fabric().renumber(*function, change.to.bdf.device(), change.to.bdf.function());
+  return {};
+}
+
+std::expected<void, std::string> MachineChanges::swap_segments(const MachineChange& change) {
+  for (const std::uint32_t segment : change.segments) {
+    const auto roots = host_.machine->fabric().root_buses();
+    if (std::ranges::none_of(roots, [&](const auto& bus) { return bus->segment() == segment; })) {
+      return no(fmt::format("the host has no segment {:04x}", segment));
+    }
+  }
+  host_.machine->swap_segments(change.segments[0], change.segments[1]);
+  return {};
+}
+
+std::expected<void, std::string> MachineChanges::make(const MachineChange& change) {
+  switch (change.kind) {
+    case ChangeKind::kMove:
+      return move(change);
+    case ChangeKind::kExchange:
+      return exchange(change);
+    case ChangeKind::kRemove: {
+      pci::Fabric& fabric = host_.machine->fabric();
+      unsigned slot = 0;
+      while (drawer_.at_devfn(slot) != nullptr) ++slot;
+      fabric.add(drawer_, slot >> 3, slot & 7, take_out(*host_.added[change.device]));
+      return {};
+    }
+    case ChangeKind::kRenumber:
+      return renumber(change);
+    case ChangeKind::kSwapSegments:
+      return swap_segments(change);
+  }
+  return {};
+}
+
+void MachineChanges::arrange() {
+  if (spec_.changes.empty()) return;
+  host_.machine->set_between_kernels([this](unsigned next_generation) {
+    for (const MachineChange& change : spec_.changes) {
+      if (change.kernel != next_generation) continue;
+      const std::string text = change_text(change, spec_);
+      if (const auto made = make(change); !made) {
+        notes_.push_back(
+            fmt::format("line {}: {}: not done, {}", change.at.line, text, made.error()));
+        continue;
+      }
+      simulation_.topic<host::HostChanged>().publish({next_generation, text});
+    }
+  });
+}
+
+}  // namespace baton::harness

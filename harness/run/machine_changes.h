@@ -1,0 +1,51 @@
+// What somebody does to the host while no kernel runs [machine.changes]: at the instant of a jump,
+// after the old kernel and before the new one.
+//
+// A card that is moved, exchanged or taken out loses its power: it comes back as after power-on,
+// without addresses, because no firmware runs at a kexec. What firmware renumbers keeps running.
+//
+// Not modelled: the time that hands need; presence and attention events of a slot; cards that were
+// not there before; bridges put in between.
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/run/host_builder.h"
+#include "harness/scenario/scenario.h"
+
+namespace baton::harness {
+
+class MachineChanges {
+ public:
+  // All three outlive it.
+  MachineChanges(sim::Simulation& simulation, BuiltHost& host, const MachineSpec& spec);
+
+  // Makes a change now. The error is a sentence that says why it cannot be made.
+  std::expected<void, std::string> make(const MachineChange& change);
+
+  // Arranges that each change is made at its jump. Those that can no longer be made are noted.
+  void arrange();
+  const std::vector<std::string>& notes() const { return notes_; }
+
+ private:
+  std::expected<void, std::string> move(const MachineChange& change);
+  std::expected<void, std::string> exchange(const MachineChange& change);
+  std::expected<void, std::string> renumber(const MachineChange& change);
+  std::expected<void, std::string> swap_segments(const MachineChange& change);
+  std::unique_ptr<pci::Function> take_out(pci::Function& function);
+
+  sim::Simulation& simulation_;
+  BuiltHost& host_;
+  const MachineSpec& spec_;
+  pci::Decoder nobody_;
+  pci::Bus drawer_;  // where cards lie that are in no slot
+  std::vector<std::string> notes_;
+};
+
+// What a change does, for people.
+std::string change_text(const MachineChange& change, const MachineSpec& spec);
+
+}  // namespace baton::harness

@@ -1,0 +1,120 @@
+// machine.changes: what can be asked for, and what happens to the host.
+#include "harness/run/machine_changes.h"
+
+#include "tests/support/source_dir.h"
+
+using namespace baton;
+using namespace baton::harness;
+
+namespace {
+
+const std::string kFolder = testing::source_dir() + "/scenarios";
+
+std::string scenario_with(std::string_view changes, std::string_view script = "live-update") {
+  return fmt::format(R"(baton: 1
+title: changes
+machine:
+  topology:
+    lspci: hosts/reversed.lspci
+    add:
+      - {{kind: nvme, name: nvme0, port: "00:03.0"}}
+      - {{kind: nvme, name: nvme1, port: "00:06.0"}}
+      - {{kind: dsa, name: dsa0, bus: 0x6a, device: 1}}
+      - {{kind: dsa, name: dsa1, segment: 1, bus: 0x6a, device: 1}}
+  changes:
+    - {{{}}}
+script:
+  - {{at: 1ms, do: {}}}
+expect:
+  - {{holds: all}}
+)",
+                     changes, script);
+}
+
+std::string problem(std::string_view changes, std::string_view script = "live-update") {
+  const Loaded loaded = check_scenario_text("s.yaml", scenario_with(changes, script), kFolder);
+  return loaded.good() ? "" : loaded.diagnostics.sorted().front().message;
+}
+
+struct Changed {
+  explicit Changed(std::string_view changes)
+      : loaded(check_scenario_text("s.yaml", scenario_with(changes), kFolder)),
+        built(build_host(simulation, loaded)) {
+    INFO(loaded.errors());
+    REQUIRE(loaded.good());
+    MachineChanges machine(simulation, built, loaded.scenario.machine);
+    // As kernels leave a device that works.
+    for (pci::Function* function : built.added) function->config().set(4, 2, 6);
+    const auto made = machine.make(loaded.scenario.machine.changes.at(0));
+    REQUIRE(made.has_value());
+    for (pci::Function* function : built.added) {
+      places.push_back(to_string(function->location()) + (function->bus_master() ? " on" : " off"));
+    }
+  }
+
+  sim::Simulation simulation{1};
+  Loaded loaded;
+  BuiltHost built;
+  std::vector<std::string> places;  // of nvme0, nvme1, dsa0, dsa1
+};
+
+}  // namespace
+
+TEST_CASE("a card that is moved or exchanged loses its power, the others go on") {
+  CHECK(Changed("do: move, device: nvme0, to: \"00:05.0\"").places ==
+        std::vector<std::string>{"0000:02:00.0 off", "0000:01:00.0 on", "0000:6a:01.0 on",
+                                 "0001:6a:01.0 on"});
+  CHECK(Changed("do: exchange, device: nvme0, with: nvme1").places ==
+        std::vector<std::string>{"0000:01:00.0 off", "0000:04:00.0 off", "0000:6a:01.0 on",
+                                 "0001:6a:01.0 on"});
+}
+
+TEST_CASE("a device that is removed answers nobody") {
+  Changed changed("do: remove, device: dsa0");
+  CHECK(changed.places[2].ends_with(" off"));
+  CHECK(changed.built.machine->fabric().find(Sbdf{0, Bdf(0x6A, 1, 0)}) == nullptr);
+}
+
+TEST_CASE("what firmware renumbers keeps running under another name") {
+  CHECK(Changed("do: swap-segments, segments: [0, 1]").places ==
+        std::vector<std::string>{"0001:04:00.0 on", "0001:01:00.0 on", "0001:6a:01.0 on",
+                                 "0000:6a:01.0 on"});
+  Changed changed("do: renumber, function: \"00:03.0\", as: \"00:08.1\"");
+  CHECK(changed.places[0] == "0000:04:00.0 on");
+  pci::Fabric& fabric = changed.built.machine->fabric();
+  CHECK(fabric.find(Sbdf{0, Bdf(0, 3, 0)}) == nullptr);
+  CHECK(fabric.find(Sbdf{0, Bdf(0, 8, 1)}) != nullptr);
+}
+
+TEST_CASE("changes that cannot be are refused, with the reason") {
+  CHECK(problem("do: move, device: nvme0, to: \"00:05.0\"").empty());
+  CHECK(problem("do: move, device: nvme0") == "\"to\" is missing");
+  CHECK(problem("do: move, device: nvme0, to: \"00:05.0\", with: nvme1") ==
+        "with: not of a change of kind move");
+  CHECK(problem("do: move, device: nvme7, to: \"00:05.0\"") == "no device \"nvme7\"");
+  CHECK(problem("do: move, device: nvme0, to: somewhere") == "to: cannot read \"somewhere\"");
+  CHECK(problem("do: move, device: dsa0, to: \"00:05.0\"") ==
+        "\"dsa0\" is part of the root complex, no card");
+  CHECK(problem("do: move, device: nvme0, to: \"00:06.0\"") ==
+        "nvme0 is moved to the slot below 0000:00:06.0: the slot below 0000:00:06.0 is taken");
+  CHECK(problem("do: move, device: nvme0, to: \"00:1f.2\"") ==
+        "nvme0 is moved to the slot below 0000:00:1f.2: 0000:00:1f.2 is no root port and no port "
+        "of a switch");
+  CHECK(problem("do: exchange, device: nvme0, with: nvme0") ==
+        "a card cannot change places with itself");
+  CHECK(problem("do: renumber, function: \"00:03.0\", as: \"00:04.0\"") ==
+        "function 0000:00:03.0 becomes 0000:00:04.0: there is a function 0000:00:04.0 already");
+  CHECK(problem("do: renumber, function: \"00:1d.0\", as: \"00:1d.1\"") ==
+        "function 0000:00:1d.0 becomes 0000:00:1d.1: no function 0000:00:1d.0");
+  CHECK(problem("do: renumber, function: \"00:03.0\", as: \"01:03.0\"") ==
+        "as: not another device or function number of the same bus");
+  CHECK(problem("do: swap-segments, segments: [0]") == "segments: not two numbers that differ");
+  CHECK(problem("do: swap-segments, segments: [0, 7]") ==
+        "segments 0000 and 0007 change their numbers: the host has no segment 0007");
+}
+
+TEST_CASE("a change stands before a kernel that a kexec starts") {
+  CHECK(problem("kernel: 2, do: remove, device: dsa0") == "the script starts no kernel 2");
+  CHECK(problem("do: remove, device: dsa0", "cold-reboot") ==
+        "kernel 1 is started by a cold reboot");
+}
