@@ -143,6 +143,11 @@ pci::Function* add_vmd(sim::Simulation& simulation, Loaded& loaded, pci::Fabric&
                            "choose a free one");
     return nullptr;
   }
+  if (at.function() != 0) {
+    loaded.diagnostics.add(Problem::kConflict, device.at,
+                           "a device without function 0 is found by nobody", "function: 0");
+    return nullptr;
+  }
   const auto number = static_cast<std::uint8_t>(at.bus());
   pci::Bus& bus = fabric.add_root_bus(device.address.segment, number, number);
   auto owned = std::make_unique<devices::vmd::Vmd>(simulation, device.name);

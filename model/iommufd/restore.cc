@@ -152,7 +152,7 @@ Result<> Iommufd::State::reclaim(linux::pci::PciDev& dev, std::uint32_t& id) {
   }
   const auto found =
       std::find_if(incoming->awaited.begin(), incoming->awaited.end(),
-                   [&](const Awaited& device) { return device.address == dev.record_key; });
+                   [&](const Awaited& device) { return device.address == dev.recorded_as(); });
   if (found == incoming->awaited.end()) {
     return fail(Errno::kNoEnt);
   }

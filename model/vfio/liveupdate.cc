@@ -37,8 +37,8 @@ Co<linux::Result<std::optional<DeviceState>>> VfioPci::State::inherited_state(
     co_return linux::fail(got.error());
   }
   Found state;
-  if (device.dev.record_key) {
-    state = states.find(*device.dev.record_key);
+  if (device.dev.recorded_as()) {
+    state = states.find(*device.dev.recorded_as());
   }
   co_await luo.put_incoming(states);
   if (!state) {

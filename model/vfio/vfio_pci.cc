@@ -49,7 +49,7 @@ void VfioPci::init() {
 
 Device* VfioPci::State::find_recorded(Sbdf key) const {
   const auto found = std::ranges::find_if(
-      devices, [&](const auto& device) { return device->dev.record_key == key; });
+      devices, [&](const auto& device) { return device->dev.recorded_as() == key; });
   return found == devices.end() ? nullptr : found->get();
 }
 

@@ -49,8 +49,9 @@ Co<Result<>> IommuCore::probe_device(pci::PciDev& dev) {
   Group& group = state.groups[dev.address];
   BATON_CHECK(group.dev == nullptr, "a device is probed by the IOMMU core twice");
   group.dev = &dev;
+  const std::optional<Sbdf> key = dev.recorded_as();
   const auto incoming =
-      dev.record_key ? state.incoming.devices.find(*dev.record_key) : state.incoming.devices.end();
+      key ? state.incoming.devices.find(*key) : state.incoming.devices.end();
   if (incoming == state.incoming.devices.end()) {
     const Result<> probed = state.driver->probe_device(dev, nullptr);
     if (!probed) {

@@ -95,7 +95,7 @@ const pci::PciDev* Sysfs::incoming(std::string_view path) const {
   const std::optional<Sbdf> key = pci_address(path.substr(kIncoming.size()));
   const std::vector<pci::PciDev*> devices = kernel_.pci_.devices();
   const auto found = std::ranges::find_if(devices, [&](const pci::PciDev* dev) {
-    return key && dev->was_incoming && dev->record_key == key;
+    return key && dev->was_incoming && dev->recorded_as() == key;
   });
   return found == devices.end() ? nullptr : *found;
 }

@@ -119,6 +119,11 @@ class PciDev {
   // The address under which records of the previous kernel know it, whatever it is called now
   // [policy device_key]. None: they do not know it.
   std::optional<Sbdf> record_key;
+  bool record_key_known = false;  // live update has looked
+  // Where no live update of the PCI core has looked, the address is the key.
+  std::optional<Sbdf> recorded_as() const {
+    return record_key_known ? record_key : std::optional(address);
+  }
 
   // A port with a link below it, on which only device 0 can be.
   bool is_downstream_port() const {

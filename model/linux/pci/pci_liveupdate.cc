@@ -249,6 +249,7 @@ bool PciLiveUpdate::inherit_bus_numbers() const { return state_->had_incoming_; 
 
 void PciLiveUpdate::setup_device(PciDev& dev) {
   dev.record_key = state_->key_of(dev);
+  dev.record_key_known = true;
   const Record* record = state_->incoming(dev);
   if (record == nullptr) return;
   dev.incoming = true;

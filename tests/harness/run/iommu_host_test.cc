@@ -59,7 +59,7 @@ TEST_CASE("units and reserved regions that cannot be are refused by name") {
   CHECK(first_problem("units: [0x6a, 0x6a]") == "bus 0x6a has a unit of its own already");
   CHECK(first_problem("units: [0, 1, 2, 3, 4, 5, 6, 7]") == "units: at most 7");
   CHECK(first_problem("reserved_regions: [{devices: [dsa9]}]") == "no device \"dsa9\"");
-  CHECK(first_problem("reserved_regions: [{size: 5000, devices: [dsa0]}]") ==
+  CHECK(first_problem("reserved_regions: [{size: 6KiB, devices: [dsa0]}]") ==
         "size: not a multiple of 4KiB");
   CHECK(first_problem("reserved_regions: [{devices: [nvme0]}]") ==
         "memory reserved for a device that is not on a root bus of segment 0: not built yet");
@@ -90,7 +90,9 @@ TEST_CASE("a device whose memory firmware keeps is not given to a VM") {
   RunOptions options;
   options.keep_log = true;
   const RunResult result = run_scenario(loaded, options);
-  CHECK_FALSE(result.passed());
+  CHECK(std::ranges::any_of(result.notes, [](const std::string& note) {
+    return note.find("VFIO_DEVICE_ATTACH_IOMMUFD_PT fails with EPERM") != std::string::npos;
+  }));
   CHECK(std::ranges::any_of(result.log, [](const LogRow& row) {
     return row.text.find("ineligible for IOMMU domain attach") != std::string::npos;
   }));

@@ -283,8 +283,11 @@ TEST_CASE("the ledger shows what a forgotten page becomes") {
 TEST_CASE("vectors follow a message from the table entry to its handler") {
   const auto entries = json_of(view("vectors", "preserve", "json")).as_array();
   REQUIRE_FALSE(entries.empty());
-  const auto& first = entries[0].as_object();
-  CHECK(first.at("function").as_string() == "dsa0");
+  const auto found = std::ranges::find_if(entries, [](const boost::json::value& entry) {
+    return entry.as_object().at("function").as_string() == "dsa0";
+  });
+  REQUIRE(found != entries.end());  // beside those of the ports
+  const auto& first = found->as_object();
   CHECK(first.at("enabled").as_bool());
   CHECK(first.at("driver").as_string() == "vfio-pci");
   CHECK(std::string(first.at("route").as_string()).find("vector 0x") != std::string::npos);

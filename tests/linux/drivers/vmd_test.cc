@@ -19,7 +19,7 @@ void build_vmd_host(host::Machine& machine) {
   pci::Bus& bus = fabric.add_root_bus(0, 0x64, 0x64);
   auto owned = std::make_unique<devices::vmd::Vmd>(machine.simulation(), "vmd0");
   devices::vmd::Vmd& vmd = *owned;
-  fabric.add(bus, 5, 5, std::move(owned));
+  fabric.add(bus, 5, 0, std::move(owned));
   vmd.add_domain(fabric);
   auto* port = dynamic_cast<pci::Bridge*>(vmd.domain().at(2, 0));
   REQUIRE(port != nullptr);
@@ -41,7 +41,7 @@ Co<> make_domain(LuoKernel& kernel) {
   linux::drivers::Vmd driver(kernel.services, pci.core, bus_type);
   const auto registered = co_await bus_type.register_driver(driver);
   CHECK(registered.has_value());
-  const PciDev* vmd = pci.core.find({0, Bdf(0x64, 5, 5)});
+  const PciDev* vmd = pci.core.find({0, Bdf(0x64, 5, 0)});
   REQUIRE(vmd != nullptr);
   CHECK(vmd->driver == &driver);
   const PciDev* behind = pci.core.find(kBehind);
@@ -50,7 +50,7 @@ Co<> make_domain(LuoKernel& kernel) {
   CHECK(to_string(behind->address) == "10000:01:00.0");
   const auto path = linux::pci::path_of(*behind);
   REQUIRE(path.has_value());
-  CHECK(to_string(*path) == "PciRoot(0x0)/Pci(0x5,0x5)/Pci(0x2,0x0)/Pci(0x0,0x0)");
+  CHECK(to_string(*path) == "PciRoot(0x0)/Pci(0x5,0x0)/Pci(0x2,0x0)/Pci(0x0,0x0)");
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ struct Host {
     pci::Bus& bus = machine.fabric().add_root_bus(0, 0x64, 0x64);
     auto owned = std::make_unique<Vmd>(simulation, "vmd0");
     vmd = owned.get();
-    machine.fabric().add(bus, 5, 5, std::move(owned));
+    machine.fabric().add(bus, 5, 0, std::move(owned));
     vmd->add_domain(machine.fabric());
     auto* port = dynamic_cast<pci::Bridge*>(vmd->domain().at(1, 0));
     REQUIRE(port != nullptr);
@@ -53,7 +53,7 @@ struct Host {
   Sender* sender = nullptr;
 };
 
-constexpr Sbdf kVmd{0, Bdf(0x64, 5, 5)};
+constexpr Sbdf kVmd{0, Bdf(0x64, 5, 0)};
 constexpr Sbdf kPort{0x10000, Bdf(0, 1, 0)};
 constexpr Sbdf kSender{0x10000, Bdf(1, 0, 0)};
 
@@ -95,6 +95,8 @@ TEST_CASE("requests from behind a VMD leave with its id, while it is a bus maste
   Host host;
   host.set_command(kVmd, 2);
   host.machine.fabric().config_write(kPort, 0x18, 4, 0x00010100);
+  host.machine.fabric().config_write(kPort, 0x20, 4, 0x0000FFF0);  // windows closed
+  host.machine.fabric().config_write(kPort, 0x24, 4, 0x0000FFF0);
   host.set_command(kPort, 6);
   host.set_command(kSender, 6);
   CHECK(host.sender->write_to(0x1000).stopped_at == "owner-bus-master-off");
