@@ -91,6 +91,7 @@ class Enumerator final : public host::Software {
   linux::Co<> run() {
     const Word start = bench::cpu_ns();
     co_await core_.enumerate();
+    co_await core_.assign_resources();
     const Word enumerated = bench::cpu_ns();
     Word found = 0;
     for (const linux::pci::PciDev* dev : core_.devices()) {
@@ -123,7 +124,7 @@ bool measure(unsigned buses) {
           return std::make_unique<Enumerator>(port, config, results);
         },
         "");
-    simulation.run_until(sim::Time() + sim::Duration::seconds(10));
+    simulation.run_until(sim::Time() + sim::Duration::seconds(100));
     if (results.empty() || results[2] != Word{buses} * (kPerBus + 1)) {
       fmt::print(stderr, "{} buses: not all functions were found\n", buses);
       return false;

@@ -59,7 +59,7 @@ TEST_CASE("units and reserved regions that cannot be are refused by name") {
   CHECK(first_problem("units: [0x6a, 0x6a]") == "bus 0x6a has a unit of its own already");
   CHECK(first_problem("units: [0, 1, 2, 3, 4, 5, 6, 7]") == "units: at most 7");
   CHECK(first_problem("reserved_regions: [{devices: [dsa9]}]") == "no device \"dsa9\"");
-  CHECK(first_problem("reserved_regions: [{size: 6KiB, devices: [dsa0]}]") ==
+  CHECK(first_problem("reserved_regions: [{size: 5000B, devices: [dsa0]}]") ==
         "size: not a multiple of 4KiB");
   CHECK(first_problem("reserved_regions: [{devices: [nvme0]}]") ==
         "memory reserved for a device that is not on a root bus of segment 0: not built yet");
