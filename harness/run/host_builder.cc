@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -193,6 +194,7 @@ pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric
   config.name = device.name;
   config.capacity = device.capacity;
   config.serial_number += index;
+  config.vfs = device.vfs;
   config.bytes_per_second = bytes_per_second(loaded.scenario, index, config.bytes_per_second);
   const std::vector<unsigned> functions = functions_of_card(loaded.scenario, device);
   config.multi_function = functions.size() > 1;
@@ -202,9 +204,11 @@ pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric
   if (device.port->segment >= pci::kFirstOwnedSegment) {
     return add_behind_vmd(loaded, fabric, index, std::move(owned));
   }
+  // Its BAR, then those of its virtual functions, each as large.
   const std::uint64_t bar_size = owned->config().bar(0).size;
-  const auto place = device.function == 0 ? place_behind_port(fabric, *device.port, bar_size)
-                                          : place_beside(fabric, *device.port, bar_size);
+  const std::uint64_t all = std::bit_ceil(bar_size * (1 + device.vfs));
+  const auto place = device.function == 0 ? place_behind_port(fabric, *device.port, all)
+                                          : place_beside(fabric, *device.port, all);
   if (!place) {
     loaded.diagnostics.add(Problem::kConflict, device.at, place.error().message, "",
                            place.error().help);
@@ -218,6 +222,15 @@ pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric
   const Bdf at = device.address.bdf;
   function.config_write(kBar0, 4, static_cast<std::uint32_t>(place->bar), at);
   function.config_write(kBar0Upper, 4, static_cast<std::uint32_t>(place->bar >> 32), at);
+  if (device.vfs != 0) {
+    constexpr unsigned kVfBar0 = 0x24;
+    const unsigned vf_bar = function.config().find(pci::ExtendedCapabilityId::kSriov) + kVfBar0;
+    const std::uint64_t first = place->bar + bar_size;
+    function.config_write(static_cast<std::uint16_t>(vf_bar), 4,
+                          static_cast<std::uint32_t>(first), at);
+    function.config_write(static_cast<std::uint16_t>(vf_bar + 4), 4,
+                          static_cast<std::uint32_t>(first >> 32), at);
+  }
   return &function;
 }
 

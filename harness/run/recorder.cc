@@ -44,6 +44,7 @@ std::string_view standing_of_record(std::string_view compatible) {
 
 Recorder::Recorder(Watch& watch) : watch_(watch) {
   subscribe_to_hardware();
+  subscribe_to_errors();
   subscribe_to_user_space();
   subscribe_to_standings();
 }
@@ -67,6 +68,22 @@ void Recorder::subscribe_to_hardware() {
   });
   simulation.topic<devices::nvme::ControllerFailed>().subscribe([this](const auto& seen) {
     note(fmt::format("{} sets CSTS.CFS: {}", seen.function.name(), seen.why));
+  });
+}
+
+// A storm of errors is told once for each sender, severity and root.
+void Recorder::subscribe_to_errors() {
+  sim::Simulation& simulation = watch_.simulation();
+  simulation.topic<pci::ErrorMessageReceived>().subscribe([this](const auto& seen) {
+    std::string text = fmt::format("{} from {} reaches {}", pci::to_string(seen.severity),
+                                   to_string(seen.source), seen.root.name());
+    if (errors_told_.insert(text).second) note(std::move(text));
+  });
+  simulation.topic<pci::PortContained>().subscribe([this](const pci::PortContained& seen) {
+    note(fmt::format("{} contains an error: its link goes down", seen.port.name()));
+  });
+  simulation.topic<pci::VirtualFunctionsChanged>().subscribe([this](const auto& seen) {
+    note(fmt::format("{} has {} virtual functions", seen.physical.name(), seen.count));
   });
 }
 

@@ -40,6 +40,7 @@ class Recorder {
   void note(std::string text);
   void use(std::string standing, std::string thing);
   void subscribe_to_hardware();
+  void subscribe_to_errors();
   void subscribe_to_user_space();
   void subscribe_to_standings();
 
@@ -50,6 +51,7 @@ class Recorder {
   sim::Duration longest_pause_;
   std::uint64_t live_updates_ = 0;
   std::map<std::string, std::set<std::string>, std::less<>> standings_;
+  std::set<std::string> errors_told_;
 };
 
 }  // namespace baton::harness

@@ -26,6 +26,7 @@ struct AddedDevice {
   std::optional<Sbdf> port;    // the bridge of the dump above it
   std::uint8_t function = 0;   // of a card behind a port
   std::uint64_t capacity = 0;  // bytes of its disk
+  unsigned vfs = 0;            // virtual functions that it can have
   Position at;
 };
 

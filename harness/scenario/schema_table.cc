@@ -173,6 +173,10 @@ constexpr std::array kRows{
          "00:1c.0"),
     number("machine.topology.add[].size", KeyType::kSize, kMay, "1GiB", 4 * kKiB, 1024 * kGiB,
            "nvme: of its disk, a multiple of 4KiB", "1GiB"),
+    number(
+        "machine.topology.add[].vfs", KeyType::kNumber, kMay, "0", 0, 32,
+        "nvme: virtual functions that it can have (SR-IOV); sysfs sriov_numvfs makes them appear",
+        "4"),
     list("machine.changes", kMay,
          "what somebody does to the host at a kexec, between two kernels; a card that is touched "
          "loses its power"),

@@ -245,6 +245,14 @@ void Machine::cpu_write(PhysAddr address, unsigned width, std::uint64_t value) {
   state_->platform_.cpu_write(address, width, value);
 }
 
+std::uint32_t Machine::port_read(std::uint16_t port, unsigned width) {
+  return state_->platform_.config_ports().read(port, width);
+}
+
+void Machine::port_write(std::uint16_t port, unsigned width, std::uint32_t value) {
+  state_->platform_.config_ports().write(port, width, value);
+}
+
 std::uint64_t Machine::orphan_interrupts() const {
   return state_->platform_.interrupts().orphans();
 }

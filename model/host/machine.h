@@ -121,6 +121,9 @@ class Machine final : public pci::RootComplex {
   // Uncached CPU access of 1, 2, 4 or 8 bytes: remapping units, ECAM, RAM, BARs.
   std::uint64_t cpu_read(PhysAddr address, unsigned width);
   void cpu_write(PhysAddr address, unsigned width, std::uint64_t value);
+  // I/O ports, of which CF8h and CFCh are there; 1, 2 or 4 bytes.
+  std::uint32_t port_read(std::uint16_t port, unsigned width);
+  void port_write(std::uint16_t port, unsigned width, std::uint32_t value);
 
   // Interrupt messages that no kernel took (no handler installed) are counted here.
   std::uint64_t orphan_interrupts() const;

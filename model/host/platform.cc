@@ -224,6 +224,7 @@ std::expected<void, std::string> Platform::finish_firmware() {
 
 void Platform::reset(unsigned next_generation) {
   interrupts_.clear();
+  config_ports_.reset();
   fabric_.power_on_reset();
   for (const auto& unit : units_) {
     unit->reset();
@@ -414,8 +415,8 @@ std::uint64_t Platform::cpu_read(PhysAddr address, unsigned width) {
   const std::span<std::byte> bytes = std::as_writable_bytes(std::span(&value, 1)).first(width);
   if (is_dram(address)) {
     memory_.read(address, bytes);
-  } else if (const auto target = ecam_target(address); target && width <= 4) {
-    value = fabric_.config_read(target->first, target->second, width);
+  } else if (const auto target = ecam_target(address); target) {
+    value = read_config(fabric_, target->first, target->second, width);
   } else if (fabric_.cpu_read(address, bytes).status != pci::CompletionStatus::kSuccess) {
     value = all_ones(width);
   }
@@ -433,8 +434,8 @@ void Platform::cpu_write(PhysAddr address, unsigned width, std::uint64_t value) 
   const std::span<const std::byte> bytes = std::as_bytes(std::span(&value, 1)).first(width);
   if (is_dram(address)) {
     memory_.write(address, bytes);
-  } else if (const auto target = ecam_target(address); target && width <= 4) {
-    fabric_.config_write(target->first, target->second, width, static_cast<std::uint32_t>(value));
+  } else if (const auto target = ecam_target(address); target) {
+    write_config(fabric_, target->first, target->second, width, value);
   } else {
     fabric_.cpu_write(address, bytes);
   }

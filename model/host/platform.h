@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/host/config_access.h"
 #include "model/host/firmware.h"
 #include "model/host/interrupts.h"
 #include "model/host/machine.h"
@@ -65,6 +66,7 @@ class Platform {
   // Uncached CPU accesses.
   std::uint64_t cpu_read(PhysAddr address, unsigned width);
   void cpu_write(PhysAddr address, unsigned width, std::uint64_t value);
+  ConfigPorts& config_ports() { return config_ports_; }
 
  private:
   struct UnitPlace {
@@ -94,6 +96,7 @@ class Platform {
   sim::Topic<UnitRegisterWritten>& register_writes_;
   sim::PhysicalMemory memory_;
   pci::Fabric fabric_;
+  ConfigPorts config_ports_{fabric_};
   Interrupts interrupts_;
   MemoryMap map_;
   std::vector<std::unique_ptr<DeviceTlbMessages>> device_tlbs_;

@@ -6,6 +6,7 @@ namespace {
 
 using enum Access;
 constexpr Keeps kAny = Keeps::kNothing;
+constexpr Keeps kFlr = Keeps::kFunctionLevel;
 constexpr Keeps kStk = Keeps::kSticky;
 
 constexpr Field kAerRoot[] = {
@@ -37,12 +38,12 @@ constexpr Field kVc[] = {
     {"Port VC Capability 1", 0x04, 4, 31, 0, kRo, "Port VC Capability 1"},
     {"Port VC Capability 2", 0x08, 4, 31, 0, kRo, "Port VC Capability 2"},
     {"Port VC Control", 0x0C, 2, 0, 0, kTrigger, "Load VC Arbitration Table"},
-    {"Port VC Control", 0x0C, 2, 3, 1, kRw, "VC Arbitration Select"},
+    {"Port VC Control", 0x0C, 2, 3, 1, kRw, "VC Arbitration Select", kFlr},
     {"Port VC Control", 0x0C, 2, 15, 4, kRsvdP, "Reserved"},
     {"Port VC Status", 0x0E, 2, 15, 0, kRo, "Port VC Status"},
     {"VC Resource Capability 0", 0x10, 4, 31, 0, kRo, "VC Resource Capability"},
     {"VC Resource Control 0", 0x14, 4, 0, 0, kRo, "TC 0 / VC 0"},
-    {"VC Resource Control 0", 0x14, 4, 7, 1, kRw, "TC/VC Map", kAny, 0xFE},
+    {"VC Resource Control 0", 0x14, 4, 7, 1, kRw, "TC/VC Map", kFlr, 0xFE},
     {"VC Resource Control 0", 0x14, 4, 31, 8, kRo, "Arbitration, VC ID, VC Enable"},
 };
 static_assert(tiles(kVc));

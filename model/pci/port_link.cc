@@ -44,8 +44,8 @@ bool PortLink::reports_active() const { return (get(kLinkCapabilities, 4) & kRep
 bool PortLink::disabled() const { return (get(kLinkControl, 2) & kLinkDisable) != 0; }
 
 bool PortLink::powered_off() const {
-  return has_slot() && (get(kSlotCapabilities, 4) & kPowerController) != 0 &&
-         (get(kSlotControl, 2) & kPowerOff) != 0;
+  return (get(kSlotControl, 2) & kPowerOff) != 0 && has_slot() &&
+         (get(kSlotCapabilities, 4) & kPowerController) != 0;
 }
 
 void PortLink::set_presence(bool present) {

@@ -49,10 +49,10 @@ Co<linux::Result<std::optional<DeviceState>>> VfioPci::State::inherited_state(
 
 std::string_view VfioPci::compatible() const { return "vfio-pci-v1"; }
 
-// A cdev of this driver, bound to an iommufd. No function here is a VF.
+// A cdev of this driver, bound to an iommufd, of a function that is no VF.
 bool VfioPci::can_preserve(linux::File& file) {
   const CdevFile* cdev = cdev_file_of(&file);
-  return cdev != nullptr && cdev->is_bound();
+  return cdev != nullptr && cdev->is_bound() && !cdev->device.dev.is_virtual();
 }
 
 Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {

@@ -108,6 +108,16 @@ Co<linux::Result<>> VfioPci::probe(linux::pci::PciDev& dev) {
   co_return linux::Result<>();
 }
 
+// vfio_pci_sriov_configure(): with the module's parameter only.
+Co<linux::Result<>> VfioPci::sriov_configure(linux::pci::PciDev& dev, unsigned count) {
+  if (!sriov_allowed_) co_return linux::fail(Errno::kNoEnt);
+  if (count == 0) {
+    co_await state_->pci.disable_sriov(dev);
+    co_return linux::Result<>();
+  }
+  co_return co_await state_->pci.enable_sriov(dev, count);
+}
+
 // vfio_unregister_group_dev(): no new opens, and waits for the open files to be closed.
 Co<> VfioPci::remove(linux::pci::PciDev& dev) {
   Device* device = state_->find(dev.address);

@@ -25,6 +25,9 @@ class VfioPci final : public linux::pci::Driver, public luo::FileHandler {
   // module init: LUO handler, PCI FLB, own FLB baton-vfio-v1.
   void init();
 
+  // Module parameter enable_sriov: user space may enable VFs of a function of this driver.
+  void allow_sriov() { sriov_allowed_ = true; }
+
   // Opens /dev/vfio/devices/vfio<index>: ENOENT, EBUSY (incoming), ENODEV.
   linux::Result<linux::File*> open_cdev(unsigned index);
   // The cdev number of a bound function, as /sys/bus/pci/devices/<sbdf>/vfio-dev/vfioN shows it.
@@ -36,6 +39,7 @@ class VfioPci final : public linux::pci::Driver, public luo::FileHandler {
   bool driver_managed_dma() const override { return true; }
   Co<linux::Result<>> probe(linux::pci::PciDev& dev) override;
   Co<> remove(linux::pci::PciDev& dev) override;
+  Co<linux::Result<>> sriov_configure(linux::pci::PciDev& dev, unsigned count) override;
 
   // luo::FileHandler
   std::string_view compatible() const override;
@@ -52,6 +56,7 @@ class VfioPci final : public linux::pci::Driver, public luo::FileHandler {
 
  private:
   std::unique_ptr<State> state_;
+  bool sriov_allowed_ = false;
 };
 
 }  // namespace baton::vfio

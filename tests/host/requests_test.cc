@@ -64,6 +64,41 @@ TEST_CASE("The CPU reaches BARs, configuration space and RAM; reads of nobody ar
   CHECK(bench.machine.memory().load<std::uint64_t>(PhysAddr(0x30'0000)) == 0x1122'3344'5566'7788);
 }
 
+TEST_CASE("Configuration accesses of any width and alignment are split as the hardware does it") {
+  Bench bench;
+  const PhysAddr ecam = bench.machine.memory_map().ecam_base + (0x6A08U << 12);
+  CHECK(bench.machine.cpu_read(ecam + 1, 4) == bench.machine.cpu_read(ecam + 1, 1) +
+                                                   (bench.machine.cpu_read(ecam + 2, 2) << 8) +
+                                                   (bench.machine.cpu_read(ecam + 4, 1) << 24));
+  const std::uint64_t ids = bench.machine.cpu_read(ecam, 8);
+  CHECK((ids & 0xFFFF'FFFF) == 0x0B25'8086);
+  CHECK(ids >> 32 == bench.machine.cpu_read(ecam + 4, 4));
+  // Across the end of the function.
+  CHECK(bench.machine.cpu_read(ecam + 0xFFE, 4) >> 16 == 0xFFFF);
+  // The line register and what is read only around it.
+  bench.machine.cpu_write(ecam + 0x3B, 4, 0xAABB'CCDD);
+  CHECK(bench.machine.cpu_read(ecam + 0x3C, 1) == 0xCC);
+}
+
+TEST_CASE("The ports CF8 and CFC reach the first 256 bytes of a function") {
+  Bench bench;
+  CHECK(bench.machine.port_read(0xCFC, 4) == 0xFFFF'FFFF);  // not enabled
+  bench.machine.port_write(0xCF8, 4, 0x8000'0000 | 0x6A08U << 8);
+  CHECK(bench.machine.port_read(0xCF8, 4) == (0x8000'0000 | 0x6A08U << 8));
+  CHECK(bench.machine.port_read(0xCFC, 4) == 0x0B25'8086);
+  CHECK(bench.machine.port_read(0xCFE, 2) == 0x0B25);
+  CHECK(bench.machine.port_read(0xCFD, 1) == 0x80);
+  CHECK(bench.machine.port_read(0xCFE, 4) == 0xFFFF'0B25);  // beyond the data port: nobody
+  bench.machine.port_write(0xCF8, 4, 0x8000'003C | 0x6A08U << 8);
+  bench.machine.port_write(0xCFC, 1, 0x5A);
+  CHECK(bench.machine.port_read(0xCFC, 1) == 0x5A);
+  bench.machine.port_write(0xCF8, 2, 0);  // a narrow access is no selection
+  CHECK(bench.machine.port_read(0xCFC, 1) == 0x5A);
+  bench.machine.port_write(0xCF8, 4, 0x3C | 0x6A08U << 8);
+  bench.machine.port_write(0xCFC, 1, 0x11);
+  CHECK(bench.machine.port_read(0xCFC, 1) == 0xFF);
+}
+
 TEST_CASE("With a remapping unit whose translation is off a DMA passes unmodified") {
   Bench bench(true);
   REQUIRE(bench.machine.iommu_of(*bench.probe) != nullptr);

@@ -1,6 +1,8 @@
 // Registers, doorbells, enabling and resets [NVMe 1.4, 3.1, 7.3, 7.6].
 #include "model/devices/nvme/controller.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -27,7 +29,11 @@ Controller::Transfer::Transfer(Controller& owner, sim::ActorId actor, std::uint3
     : controller(owner), arrived(*this, actor, "nvme-page", sim::Phase::kDevice), index(number) {}
 
 Controller::Controller(sim::Simulation& simulation, const NvmeConfig& config)
-    : Function(simulation, config.name, nvme_config_space(config)),
+    : Controller(simulation, config, nvme_config_space(config)) {}
+
+Controller::Controller(sim::Simulation& simulation, const NvmeConfig& config,
+                       pci::ConfigSpace space)
+    : Function(simulation, config.name, std::move(space)),
       config_(config),
       disk_(config.capacity),
       free_transfers_(all_free(kTransfers)),
@@ -45,6 +51,14 @@ Controller::Controller(sim::Simulation& simulation, const NvmeConfig& config)
 
 std::unique_ptr<pci::Function> make_nvme(sim::Simulation& simulation, const NvmeConfig& config) {
   return std::make_unique<Controller>(simulation, config);
+}
+
+std::unique_ptr<pci::Function> Controller::make_virtual_function(unsigned index) {
+  NvmeConfig config = config_;
+  config.name = fmt::format("{}-vf{}", config_.name, index + 1);
+  config.vfs = 0;
+  return std::make_unique<Controller>(simulation_, config,
+                                      nvme_virtual_config_space(this->config()));
 }
 
 // Accesses

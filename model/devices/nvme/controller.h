@@ -44,7 +44,10 @@ namespace baton::devices::nvme {
 class Controller final : public pci::Function {
  public:
   Controller(sim::Simulation& simulation, const NvmeConfig& config);
+  // A virtual function of one.
+  Controller(sim::Simulation& simulation, const NvmeConfig& config, pci::ConfigSpace space);
 
+  std::unique_ptr<pci::Function> make_virtual_function(unsigned index) override;
   void memory_read(pci::BarHit hit, std::span<std::byte> to) override;
   void memory_write(pci::BarHit hit, std::span<const std::byte> from) override;
 

@@ -1,6 +1,10 @@
 // An NVM Express controller with one namespace: a PCI Express endpoint that moves blocks between a
 // disk of its own and memory, by commands in queues [NVMe 1.4].
 //
+// With `vfs` it has virtual functions [PCIe 9]. Each is a controller with a disk of its own, online
+// as soon as VF Enable makes it appear. Not modelled: Virtualization Management, by which a primary
+// controller gives its secondary ones queues and interrupts [NVMe 1.4, 8.5].
+//
 // It lives from power-on to the end; a kexec does not touch it: queued commands go on, data and
 // completions land where they were told to, interrupts go to the old message addresses. The disk
 // keeps its bytes over every reset.
@@ -16,6 +20,8 @@
 
 namespace baton::devices::nvme {
 
+inline constexpr unsigned kVfsMax = 32;
+
 struct NvmeConfig {
   std::string name = "nvme0";
   // Size of the namespace, whole blocks of 512 bytes. Blocks never written read as zeros.
@@ -26,6 +32,8 @@ struct NvmeConfig {
   // 0 behind the last.
   bool multi_function = false;
   std::uint8_t next_function = 0;
+  // Virtual functions, at most kVfsMax; 0: no SR-IOV capability.
+  unsigned vfs = 0;
   // Data moved per second, both directions together, as a volume with a provisioned rate has it.
   // Default assumed: what four lanes of 8 GT/s carry.
   std::uint64_t bytes_per_second = 3'500'000'000;

@@ -36,10 +36,31 @@ pci::ConfigSpace nvme_config_space(const NvmeConfig& card) {
   config.add_extended_capability(0x148, ExtendedCapabilityId::kSerialNumber, 1,
                                  {{4, 4, static_cast<std::uint32_t>(card.serial_number)},
                                   {8, 4, static_cast<std::uint32_t>(card.serial_number >> 32)}});
-  if (card.multi_function) {
+  if (card.multi_function || card.vfs != 0) {
     config.add_extended_capability(0x158, ExtendedCapabilityId::kAri, 1,
                                    {{4, 2, std::uint32_t{card.next_function} << 8}});
   }
+  if (card.vfs == 0) return config;
+  // Virtual functions follow their physical one; above 7 they need ARI forwarding in the port
+  // above.
+  config.add_extended_capability(0x180, ExtendedCapabilityId::kSriov, 1,
+                                 {{0x0C, 2, card.vfs},
+                                  {0x0E, 2, card.vfs},
+                                  {0x14, 2, 1},
+                                  {0x16, 2, 1},
+                                  {0x1A, 2, 0x0010},
+                                  {0x1C, 4, 0x00000553},
+                                  {0x20, 4, 1}},
+                                 0x40);
+  config.vf_bar64(0, kBar0Size, false);
+  return config;
+}
+
+pci::ConfigSpace nvme_virtual_config_space(const pci::ConfigSpace& physical) {
+  pci::ConfigSpace config = pci::ConfigSpace::virtual_function(physical);
+  config.add_capability(0x80, CapabilityId::kMsix,
+                        {{2, 2, kMsixVectors - 1}, {4, 4, kMsixTable}, {8, 4, kMsixPending}});
+  config.add_extended_capability(0x100, ExtendedCapabilityId::kAri, 1, {});
   return config;
 }
 

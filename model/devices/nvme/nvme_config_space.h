@@ -18,5 +18,7 @@ inline constexpr std::uint32_t kMsixTable = 0x2000;
 inline constexpr std::uint32_t kMsixPending = 0x3000;
 
 pci::ConfigSpace nvme_config_space(const NvmeConfig& config);
+// Of a virtual function of the controller with this configuration space.
+pci::ConfigSpace nvme_virtual_config_space(const pci::ConfigSpace& physical);
 
 }  // namespace baton::devices::nvme

@@ -4,4 +4,6 @@ namespace baton::linux::pci {
 
 Co<> Driver::shutdown(PciDev&) { co_return; }
 
+Co<Result<>> Driver::sriov_configure(PciDev&, unsigned) { co_return fail(Errno::kNoEnt); }
+
 }  // namespace baton::linux::pci

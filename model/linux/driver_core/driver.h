@@ -21,6 +21,9 @@ class Driver {
   virtual Co<Result<>> probe(PciDev& dev) = 0;
   virtual Co<> remove(PciDev& dev) = 0;
   virtual Co<> shutdown(PciDev& dev);  // default: nothing
+  // So many virtual functions of its physical function, 0 for none. ENOENT: the driver has no such
+  // callback.
+  virtual Co<Result<>> sriov_configure(PciDev& dev, unsigned count);
 };
 
 }  // namespace baton::linux::pci

@@ -214,11 +214,32 @@ Co<> Kernel::State::bring_up_iommu() {
   co_await intel_iommu_.enable_translation();
 }
 
+// pci_bus_add_device() of a virtual function: IOMMU group, then the driver that matches. It may
+// come back, in the group that it had.
+Co<> Kernel::State::add_virtual_function(pci::PciDev& dev) {
+  if (!dev.grouped) {
+    const Result<> probed = co_await iommu_.probe_device(dev);
+    dev.grouped = probed.has_value();
+    if (!probed && probed.error() != Errno::kNoDev) {
+      services_.print(sim::LogLevel::kWarning, "pci {}: no IOMMU group: {}",
+                      sim::to_string(dev.address), name(probed.error()));
+    }
+  }
+  static_cast<void>(co_await pci_bus_.probe_any(dev));
+}
+
+Co<> Kernel::State::remove_virtual_function(pci::PciDev& dev) {
+  if (dev.driver != nullptr) static_cast<void>(co_await pci_bus_.unbind(*dev.driver, dev));
+}
+
 // device_initcall: drivers in link order, each probes what it matches.
 Co<> Kernel::State::bring_up_drivers() {
   co_await pass(BootStage::kDrivers);
   pci_bus_.set_dma_hooks([this](pci::PciDev& dev) { return iommu_.use_default_domain(dev); },
                          [this](pci::PciDev& dev) { iommu_.unuse_default_domain(dev); });
+  pci_.set_virtual_function_hooks(
+      [this](pci::PciDev& dev) { return add_virtual_function(dev); },
+      [this](pci::PciDev& dev) { return remove_virtual_function(dev); });
   pcieport_.set_interrupts(
       {.request = [this](pci::PciDev& dev,
                          std::function<void()> handler) -> Result<pci::PciePort::Interrupt> {
@@ -242,6 +263,9 @@ Co<> Kernel::State::bring_up_late() {
   }
   iommufd_.init();
   vfio_pci_.init();
+  for (const std::string_view parameter : {"vfio-pci.enable_sriov", "vfio_pci.enable_sriov"}) {
+    if (kho::flag(handoff_.command_line, parameter).value_or(false)) vfio_pci_.allow_sriov();
+  }
   const Result<> registered = co_await pci_bus_.register_driver(vfio_pci_);
   BATON_CHECK(registered.has_value(), "vfio-pci is registered twice");
 }

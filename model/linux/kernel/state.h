@@ -79,6 +79,8 @@ class Kernel::State {
   Co<> bring_up_iommu();
   Co<> bring_up_drivers();
   Co<> bring_up_late();
+  Co<> add_virtual_function(pci::PciDev& dev);
+  Co<> remove_virtual_function(pci::PciDev& dev);
   Co<> shut_down();
   Co<> never();
 };

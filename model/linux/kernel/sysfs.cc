@@ -23,6 +23,9 @@ constexpr std::string_view kCommandLine = "/proc/cmdline";
 constexpr std::array<std::string_view, 6> kAttributes{"vendor",          "device", "class",
                                                       "driver_override", "reset",  "reset_method"};
 
+constexpr std::string_view kTotalVfs = "sriov_totalvfs";
+constexpr std::string_view kNumVfs = "sriov_numvfs";
+
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) {
     text.remove_suffix(1);
@@ -83,6 +86,7 @@ std::optional<Sysfs::DeviceFile> Sysfs::device_file(std::string_view path) const
   const bool exists =
       (attribute == "driver" && dev->driver != nullptr) ||
       (attribute == "vfio-dev" && kernel_.vfio_pci_.cdev_of(dev->address)) ||
+      ((attribute == kTotalVfs || attribute == kNumVfs) && dev->sriov_cap != 0) ||
       (std::ranges::find(kAttributes, attribute) != kAttributes.end() &&
        (!attribute.starts_with("reset") || !kernel_.pci_.reset_methods(*dev).empty()));
   return exists ? std::optional(DeviceFile{dev, attribute}) : std::nullopt;
@@ -143,6 +147,12 @@ std::string Sysfs::read_device(const DeviceFile& file) const {
   if (file.attribute == "driver") {
     return fmt::format("{}\n", dev.driver->name());
   }
+  if (file.attribute == kTotalVfs) {
+    return fmt::format("{}\n", kernel_.pci_.total_vfs(dev));
+  }
+  if (file.attribute == kNumVfs) {
+    return fmt::format("{}\n", dev.num_vfs);
+  }
   return fmt::format("vfio{}\n", *kernel_.vfio_pci_.cdev_of(dev.address));
 }
 
@@ -170,10 +180,35 @@ Result<std::string> Sysfs::read(std::string_view path) const {
   return fail(exists(path) ? Errno::kAcces : Errno::kNoEnt);
 }
 
+// sriov_numvfs_store(). [linux drivers/pci/iov.c]
+Co<Result<>> Sysfs::write_num_vfs(pci::PciDev& dev, std::string_view text) {
+  unsigned count = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
+    co_return fail(Errno::kInval);
+  }
+  if (count > kernel_.pci_.total_vfs(dev)) {
+    co_return fail(Errno::kRange);
+  }
+  if (count == dev.num_vfs) {
+    co_return Result<>();
+  }
+  if (dev.driver == nullptr) {
+    co_return fail(Errno::kNoEnt);
+  }
+  if (count != 0 && dev.num_vfs != 0) {
+    co_return fail(Errno::kBusy);
+  }
+  co_return co_await dev.driver->sriov_configure(dev, count);
+}
+
 Co<Result<>> Sysfs::write_device(pci::PciDev& dev, std::string_view attribute,
                                  std::string_view text) {
   if (attribute == "driver_override") {
     co_return kernel_.pci_bus_.set_driver_override(dev, std::string(text));
+  }
+  if (attribute == kNumVfs) {
+    co_return co_await write_num_vfs(dev, text);
   }
   if (attribute == "reset") {
     if (text != "1") {

@@ -3,6 +3,7 @@
 //
 //   /sys/bus/pci/devices                        names, one a line
 //   /sys/bus/pci/devices/<sbdf>/vendor, device, class, driver_override, reset
+//   /sys/bus/pci/devices/<sbdf>/sriov_totalvfs, sriov_numvfs    of physical functions
 //   /sys/bus/pci/devices/<sbdf>/driver          name of the bound driver (there a symbolic link)
 //   /sys/bus/pci/devices/<sbdf>/vfio-dev        names, one a line
 //   /sys/bus/pci/drivers/<name>/bind, unbind
@@ -53,6 +54,7 @@ class Sysfs {
   std::optional<DriverFile> driver_file(std::string_view path) const;
   const pci::PciDev* incoming(std::string_view path) const;
   std::string read_device(const DeviceFile& file) const;
+  Co<Result<>> write_num_vfs(pci::PciDev& dev, std::string_view text);
   Co<Result<>> write_device(pci::PciDev& dev, std::string_view attribute, std::string_view text);
   Co<Result<>> write_driver(const DriverFile& file, std::string_view text);
   Co<Result<>> write_id(const DriverFile& file, std::string_view text);

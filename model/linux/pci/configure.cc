@@ -40,7 +40,7 @@ Co<> PciCore::State::configure(PciDev& dev) {
 }
 
 Co<> PciCore::State::configure_mps(PciDev& dev) {
-  if (dev.pcie_cap == 0) co_return;
+  if (dev.pcie_cap == 0 || dev.is_virtual()) co_return;
   constexpr const char* kMps = "pci_configure_mps";
   const std::uint32_t control = read(dev, dev.pcie_cap + regs::kExpDevCtl, 2, kMps);
   const auto with = [](std::uint32_t old, unsigned mps) {

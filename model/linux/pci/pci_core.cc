@@ -93,6 +93,22 @@ Co<PciBus*> PciCore::scan_domain(PciDev& owner, std::uint32_t domain, std::uint8
   co_return state_->roots_.back().get();
 }
 
+Co<Result<>> PciCore::enable_sriov(PciDev& dev, unsigned count) {
+  return state_->enable_sriov(dev, count);
+}
+
+Co<> PciCore::disable_sriov(PciDev& dev) { return state_->disable_sriov(dev); }
+
+unsigned PciCore::total_vfs(const PciDev& dev) {
+  return dev.sriov_cap == 0 ? 0 : state_->total_vfs(dev);
+}
+
+void PciCore::set_virtual_function_hooks(std::function<Co<>(PciDev&)> added,
+                                         std::function<Co<>(PciDev&)> removed) {
+  state_->added_ = std::move(added);
+  state_->removed_ = std::move(removed);
+}
+
 const std::vector<std::unique_ptr<PciBus>>& PciCore::root_buses() const { return state_->roots_; }
 
 std::vector<PciDev*> PciCore::devices() const { return state_->devices_; }

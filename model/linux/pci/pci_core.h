@@ -9,6 +9,7 @@
 // for happen at once; their time passes with the next access of the core.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -79,6 +80,17 @@ class PciCore {
   // pci_reset_function by the first of them, its state saved before and restored after. ENOTTY:
   // there is none.
   Co<Result<>> reset_function(PciDev& dev);
+
+  // pci_enable_sriov and pci_disable_sriov, by the driver of a physical function. EINVAL: it
+  // is none, VFs are enabled, or too many are asked for. EIO: the capability is contradictory.
+  // ENOMEM: no addresses, or no bus number, for so many.
+  Co<Result<>> enable_sriov(PciDev& dev, unsigned count);
+  Co<> disable_sriov(PciDev& dev);
+  unsigned total_vfs(const PciDev& dev);  // pci_sriov_get_totalvfs: 0 for other functions
+  // Asked for each VF once it is there, and before it goes. Set by the kernel once it has an IOMMU
+  // core.
+  void set_virtual_function_hooks(std::function<Co<>(PciDev&)> added,
+                                  std::function<Co<>(PciDev&)> removed);
 
   // pci_save_state, pci_restore_state: the 64 header bytes and the PCIe control words.
   struct SavedState {

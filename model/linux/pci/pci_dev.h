@@ -109,6 +109,13 @@ class PciDev {
   std::uint32_t slot_capabilities = 0;
   bool is_hotplug_bridge = false;  // Slot Capabilities.Hot-Plug Capable
   std::uint8_t last_vf_bus = 0;    // highest bus that the function's VFs can need
+  // SR-IOV. Of a physical function: how many VFs are enabled, and each that ever was.
+  std::uint16_t num_vfs = 0;
+  std::uint16_t vf_offset = 0;
+  std::uint16_t vf_stride = 0;
+  std::vector<std::unique_ptr<PciDev>> virtual_functions;
+  PciDev* physical = nullptr;  // of a virtual function: is_virtfn, physfn
+  bool grouped = false;        // a virtual function that the IOMMU core knows
   bool link_configured = false;    // pcie_aspm_init_link_state() has seen the link below
 
   // Live update [linux drivers/pci/liveupdate.c, posted v9].
@@ -130,6 +137,7 @@ class PciDev {
     return pcie_cap != 0 && (pcie_type == 4 || pcie_type == 6 || pcie_type == 8);
   }
   bool is_bridge() const { return header_type == 1; }
+  bool is_virtual() const { return physical != nullptr; }
   PciDev* upstream_bridge() const { return bus->bridge; }
 };
 

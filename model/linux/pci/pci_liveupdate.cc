@@ -181,7 +181,10 @@ Result<> PciLiveUpdate::register_flbs(luo::FileHandler& handler) {
   return state_->luo_.register_flb(handler, state_->shapes_);
 }
 
+// A VF's address follows from its physical function, whose SR-IOV does not outlive enumeration
+// [posted pci v9; policy sriov: refuse].
 Result<> PciLiveUpdate::preserve(PciDev& dev) {
+  if (dev.is_virtual()) return fail(Errno::kInval);
   if (const auto flb = state_->luo_.get_outgoing(*this); !flb) return flb;
   if (const auto own = state_->get(dev); !own) return own;
   for (PciDev* bridge = dev.upstream_bridge(); bridge != nullptr;

@@ -105,6 +105,16 @@ class PciCore::State {
   void open_space(PciDev& bridge, BridgeWindow kind);
   std::vector<AddressSpace*> spaces_of(PciBus& bus, const Resource& resource);
 
+  // iov.cc
+  std::uint32_t total_vfs(const PciDev& dev);
+  Co<Result<>> enable_sriov(PciDev& dev, unsigned count);
+  Co<> disable_sriov(PciDev& dev);
+  Result<> check_sriov(PciDev& dev, unsigned count);
+  Co<> set_num_vfs(PciDev& dev, unsigned count);
+  static Bdf virtual_address(const PciDev& dev, unsigned index);
+  Co<> add_virtual_function(PciDev& dev, unsigned index);
+  Co<> setup_virtual_function(PciDev& virtfn, unsigned index);
+
   // enable.cc
   Result<> enable_resources(PciDev& dev);
   void enable_bridge(PciDev& dev);
@@ -152,6 +162,8 @@ class PciCore::State {
   std::vector<std::unique_ptr<PciBus>> roots_;
   std::vector<PciDev*> devices_;  // in registration order
   std::map<Sbdf, PciDev*> by_address_;
+  std::function<Co<>(PciDev&)> added_;
+  std::function<Co<>(PciDev&)> removed_;
   // iomem_resource and ioport_resource: what the root buses share.
   AddressSpace memory_{0, UINT64_MAX};
   AddressSpace ports_{0, 0x10000};

@@ -90,19 +90,19 @@ class NvmeBench {
   }
 
   std::uint32_t config_read(std::uint16_t offset, unsigned width) {
-    return fabric.config_read(kDevice, offset, width);
+    return fabric.config_read(target, offset, width);
   }
   void config_write(std::uint16_t offset, unsigned width, std::uint32_t value) {
-    fabric.config_write(kDevice, offset, width, value);
+    fabric.config_write(target, offset, width, value);
   }
   std::uint64_t reg(std::uint64_t offset, unsigned width = 4) {
     std::uint64_t value = 0;
-    fabric.cpu_read(PhysAddr(kBar + offset),
+    fabric.cpu_read(PhysAddr(bar + offset),
                     std::as_writable_bytes(std::span(&value, 1)).first(width));
     return value;
   }
   void set_reg(std::uint64_t offset, std::uint64_t value, unsigned width = 4) {
-    fabric.cpu_write(PhysAddr(kBar + offset), std::as_bytes(std::span(&value, 1)).first(width));
+    fabric.cpu_write(PhysAddr(bar + offset), std::as_bytes(std::span(&value, 1)).first(width));
   }
   void run(sim::Duration duration) { simulation.run_until(simulation.now() + duration); }
 
@@ -220,6 +220,9 @@ class NvmeBench {
   NvmeRoot root;
   pci::Fabric fabric{
       simulation, root, {sim::Duration::nanoseconds(100), sim::Duration::nanoseconds(50)}};
+  // Who is driven: the controller, or one of its virtual functions.
+  Sbdf target = kDevice;
+  std::uint64_t bar = kBar;
   pci::Bridge* bridge = nullptr;
   pci::Function* device = nullptr;
   std::vector<nvme::CommandDone> done;

@@ -28,6 +28,7 @@ struct Options {
   std::string command_line = "kho_scratch=16M,16M,16M";
   KernelConfig first{};
   KernelConfig next{};
+  std::function<void(host::Machine&)> build{};  // adds functions before firmware finishes
 };
 
 class World {
@@ -38,6 +39,7 @@ class World {
         machine_(simulation_, machine_config()) {
     pci::Bus& bus = machine_.fabric().add_root_bus(0, 0x6A, 0x6A);
     machine_.fabric().add(bus, 1, 0, devices::dsa::make_dsa(simulation_, {}));
+    if (options_.build) options_.build(machine_);
     const auto finished = machine_.finish_firmware();
     REQUIRE(finished.has_value());
     observe();

@@ -1,0 +1,161 @@
+// Virtual functions, as the driver of their physical function asks for them [linux
+// drivers/pci/iov.c: sriov_enable, sriov_disable, pci_iov_set_numvfs, pci_iov_add_virtfn,
+// pci_iov_remove_virtfn; drivers/pci/probe.c for what differs for a VF].
+//
+// A VF that was removed is kept, and found again when it comes back: its IOMMU group outlives it
+// here. Not modelled: VFs on a bus of their own (virtfn_add_bus), VF migration, dependency links
+// between physical functions.
+#include <algorithm>
+
+#include "model/linux/pci/state.h"
+
+namespace baton::linux::pci {
+namespace {
+
+constexpr const char* kEnable = "sriov_enable";
+constexpr const char* kDisable = "sriov_disable";
+constexpr const char* kSetNumVfs = "pci_iov_set_numvfs";
+constexpr const char* kVfCommon = "pci_read_vf_config_common";
+
+// Offsets in the capability.
+constexpr unsigned kControl = 0x08;
+constexpr unsigned kInitialVfs = 0x0C;
+constexpr unsigned kTotalVfs = 0x0E;
+constexpr unsigned kNumVfs = 0x10;
+constexpr unsigned kVfOffset = 0x14;
+constexpr unsigned kVfStride = 0x16;
+constexpr unsigned kVfDevice = 0x1A;
+
+constexpr std::uint32_t kVfEnable = 0x01;
+constexpr std::uint32_t kVfMemorySpace = 0x08;
+constexpr std::uint32_t kAriHierarchy = 0x10;
+
+}  // namespace
+
+std::uint32_t PciCore::State::total_vfs(const PciDev& dev) {
+  return read(dev, dev.sriov_cap + kTotalVfs, 2, "pci_sriov_get_totalvfs");
+}
+
+Co<> PciCore::State::set_num_vfs(PciDev& dev, unsigned count) {
+  co_await write(dev, dev.sriov_cap + kNumVfs, 2, count, kSetNumVfs);
+  dev.vf_offset = static_cast<std::uint16_t>(read(dev, dev.sriov_cap + kVfOffset, 2, kSetNumVfs));
+  dev.vf_stride = static_cast<std::uint16_t>(read(dev, dev.sriov_cap + kVfStride, 2, kSetNumVfs));
+}
+
+// What can be said against it before anything is written.
+Result<> PciCore::State::check_sriov(PciDev& dev, unsigned count) {
+  if (dev.num_vfs != 0) return fail(Errno::kInval);
+  const std::uint32_t initial = read(dev, dev.sriov_cap + kInitialVfs, 2, kEnable);
+  const std::uint32_t total = total_vfs(dev);
+  if (initial != total) return fail(Errno::kIo);  // without VF migration
+  if (count > total) return fail(Errno::kInval);
+  const bool placed = std::ranges::all_of(
+      dev.vf_bars, [](const Resource& bar) { return bar.size == 0 || bar.start.value() != 0; });
+  if (!placed) {
+    services_.print(sim::LogLevel::kError, "pci {}: not enough MMIO resources for SR-IOV",
+                    to_string(dev.address));
+    return fail(Errno::kNoMem);
+  }
+  return {};
+}
+
+Co<Result<>> PciCore::State::enable_sriov(PciDev& dev, unsigned count) {
+  if (dev.sriov_cap == 0) co_return fail(Errno::kInval);  // ENOSYS; no path leads here
+  if (count == 0) co_return Result<>();
+  if (const auto checked = check_sriov(dev, count); !checked) co_return checked;
+  co_await set_num_vfs(dev, count);
+  const unsigned last = dev.address.bdf.value() + dev.vf_offset + dev.vf_stride * (count - 1);
+  if (last >> 8 != dev.address.bdf.bus()) {
+    services_.print(sim::LogLevel::kError, "pci {}: SR-IOV: bus number out of range",
+                    to_string(dev.address));
+    co_await set_num_vfs(dev, 0);
+    co_return fail(Errno::kNoMem);
+  }
+  const std::uint32_t command = read(dev, regs::kCommand, 2, "pci_enable_resources");
+  if ((command & regs::kCommandMemory) == 0) {
+    co_await write(dev, regs::kCommand, 2, command | regs::kCommandMemory, "pci_enable_resources");
+  }
+  const bool ari = dev.bus->bridge != nullptr && dev.bus->bridge->ari_enabled;
+  const std::uint32_t control = kVfEnable | kVfMemorySpace | (ari ? kAriHierarchy : 0U);
+  co_await write(dev, dev.sriov_cap + kControl, 2, control, kEnable);
+  co_await services_.spend(sim::Duration::milliseconds(100));
+  dev.num_vfs = static_cast<std::uint16_t>(count);
+  for (unsigned index = 0; index < count; ++index) co_await add_virtual_function(dev, index);
+  co_return Result<>();
+}
+
+Co<> PciCore::State::disable_sriov(PciDev& dev) {
+  if (dev.num_vfs == 0) co_return;
+  for (unsigned index = 0; index < dev.num_vfs; ++index) {
+    const Sbdf address{dev.address.segment, virtual_address(dev, index)};
+    const auto found = std::ranges::find(devices_, address, &PciDev::address);
+    if (found == devices_.end()) continue;
+    PciDev& virtfn = **found;
+    if (removed_) {
+      Co<> removal = removed_(virtfn);
+      co_await std::move(removal);
+    }
+    std::erase(devices_, &virtfn);
+    by_address_.erase(virtfn.address);
+  }
+  const bool ari = dev.bus->bridge != nullptr && dev.bus->bridge->ari_enabled;
+  co_await write(dev, dev.sriov_cap + kControl, 2, ari ? kAriHierarchy : 0, kDisable);
+  co_await services_.spend(sim::Duration::seconds(1));
+  dev.num_vfs = 0;
+  co_await set_num_vfs(dev, 0);
+}
+
+Bdf PciCore::State::virtual_address(const PciDev& dev, unsigned index) {
+  return Bdf(
+      static_cast<std::uint16_t>(dev.address.bdf.value() + dev.vf_offset + dev.vf_stride * index));
+}
+
+Co<> PciCore::State::add_virtual_function(PciDev& dev, unsigned index) {
+  const Sbdf address{dev.address.segment, virtual_address(dev, index)};
+  PciDev* virtfn = nullptr;
+  for (const auto& known : dev.virtual_functions) {
+    if (known->address == address) virtfn = known.get();
+  }
+  if (virtfn == nullptr) {
+    dev.virtual_functions.push_back(std::make_unique<PciDev>());
+    virtfn = dev.virtual_functions.back().get();
+    virtfn->address = address;
+    virtfn->bus = dev.bus;
+    virtfn->physical = &dev;
+    co_await setup_virtual_function(*virtfn, index);
+  }
+  devices_.push_back(virtfn);
+  by_address_.emplace(virtfn->address, virtfn);
+  if (!added_) co_return;
+  Co<> addition = added_(*virtfn);
+  co_await std::move(addition);
+}
+
+// Its ids and its share of the BARs come from the physical function; the rest is read as of any
+// function. Each VF is asked for its class and subsystem, where Linux asks the first one only.
+Co<> PciCore::State::setup_virtual_function(PciDev& virtfn, unsigned index) {
+  PciDev& dev = *virtfn.physical;
+  virtfn.vendor = dev.vendor;
+  virtfn.device =
+      static_cast<std::uint16_t>(read(dev, dev.sriov_cap + kVfDevice, 2, "pci_iov_add_virtfn"));
+  virtfn.class_code = read(virtfn, regs::kClassRevision, 4, kVfCommon) >> 8;
+  virtfn.header_type = read(virtfn, regs::kHeaderType, 1, kVfCommon) & 0x7F;
+  virtfn.subsystem_vendor =
+      static_cast<std::uint16_t>(read(virtfn, regs::kSubsystemVendor, 2, kVfCommon));
+  virtfn.subsystem_device =
+      static_cast<std::uint16_t>(read(virtfn, regs::kSubsystemId, 2, kVfCommon));
+  virtfn.config_size = 4096;
+  co_await set_pcie_port_type(virtfn);
+  co_await toggle_intx(virtfn);
+  for (unsigned i = 0; i < dev.vf_bars.size(); ++i) {
+    const Resource& all = dev.vf_bars[i];
+    if (all.size == 0) continue;
+    virtfn.resources[i] = all;
+    virtfn.resources[i].size = all.alignment;
+    virtfn.resources[i].start = all.start + index * all.alignment;
+  }
+  co_await configure(virtfn);
+  co_await init_capabilities(virtfn);
+}
+
+}  // namespace baton::linux::pci
