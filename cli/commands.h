@@ -34,8 +34,8 @@ int show_command(const Options& options, Output output, const std::function<bool
 // Runs the command that the options name.
 int run_program(const Options& options, Output output, const std::function<bool()>& interrupted);
 
-// Files as given, folders as their .yaml files, sorted. A name that is neither stays: reading it
-// gives the error.
+// Files as given, folders as the .yaml files in and below them, sorted. A name that is neither
+// stays: reading it gives the error.
 std::vector<std::string> select_scenarios(const std::vector<std::string>& given);
 
 }  // namespace baton::cli

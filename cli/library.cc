@@ -43,7 +43,8 @@ std::vector<LibraryScenario> read_library(const std::string& given) {
   const auto folder = find_library(given);
   if (!folder) return result;
   for (const std::string& file : select_scenarios({folder->string()})) {
-    result.push_back({fs::path(file).stem().string(), harness::load_scenario(file)});
+    const fs::path name = fs::path(file).lexically_relative(*folder).replace_extension();
+    result.push_back({name.generic_string(), harness::load_scenario(file)});
   }
   return result;
 }

@@ -15,7 +15,7 @@ namespace baton::cli {
 std::optional<std::filesystem::path> find_library(const std::string& given);
 
 struct LibraryScenario {
-  std::string id;  // file name without .yaml
+  std::string id;  // path in the library, without .yaml
   harness::Loaded loaded;
 };
 

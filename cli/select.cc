@@ -14,7 +14,7 @@ std::vector<std::string> select_scenarios(const std::vector<std::string>& given)
       continue;
     }
     std::vector<std::string> files;
-    for (const auto& entry : std::filesystem::directory_iterator(name, error)) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(name, error)) {
       if (entry.path().extension() == ".yaml") files.push_back(entry.path().string());
     }
     std::ranges::sort(files);

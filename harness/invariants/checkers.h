@@ -27,5 +27,6 @@ std::unique_ptr<Checker> make_fault_log_clean(Watch& watch);
 std::unique_ptr<Checker> make_pause_budget(Watch& watch);
 std::unique_ptr<Checker> make_irq_no_orphan(Watch& watch);
 std::unique_ptr<Checker> make_device_key(Watch& watch);
+std::unique_ptr<Checker> make_mmio_answered(Watch& watch);
 
 }  // namespace baton::harness

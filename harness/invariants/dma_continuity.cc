@@ -97,7 +97,9 @@ class DmaContinuity final : public Checker {
 
   void refused(const pci::RequestDone& seen, const WatchedDevice& device) {
     if (!want()) return;
-    Evidence evidence{watch_.milestones(), {}, &seen.function};
+    const auto meant = watch_.at_freeze(seen.function).find(Iova(seen.request.address));
+    const pci::Function* target = meant ? watch_.bar_owner_at_freeze(*meant) : nullptr;
+    Evidence evidence{watch_.causes(seen.function, target), {}, &seen.function};
     report(fmt::format("{} of {}, {} of {} bytes at iova {:#x}", seen.function.name(), device.vm,
                        seen.request.write ? "write" : "read", seen.request.length,
                        seen.request.address),
@@ -113,7 +115,7 @@ class DmaContinuity final : public Checker {
     flow.stalled = true;
     if (!want()) return;
     std::vector<ChainLink> chain;
-    for (const ChainLink& link : watch_.milestones()) {
+    for (const ChainLink& link : watch_.causes(*device.function)) {
       if (link.time >= flow.last) chain.push_back(link);
     }
     chain.insert(chain.begin(),
@@ -136,7 +138,7 @@ class DmaContinuity final : public Checker {
         report(fmt::format("{} of {}", seen.function.name(), device.vm),
                "no reset of a preserved function",
                seen.kind == pci::ResetKind::kFunctionLevel ? "function level reset" : "reset",
-               Evidence{watch_.milestones(), {}, &seen.function});
+               Evidence{watch_.causes(seen.function), {}, &seen.function});
       }
     }
     found->queued = 0;
@@ -148,7 +150,8 @@ class DmaContinuity final : public Checker {
     checked();
     if (!want()) return;
     report(fmt::format("{} of {}", function.name(), device->vm), "it goes on",
-           fmt::format("it halts for good, {}", why), Evidence{watch_.milestones(), {}, &function});
+           fmt::format("it halts for good, {}", why),
+           Evidence{watch_.causes(function), {}, &function});
   }
 
   void on_phase(const linux::PhaseEntered& seen) {

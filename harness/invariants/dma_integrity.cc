@@ -20,7 +20,8 @@ class DmaIntegrity final : public Checker {
     watch.simulation().topic<pci::RequestDone>().subscribe([this](const auto& o) {
       const WatchedDevice* device = watch_.device(o.function);
       if (device != nullptr && watch_.carried(*device) && o.completion.arrived() &&
-          o.completion.destination == pci::Destination::kRam) {
+          (o.completion.destination == pci::Destination::kRam ||
+           o.completion.destination == pci::Destination::kFunction)) {
         on_request(o);
       }
     });
@@ -50,10 +51,14 @@ class DmaIntegrity final : public Checker {
              fmt::format("it reaches {:#x}", seen.completion.address.value()), about(seen));
       return;
     }
-    if (!seen.request.write) check_pattern(seen);
+    const bool memory = seen.completion.destination == pci::Destination::kRam;
+    if (memory && !seen.request.write) check_pattern(seen);
   }
 
   Evidence about(const pci::RequestDone& seen) const {
+    if (seen.completion.destination == pci::Destination::kFunction) {
+      return {watch_.causes(seen.function), {}, &seen.function};
+    }
     const PhysAddr page = seen.completion.address.page_base();
     return {watch_.history().tell(page), watch_.history().ledger(page), &seen.function};
   }

@@ -18,6 +18,8 @@ namespace baton::harness {
 namespace {
 
 constexpr unsigned kToldOfEachWay = 2;
+constexpr std::uint16_t kMessageControl = 2;
+constexpr std::uint32_t kMsixEnable = 0x8000;
 
 class IrqNoOrphan final : public Checker {
  public:
@@ -28,6 +30,8 @@ class IrqNoOrphan final : public Checker {
     simulation.topic<pci::RequestDone>().subscribe([this](const auto& seen) {
       if (seen.completion.stopped_at == "interrupt-remapping") on_refusal(seen);
     });
+    simulation.topic<pci::ConfigWritten>().subscribe([this](const auto& seen) { on_write(seen); });
+    simulation.topic<pci::InterruptHeld>().subscribe([this](const auto& seen) { on_held(seen); });
   }
 
   std::string_view id() const override { return "irq-no-orphan"; }
@@ -54,6 +58,27 @@ class IrqNoOrphan final : public Checker {
          "interrupt remapping refuses it: its entry is not there");
   }
 
+  // After the jump nobody who owns the device takes its MSI-X away: that was for the freeze.
+  void on_write(const pci::ConfigWritten& seen) {
+    const WatchedDevice* device = watch_.device(seen.function);
+    const std::uint16_t msix = seen.function.config().find(pci::CapabilityId::kMsix);
+    if (device == nullptr || msix == 0 || seen.offset != msix + kMessageControl) return;
+    if ((seen.new_value & kMsixEnable) != 0 || !watch_.jumped() || !watch_.carried(*device)) {
+      taken_away_.erase(device->function->name());
+    } else if ((seen.old_value & kMsixEnable) != 0) {
+      taken_away_.emplace(device->function->name(), watch_.writer_of(seen));
+    }
+  }
+
+  void on_held(const pci::InterruptHeld& seen) {
+    const auto taken = taken_away_.find(seen.function.name());
+    const WatchedDevice* device = watch_.device(seen.function);
+    if (device == nullptr || taken == taken_away_.end()) return;
+    checked();
+    tell(*device, fmt::format("its vector {}", seen.index),
+         "MSI-X Enable was cleared, no message leaves");
+  }
+
   // The unit remaps for the system, and not now: a message in remappable format means nothing.
   bool remapping_off(const WatchedDevice& device) const {
     constexpr std::uint64_t kGsts = 0x1C;
@@ -73,10 +98,12 @@ class IrqNoOrphan final : public Checker {
     if (!want()) return;
     ++told_[way];
     report(fmt::format("{} of {}", device.function->name(), device.vm),
-           "a handler for every interrupt", fmt::format("{}: {}", what, way), watch_.milestones());
+           "a handler for every interrupt", fmt::format("{}: {}", what, way),
+           watch_.causes(*device.function));
   }
 
   std::map<std::string_view, unsigned> told_;
+  std::map<std::string, std::string, std::less<>> taken_away_;  // device, by whom
 };
 
 }  // namespace

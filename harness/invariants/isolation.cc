@@ -1,10 +1,11 @@
 // isolation: a VM's device reaches guest memory and nothing else, at any time of the run. Who owns
 // a page is known from what the kernels' page allocators gave out, not from any kernel's tables;
 // whose guest memory it is, from the file that it was made for and the page of each guest's own
-// account.
+// account. A BAR of another device of the same VM is the guest's, too: peer to peer.
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <string_view>
 
@@ -37,7 +38,9 @@ class Isolation final : public Checker {
     if (seen.completion.destination == pci::Destination::kInterrupt) return;
     checked();
     if (seen.completion.destination == pci::Destination::kFunction) {
-      if (want()) report_stray(seen, way_of(seen), "another function", {}, {});
+      if (of_its_peer(seen) || !want()) return;
+      report_stray(seen, peer_way(seen), "a BAR of another function", watch_.causes(seen.function),
+                   {});
       return;
     }
     const char* owner = watch_.history().owner(seen.completion.address);
@@ -57,6 +60,22 @@ class Isolation final : public Checker {
                                     : fmt::format("kernel memory: {}", owner),
                  watch_.history().tell(seen.completion.address.page_base()),
                  watch_.history().ledger(seen.completion.address.page_base()));
+  }
+
+  // The BAR of another device that its VM owns.
+  bool of_its_peer(const pci::RequestDone& seen) const {
+    const WatchedDevice& sender = *watch_.device(seen.function);
+    return std::ranges::any_of(watch_.devices(), [&](const WatchedDevice& peer) {
+      return peer.vm == sender.vm && peer.function->decode(seen.completion.address.value());
+    });
+  }
+
+  // A switch that sends it to a peer never asks a remapping unit.
+  std::string_view peer_way(const pci::RequestDone& seen) const {
+    const iommu_vtd::RemappingUnit* unit = watch_.machine().iommu_of(seen.function);
+    const bool translates = unit != nullptr && unit->translation_enabled();
+    const bool changed = seen.completion.address.value() != seen.request.address;
+    return translates && !changed ? "directly, below the root complex" : way_of(seen);
   }
 
   // How the request came to its address: the remapping unit as it stands.

@@ -39,7 +39,10 @@ class MemoryNotReused final : public Checker {
       if (!watch_.carried(device)) continue;
       const Mapping mapping = walk_mapping(watch_.machine(), *device.function);
       for (const sim::PhysRange& table : mapping.tables) reachable_.add(table);
-      for (const MappedRun& run : mapping.runs) reachable_.add({run.to, run.length});
+      for (const MappedRun& run : mapping.runs) {
+        // A peer's BAR is no memory.
+        if (watch_.bar_owner_at_freeze(run.to) == nullptr) reachable_.add({run.to, run.length});
+      }
     }
     recorded_ = watch_.history().preserved_at_last_jump();
   }

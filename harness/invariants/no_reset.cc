@@ -34,7 +34,7 @@ class NoReset final : public Checker {
                        : seen.kind == pci::ResetKind::kHot         ? "a hot reset"
                                                                    : "a power-on reset";
     report(fmt::format("{} of {}", seen.function.name(), device->vm),
-           "no reset of a preserved function", kind, watch_.milestones());
+           "no reset of a preserved function", kind, watch_.causes(seen.function));
   }
 };
 

@@ -104,8 +104,45 @@ Watch::Watch(World world) : world_(std::move(world)), history_(world_.simulation
     last_write_ = seen;
     last_write_at_ = now();
   });
+  blame_writes();
   subscribe_to_sessions();
   subscribe_to_guests();
+}
+
+void Watch::blame_writes() {
+  simulation().topic<pci::ConfigWritten>().subscribe([this](const pci::ConfigWritten& seen) {
+    if (!handover_ || seen.old_value == seen.new_value) return;
+    const std::string_view name = seen.function.config().register_name(seen.offset);
+    blame_.on_written(
+        seen, link(fmt::format("{} changes {}{}{:#x} of {} from {:#x} to {:#x}", writer_of(seen),
+                               name, name.empty() ? "offset " : ", offset ", seen.offset,
+                               seen.function.name(), seen.old_value, seen.new_value)));
+  });
+  simulation().topic<pci::FunctionReset>().subscribe([this](const pci::FunctionReset& seen) {
+    if (!handover_) return;
+    std::string text = fmt::format("{} is reset", seen.function.name());
+    if (last_write_ && last_write_at_ == now()) {
+      const host::ConfigAccess& by = *last_write_;
+      text += fmt::format(": kernel {}, {} writes {:#x} to offset {:#x} of {}", by.generation,
+                          by.by, by.value, by.offset, sim::to_string(by.address));
+    }
+    blame_.on_reset(seen, link(std::move(text)));
+  });
+}
+
+std::vector<ChainLink> Watch::causes(const pci::Function& sender,
+                                     const pci::Function* target) const {
+  std::vector<ChainLink> chain = milestones_;
+  blame_.explain(sender, chain);
+  if (target != nullptr && target != &sender) blame_.explain(*target, chain);
+  std::ranges::stable_sort(chain, {}, &ChainLink::time);
+  return chain;
+}
+
+const pci::Function* Watch::bar_owner_at_freeze(PhysAddr address) const {
+  const auto found = std::ranges::find_if(
+      bars_at_freeze_, [address](const BarPlace& bar) { return bar.range.contains(address); });
+  return found == bars_at_freeze_.end() ? nullptr : found->function;
 }
 
 std::string Watch::writer_of(const pci::ConfigWritten& seen) const {
@@ -169,12 +206,27 @@ void Watch::begin_handover() {
   }
   if (pending_.empty()) return;
   carried_ = pending_;
+  blame_.clear();
+  note_bars();
   handover_ = true;
   jumped_ = false;
   for (std::size_t i = 0; i < world_.devices.size(); ++i) {
     at_freeze_[i] = walk_mapping(world_.machine, *world_.devices[i].function);
   }
   for (const auto& call : at_begin_) call();
+}
+
+void Watch::note_bars() {
+  bars_at_freeze_.clear();
+  for (const pci::Function* function : machine().fabric().functions()) {
+    if (!function->memory_enabled()) continue;
+    for (unsigned i = 0; i < pci::kRomBar; ++i) {
+      const pci::Bar& bar = function->config().bar(i);
+      if (bar.kind != pci::BarKind::kMemory32 && bar.kind != pci::BarKind::kMemory64) continue;
+      bars_at_freeze_.push_back(
+          {function, {PhysAddr(function->config().bar_address(i)), bar.size}});
+    }
+  }
 }
 
 void Watch::end_handover() {
@@ -242,6 +294,7 @@ std::vector<std::unique_ptr<Checker>> make_checkers(Watch& watch) {
   result.push_back(make_pause_budget(watch));
   result.push_back(make_irq_no_orphan(watch));
   result.push_back(make_device_key(watch));
+  result.push_back(make_mmio_answered(watch));
   return result;
 }
 

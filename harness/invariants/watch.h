@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/invariants/config_blame.h"
 #include "harness/invariants/findings.h"
 #include "harness/invariants/page_history.h"
 #include "model/host/machine.h"
@@ -25,6 +26,7 @@ namespace baton::harness {
 struct WatchedDevice {
   const pci::Function* function = nullptr;
   std::string vm;
+  bool passive = false;  // a peer of the VM's first device, that does nothing by itself
   // How long it may take from one completed request to the next while it has work.
   sim::Duration stall_bound = sim::Duration::microseconds(100);
 };
@@ -111,6 +113,14 @@ class Watch {
   // pci_read_bases"; "nobody's kernel" for one that no kernel makes.
   std::string writer_of(const pci::ConfigWritten& seen) const;
 
+  // The causes that a violation of a request names: milestones, and the configuration writes since
+  // the freeze that left the way different, from `sender` up and, for one that was meant for
+  // another function, from there up.
+  std::vector<ChainLink> causes(const pci::Function& sender,
+                                const pci::Function* target = nullptr) const;
+  // The function whose BAR had this address at the freeze; null for memory.
+  const pci::Function* bar_owner_at_freeze(PhysAddr address) const;
+
   sim::Duration pause_budget() const { return world_.pause_budget; }
 
   // Configuration writes between freeze and finish to carried devices and the bridges above them:
@@ -134,6 +144,13 @@ class Watch {
   void begin_handover();
   void end_handover();
   void milestone(std::string text);
+  void blame_writes();
+  void note_bars();
+
+  struct BarPlace {
+    const pci::Function* function;
+    sim::PhysRange range;
+  };
 
   World world_;
   Findings findings_;
@@ -152,6 +169,8 @@ class Watch {
   std::optional<host::ConfigAccess> last_write_;  // by a kernel
   sim::Time last_write_at_;
   ConfigWrites config_writes_;
+  ConfigBlame blame_;
+  std::vector<BarPlace> bars_at_freeze_;
   sim::Duration longest_stall_;
 };
 

@@ -184,17 +184,36 @@ std::vector<unsigned> functions_of_card(const Scenario& scenario, const AddedDev
   return result;
 }
 
+// Firmware sets the payload that a port has and the device supports.
+void agree_on_payload(const pci::Bridge& port, pci::Function& device) {
+  constexpr unsigned kDeviceControl = 8;
+  constexpr std::uint32_t kPayload = 0x00E0;
+  const std::uint16_t above = port.config().find(pci::CapabilityId::kExpress);
+  const std::uint16_t below = device.config().find(pci::CapabilityId::kExpress);
+  const auto at = [](unsigned base, unsigned offset) {
+    return static_cast<std::uint16_t>(base + offset);
+  };
+  const std::uint32_t set = port.config().get(at(above, kDeviceControl), 2) & kPayload;
+  const std::uint32_t supported = (device.config().get(at(below, 4), 4) & 7) << 5;
+  const std::uint16_t control = at(below, kDeviceControl);
+  device.config().set(control, 2,
+                      (device.config().get(control, 2) & ~kPayload) | std::min(set, supported));
+}
+
 // Firmware gives it an address in the port's window, and enables nothing.
 pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric& fabric,
                         std::size_t index) {
   constexpr std::uint16_t kBar0 = 0x10;
   constexpr std::uint16_t kBar0Upper = 0x14;
+  constexpr std::uint16_t kBar2 = 0x18;
+  constexpr std::uint16_t kBar2Upper = 0x1C;
   AddedDevice& device = loaded.scenario.machine.add[index];
   devices::nvme::NvmeConfig config;
   config.name = device.name;
   config.capacity = device.capacity;
   config.serial_number += index;
   config.vfs = device.vfs;
+  config.buffer_bytes = device.buffer;
   config.bytes_per_second = bytes_per_second(loaded.scenario, index, config.bytes_per_second);
   const std::vector<unsigned> functions = functions_of_card(loaded.scenario, device);
   config.multi_function = functions.size() > 1;
@@ -202,13 +221,19 @@ pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric
   config.next_function = next == functions.end() ? 0 : static_cast<std::uint8_t>(*next);
   auto owned = devices::nvme::make_nvme(simulation, config);
   if (device.port->segment >= pci::kFirstOwnedSegment) {
+    if (device.vfs != 0) {
+      loaded.diagnostics.add(Problem::kNotBuilt, device.at,
+                             "virtual functions behind a VMD: not built yet");
+      return nullptr;
+    }
     return add_behind_vmd(loaded, fabric, index, std::move(owned));
   }
   // Its BAR, then those of its virtual functions, each as large.
   const std::uint64_t bar_size = owned->config().bar(0).size;
   const std::uint64_t all = std::bit_ceil(bar_size * (1 + device.vfs));
-  const auto place = device.function == 0 ? place_behind_port(fabric, *device.port, all)
-                                          : place_beside(fabric, *device.port, all);
+  const auto place = device.function == 0
+                         ? place_behind_port(fabric, *device.port, all, device.buffer)
+                         : place_beside(fabric, *device.port, all);
   if (!place) {
     loaded.diagnostics.add(Problem::kConflict, device.at, place.error().message, "",
                            place.error().help);
@@ -226,10 +251,16 @@ pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric
     constexpr unsigned kVfBar0 = 0x24;
     const unsigned vf_bar = function.config().find(pci::ExtendedCapabilityId::kSriov) + kVfBar0;
     const std::uint64_t first = place->bar + bar_size;
-    function.config_write(static_cast<std::uint16_t>(vf_bar), 4,
-                          static_cast<std::uint32_t>(first), at);
+    function.config_write(static_cast<std::uint16_t>(vf_bar), 4, static_cast<std::uint32_t>(first),
+                          at);
     function.config_write(static_cast<std::uint16_t>(vf_bar + 4), 4,
                           static_cast<std::uint32_t>(first >> 32), at);
+  }
+  agree_on_payload(*place->bus->bridge(), function);
+  if (place->buffer != 0) {
+    const auto low = static_cast<std::uint32_t>(place->buffer);
+    function.config_write(kBar2, 4, low, at);
+    function.config_write(kBar2Upper, 4, static_cast<std::uint32_t>(place->buffer >> 32), at);
   }
   return &function;
 }

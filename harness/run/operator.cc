@@ -31,7 +31,9 @@ Operator::Operator(Watch& watch, const std::vector<ScriptStep>& script)
     up_ = true;
     start_if_ready();
   });
-  for (const WatchedDevice& device : watch.devices()) idle_.insert(device.function->name());
+  for (const WatchedDevice& device : watch.devices()) {
+    if (!device.passive) idle_.insert(device.function->name());
+  }
   simulation.topic<pci::RequestDone>().subscribe([this](const pci::RequestDone& seen) {
     const bool wrote = seen.completion.arrived() && seen.request.write &&
                        seen.completion.destination == pci::Destination::kRam;

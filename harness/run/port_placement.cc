@@ -42,8 +42,8 @@ PlacementError with_choice(const pci::Fabric& fabric, std::string message) {
 }
 
 // Below a port without bridges only BARs of its functions claim addresses; they are gone.
-std::optional<std::uint64_t> free_place(const pci::Bridge& bridge, std::uint64_t bar_size) {
-  const auto window = bridge.memory_window();
+std::optional<std::uint64_t> free_place(std::optional<pci::Bridge::Window> window,
+                                        std::uint64_t bar_size) {
   if (!window) return std::nullopt;
   const std::uint64_t start = (window->base + bar_size - 1) / bar_size * bar_size;
   if (start == 0 || start > window->limit || window->limit - start < bar_size - 1) {
@@ -55,7 +55,8 @@ std::optional<std::uint64_t> free_place(const pci::Bridge& bridge, std::uint64_t
 }  // namespace
 
 std::expected<PortPlace, PlacementError> place_behind_port(pci::Fabric& fabric, Sbdf port,
-                                                           std::uint64_t bar_size) {
+                                                           std::uint64_t bar_size,
+                                                           std::uint64_t buffer_size) {
   auto* bridge = dynamic_cast<pci::Bridge*>(fabric.find(port));
   if (fabric.find(port) == nullptr) {
     return std::unexpected(
@@ -83,14 +84,24 @@ std::expected<PortPlace, PlacementError> place_behind_port(pci::Fabric& fabric, 
     }
     static_cast<void>(fabric.remove(*function));
   }
-  const auto place = inherited ? inherited : free_place(*bridge, bar_size);
+  const auto place = inherited ? inherited : free_place(bridge->memory_window(), bar_size);
   if (!place) {
     return std::unexpected(
         PlacementError{fmt::format("the memory window of {} has no room for a BAR of {} bytes",
                                    to_string(port), bar_size),
                        "firmware sized the window for what the dump shows: choose another port"});
   }
-  return PortPlace{&bridge->secondary_bus(), *place};
+  PortPlace result{&bridge->secondary_bus(), *place, 0};
+  if (buffer_size == 0) return result;
+  const auto buffer = free_place(bridge->prefetch_window(), buffer_size);
+  if (!buffer) {
+    return std::unexpected(
+        PlacementError{fmt::format("the prefetchable window of {} has no room for {} bytes",
+                                   to_string(port), buffer_size),
+                       "firmware sized the window for what the dump shows: choose another port"});
+  }
+  result.buffer = *buffer;
+  return result;
 }
 
 std::expected<PortPlace, PlacementError> place_beside(pci::Fabric& fabric, Sbdf port,

@@ -38,6 +38,7 @@ vmm::UserConfig user_config(const Scenario& scenario) {
     vm.workload = spec.workload;
     vm.carried = spec.carried;
     vm.releases_interrupts = spec.releases_interrupts;
+    vm.core_period = spec.core_period;
     for (const std::size_t device : spec.devices) {
       vm.devices.push_back(scenario.machine.add[device].address);
     }
@@ -64,6 +65,7 @@ std::vector<WatchedDevice> watched_devices(const Scenario& scenario, const Built
   for (const VmSpec& vm : scenario.vms) {
     for (const std::size_t device : vm.devices) {
       WatchedDevice watched;
+      watched.passive = device != vm.devices.front();
       watched.function = host.added[device];
       watched.vm = vm.name;
       // At its rate the device needs this long for a page; it may be busy with two of them.

@@ -147,9 +147,38 @@ class Binder {
                              ? "memory: not a multiple of 4KiB"
                              : "the VMs do not fit into the machine's memory beside its kernel");
       }
+      bind_dma_offset(item, vm);
       bind_devices(item.key("devices"), vm, owners);
       bind_workload(item, vm);
+      bind_resident_vcpu(item, vm);
       scenario_.vms.push_back(vm);
+    }
+  }
+
+  void bind_resident_vcpu(const View& item, VmSpec& vm) {
+    const View view = item.key("resident_vcpu");
+    if (!view.given()) return;
+    vm.core_period = view.duration();
+    if (!vm.devices.empty() && scenario_.machine.add[vm.devices.front()].buffer != 0) return;
+    diagnostics_.add(Problem::kConflict, view.at(),
+                     "resident_vcpu: the VM has no device with a buffer",
+                     "it needs an nvme with a `buffer` as its first device");
+  }
+
+  void bind_dma_offset(const View& item, VmSpec& vm) {
+    constexpr std::uint64_t kMessages = 0xFEE0'0000;
+    constexpr std::uint64_t kMessagesEnd = 0xFEF0'0000;
+    const View view = item.key("dma_offset");
+    const std::uint64_t offset = view.number();
+    vm.workload.dma_offset = offset;
+    if (offset % sim::kPageSize != 0) {
+      diagnostics_.add(Problem::kOutOfRange, view.at(), "dma_offset: not a multiple of 4096");
+    }
+    if (offset < kMessagesEnd && kMessages < offset + vm.memory) {
+      diagnostics_.add(
+          Problem::kConflict, view.at(),
+          "dma_offset: guest memory would lie at the addresses of interrupt messages",
+          fmt::format("it would reach from {:#x} to {:#x}", offset, offset + vm.memory));
     }
   }
 
@@ -173,10 +202,6 @@ class Binder {
       }
       vm.devices.push_back(index);
     }
-    if (vm.devices.size() > 1) {
-      diagnostics_.add(Problem::kNotBuilt, list.at(),
-                       "more than one device in a VM: not built yet");
-    }
   }
 
   // The guest keeps batches queued for the longest time that nobody may feed its device. Batches
@@ -190,6 +215,7 @@ class Binder {
     workload.verify_every = view.key("verify").text() == "sampled" ? 8 : 1;
     bind_workload_kind(vm_view, scenario_.machine, vm, diagnostics_);
     if (vm.devices.empty() || workload.size == 0 || workload.depth == 0) return;
+    bind_peer(vm_view, scenario_.machine, vm, diagnostics_);
     if (vm.device == vmm::GuestDevice::kNvme) {
       bind_disk_workload(vm_view, scenario_.machine, vm, diagnostics_);
       return;
@@ -198,7 +224,13 @@ class Binder {
       diagnostics_.add(Problem::kOutOfRange, view.key("size").at(), "size: not a multiple of 64B");
       return;
     }
-    workload.batch_members = std::max<std::uint32_t>(2, workload.depth);
+    const unsigned steps = workload.peer_buffer == 0 ? 1 : 2;  // of one copy
+    if (workload.depth > vmm::kBatchMembersMax / steps) {
+      diagnostics_.add(Problem::kOutOfRange, view.key("depth").at(),
+                       fmt::format("depth: through a peer at most {}", vmm::kBatchMembersMax / 2));
+      return;
+    }
+    workload.batch_members = std::max<std::uint32_t>(2, steps * workload.depth);
     for (;;) {
       workload.batches_in_flight =
           vmm::batches_for_gap(workload, vm.bytes_per_second, kGapMilliseconds);

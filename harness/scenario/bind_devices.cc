@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <optional>
 
@@ -30,6 +31,7 @@ void bind_dsa(const View& item, AddedDevice& device, Diagnostics& diagnostics) {
   refuse_key(item, "port", "it has a root bus of its own, not a place behind a port", diagnostics);
   refuse_key(item, "size", "it has no disk", diagnostics);
   refuse_key(item, "vfs", "it has no virtual functions", diagnostics);
+  refuse_key(item, "buffer", "it has no memory buffer", diagnostics);
   if (!item.key("bus").given()) {
     diagnostics.add(Problem::kMissingKey, item.at(), "\"bus\" is missing",
                     "it needs a root bus of its own");
@@ -47,6 +49,12 @@ void bind_dsa(const View& item, AddedDevice& device, Diagnostics& diagnostics) {
 // A card has a function 0 [PCIe 7.5.1.1.9].
 void check_cards(const MachineSpec& spec, Diagnostics& diagnostics) {
   for (const AddedDevice& device : spec.add) {
+    if (device.vfs != 0 && std::ranges::any_of(spec.add, [&](const AddedDevice& other) {
+          return other.port == device.port && other.function != device.function;
+        })) {
+      diagnostics.add(Problem::kConflict, device.at,
+                      "vfs: virtual functions are on cards of one function");
+    }
     if (device.function == 0 || !device.port) continue;
     const bool whole = std::ranges::any_of(spec.add, [&](const AddedDevice& other) {
       return other.port == device.port && other.function == 0;
@@ -80,6 +88,12 @@ void bind_nvme(const View& item, AddedDevice& device, Diagnostics& diagnostics) 
   }
   if (device.capacity % kDiskUnit != 0) {
     diagnostics.add(Problem::kOutOfRange, item.key("size").at(), "size: not a multiple of 4KiB");
+  }
+  if (item.key("buffer").given()) {
+    device.buffer = item.key("buffer").number();
+    if (!std::has_single_bit(device.buffer)) {
+      diagnostics.add(Problem::kOutOfRange, item.key("buffer").at(), "buffer: not a power of two");
+    }
   }
   if (!item.key("port").given()) {
     diagnostics.add(Problem::kMissingKey, item.at(), "\"port\" is missing",
@@ -153,6 +167,40 @@ void bind_workload_kind(const View& vm_view, const MachineSpec& machine, VmSpec&
       Problem::kConflict, workload.given() ? workload.key("kind").at() : vm_view.at(),
       fmt::format("{} cannot do a workload of kind {}", device.name, disk ? "disk" : "copy"),
       fmt::format("kind: {}", disk ? "copy" : "disk"));
+}
+
+void bind_peer(const View& vm_view, const MachineSpec& machine, VmSpec& vm,
+               Diagnostics& diagnostics) {
+  const View via = vm_view.key("workload").key("via");
+  if (!via.given()) {
+    if (vm.devices.size() > 1) {
+      diagnostics.add(Problem::kNotBuilt, vm_view.key("devices").at(),
+                      "more than one device in a VM: not built yet, unless its workload goes via "
+                      "the second");
+    }
+    return;
+  }
+  const bool second = vm.devices.size() == 2 && machine.add[vm.devices[1]].name == via.text();
+  if (!second) {
+    diagnostics.add(Problem::kConflict, via.at(),
+                    fmt::format("via: {} is not the VM's second device", via.text()),
+                    "devices: the one that copies, then the peer");
+    return;
+  }
+  if (vm.device != vmm::GuestDevice::kDsa) {
+    diagnostics.add(Problem::kConflict, via.at(), "via: only a DSA copies through a peer");
+    return;
+  }
+  const AddedDevice& peer = machine.add[vm.devices[1]];
+  const std::uint64_t needed = std::uint64_t{vm.workload.depth} * vm.workload.size;
+  if (peer.buffer < needed) {
+    diagnostics.add(Problem::kConflict, via.at(),
+                    fmt::format("via: the buffer of {} is too small", peer.name),
+                    fmt::format("it needs depth * size, {} bytes", needed),
+                    "give it a larger `buffer`, or lower depth or size");
+    return;
+  }
+  vm.workload.peer_buffer = vmm::kPeerBuffer.value();
 }
 
 void bind_disk_workload(const View& vm_view, const MachineSpec& machine, VmSpec& vm,

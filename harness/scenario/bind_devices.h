@@ -15,6 +15,9 @@ void bind_workload_kind(const View& vm_view, const MachineSpec& machine, VmSpec&
                         Diagnostics& diagnostics);
 
 // Batches for a guest with a disk, as small as the queue and memory allow.
+// The second device of a VM, that its copies go through.
+void bind_peer(const View& vm_view, const MachineSpec& machine, VmSpec& vm,
+               Diagnostics& diagnostics);
 void bind_disk_workload(const View& vm_view, const MachineSpec& machine, VmSpec& vm,
                         Diagnostics& diagnostics);
 

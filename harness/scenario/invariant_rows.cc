@@ -137,7 +137,8 @@ constexpr std::array kInvariants{
         "irq-no-orphan", "No interrupt of a VM's device is delivered to nobody.",
         "A message that a VM's device sends must reach a CPU whose kernel has a handler for the "
         "vector. One that finds no kernel, no handler, interrupt remapping switched off or no "
-        "entry in the remapping table is a violation; the report says which.",
+        "entry in the remapping table is a violation; so is one that a device cannot send because "
+        "a later kernel cleared its MSI-X Enable. The report says which.",
         "[VT-d 5.1]; [linux drivers/iommu/intel/irq_remapping.c]", "quickstart",
         "vfio-keep-interrupts"},
     InvariantRow{
@@ -148,6 +149,14 @@ constexpr std::array kInvariants{
         "been found when user space runs. One that lost its power in between need not be found.",
         "posted pci v9: drivers/pci/liveupdate.c; review of its first posting (device paths)",
         "quickstart", "pci-truncate-domain"},
+    InvariantRow{
+        "mmio-answered", "No access of a guest's CPU to a BAR is lost while there is no kernel.",
+        "A vCPU on a core of its own (vms[].resident_vcpu) goes on under the translation that it "
+        "had at the pause. Each of its writes to a BAR of the guest's device must reach a "
+        "function, "
+        "and each read must be answered, with what was written.",
+        "[PCIe 2.3.2]; design target: no series keeps a vCPU running", "resident-vcpu",
+        "pci-move-bars"},
 };
 
 constexpr std::array kMeasures{

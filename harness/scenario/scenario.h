@@ -27,6 +27,7 @@ struct AddedDevice {
   std::uint8_t function = 0;   // of a card behind a port
   std::uint64_t capacity = 0;  // bytes of its disk
   unsigned vfs = 0;            // virtual functions that it can have
+  std::uint64_t buffer = 0;    // bytes of its controller memory buffer
   Position at;
 };
 
@@ -72,12 +73,13 @@ struct KernelSpec {
 struct VmSpec {
   std::string name;
   std::uint64_t memory = 0;
-  std::vector<std::size_t> devices;                  // indices into MachineSpec::add
+  std::vector<std::size_t> devices;  // indices into MachineSpec::add; behind the first a peer
   vmm::GuestDevice device = vmm::GuestDevice::kDsa;  // the first one's kind
   vmm::WorkloadConfig workload;
   std::uint64_t bytes_per_second = 0;
   bool carried = true;              // over live updates
   bool releases_interrupts = true;  // before the reboot, where the kernel's policy demands it
+  sim::Duration core_period;        // of a second vCPU that goes on without a kernel; 0: none
 };
 
 enum class Action : std::uint8_t {

@@ -173,6 +173,8 @@ constexpr std::array kRows{
          "00:1c.0"),
     number("machine.topology.add[].size", KeyType::kSize, kMay, "1GiB", 4 * kKiB, 1024 * kGiB,
            "nvme: of its disk, a multiple of 4KiB", "1GiB"),
+    number("machine.topology.add[].buffer", KeyType::kSize, kMay, "", 64 * kKiB, 64 * kMiB,
+           "nvme: of its controller memory buffer, a power of two; none without", "1MiB"),
     number(
         "machine.topology.add[].vfs", KeyType::kNumber, kMay, "0", 0, 32,
         "nvme: virtual functions that it can have (SR-IOV); sysfs sriov_numvfs makes them appear",
@@ -266,6 +268,16 @@ constexpr std::array kRows{
            "carry: it goes on over a kexec; leave: it is no part of a live update and starts anew"),
     choice("vms[].interrupts", kMay, "release", interrupt_uses,
            "what its VMM does with the interrupts of its devices before a reboot"),
+    number(
+        "vms[].dma_offset", KeyType::kNumber, kMay, "0", 0, std::uint64_t{1} << 40,
+        "I/O virtual address at which its devices find guest address 0, a multiple of 4096; none "
+        "of its memory may come to lie at the interrupt messages (0xfee00000 to 0xfeefffff)",
+        "0xf2000000"),
+    number("vms[].resident_vcpu", KeyType::kDuration, kMay, "", kMicrosecond, kSecond,
+           "a second vCPU on a core of its own, which goes on while the first is paused and while "
+           "there is no kernel: this often it writes a word of the buffer of the VM's nvme, and "
+           "reads it back",
+           "20us"),
     list("vms[].devices", kMay, "devices that it owns through VFIO"),
     text("vms[].devices[]", KeyType::kName, kMay, "", "a device by name", "dsa0"),
     map("vms[].workload", kMay, "what the guest does with its device"),
@@ -277,6 +289,10 @@ constexpr std::array kRows{
            "buffers in use, and copies in one batch", "32"),
     number("vms[].workload.rate", KeyType::kRate, kMay, "100MB/s", 1'000'000, 60'000'000'000,
            "bytes that the device moves in a second: sets its speed", "100MB/s"),
+    text("vms[].workload.via", KeyType::kName, kMay, "",
+         "copy: a second device of the VM, an nvme with a buffer; every copy goes through it, peer "
+         "to peer",
+         "nvme0"),
     choice("vms[].workload.verify", kMay, "full", verifications,
            "full: every byte; sampled: some buffers of each batch"),
 

@@ -94,6 +94,10 @@ void KernelPort::set_interrupt_handler(std::function<void(Vector)> handler) {
   interrupt_handler_ = std::move(handler);
 }
 
+void KernelPort::leave_core(GuestCoreLoop loop) { live().leave_core(std::move(loop)); }
+
+void KernelPort::take_core(std::string_view vm) { live().take_core(vm); }
+
 void KernelPort::set_console_handler(std::function<void(const std::string&)> handler) {
   Machine& machine = live();
   console_handler_ = std::move(handler);

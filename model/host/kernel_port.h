@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/host/firmware.h"
+#include "model/host/guest_core.h"
 #include "model/host/handoff.h"
 #include "sim/actor.h"
 #include "sim/address.h"
@@ -60,6 +61,11 @@ class KernelPort {
 
   // The handler of all device interrupts of the boot CPU. Without one, interrupts are orphans.
   void set_interrupt_handler(std::function<void(Vector)> handler);
+
+  // A core of its own goes on running a guest, whatever becomes of this kernel, until a kernel
+  // takes it back by the VM's name.
+  void leave_core(GuestCoreLoop loop);
+  void take_core(std::string_view vm);
 
   // Lines typed at the machine's console (the operator; the scenario's script). The handler runs in
   // phase software; lines without a handler wait for one, over kernels too.

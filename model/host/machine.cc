@@ -43,6 +43,8 @@ class Machine::State {
   sim::Simulation& simulation_;
   Platform platform_;
 
+  std::vector<std::unique_ptr<GuestCore>> guest_cores_;
+
   // The kernel that runs, or the one that comes next.
   SoftwareFactory factory_;
   unsigned generation_ = 0;
@@ -153,6 +155,7 @@ void Machine::State::end_kernel() {
   } else {
     handoff_ = {
         .command_line = image_.command_line, .segments = {}, .setup_data = {}, .cold = true};
+    guest_cores_.clear();
     platform_.reset(generation_);
     cold_reboots_.publish({.from_generation = from, .to_generation = generation_});
     simulation_.schedule(boot_event_, platform_.config().timing.platform_reset);
@@ -233,6 +236,15 @@ void Machine::swap_segments(std::uint32_t one, std::uint32_t other) {
 unsigned Machine::generation() const { return state_->generation_; }
 bool Machine::halted() const { return state_->halted_; }
 KernelPort* Machine::port() { return state_->port_.get(); }
+
+void Machine::leave_core(GuestCoreLoop loop) {
+  state_->guest_cores_.push_back(
+      std::make_unique<GuestCore>(state_->simulation_, fabric(), std::move(loop)));
+}
+
+void Machine::take_core(std::string_view vm) {
+  std::erase_if(state_->guest_cores_, [vm](const auto& core) { return core->vm() == vm; });
+}
 
 void Machine::type(std::string line) { state_->type(std::move(line)); }
 void Machine::offer_console_lines() { state_->offer_console_lines(); }

@@ -113,6 +113,10 @@ class Machine final : public pci::RootComplex {
   bool halted() const;
   KernelPort* port();  // of the running kernel; null between kernels and after a halt
 
+  // Cores that stay in guest mode (guest_core.h). A platform reset ends them.
+  void leave_core(GuestCoreLoop loop);
+  void take_core(std::string_view vm);
+
   // The operator types a line at the console. Not from phase check: the kernel hears it now.
   void type(std::string line);
   // By the port: a handler was set.

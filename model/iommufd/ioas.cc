@@ -115,12 +115,18 @@ Result<> Ioas::insert(Area area) {
   if (area.memfd != nullptr) {
     services_.files().get(*area.memfd);
   }
+  if (area.dma_buf != nullptr) {
+    services_.files().get(*area.dma_buf);
+  }
   const std::uint64_t iova = area.iova;
   areas_.emplace(iova, std::move(area));
   return {};
 }
 
 void Ioas::unpin(const Area& area) {
+  if (area.device_memory) {
+    return;
+  }
   for (const PhysAddr page : area.pages) {
     services_.pages().free(page);
   }
@@ -144,6 +150,20 @@ Result<> Ioas::map_memfd(Area area) {
   area.seals = area.memfd->seals();
   if (auto pinned = pin_memfd(area); !pinned) {
     return pinned;
+  }
+  return insert(std::move(area));
+}
+
+// The pages of a BAR lie side by side [linux drivers/iommu/iommufd/pages.c,
+// pfn_reader_fill_dmabuf].
+Result<> Ioas::map_dma_buf(Area area) {
+  const linux::DmaBuf& buffer = *area.dma_buf;
+  if (area.offset > buffer.bytes() || area.length > buffer.bytes() - area.offset) {
+    return fail(Errno::kInval);
+  }
+  area.device_memory = DeviceMemory{buffer.exporter(), buffer.region()};
+  for (std::uint64_t done = 0; done < area.length; done += kPageSize) {
+    area.pages.push_back(buffer.start() + area.offset + done);
   }
   return insert(std::move(area));
 }
@@ -174,6 +194,15 @@ Result<> Ioas::restore(Area area) {
   return {};
 }
 
+Result<> Ioas::restore_device_memory(Area area) {
+  if (auto place = check_iova(area.iova, area.length); !place) {
+    return place;
+  }
+  const std::uint64_t iova = area.iova;
+  areas_.emplace(iova, std::move(area));
+  return {};
+}
+
 // iopt_unmap_iova_range.
 Co<Result<std::uint64_t>> Ioas::unmap(std::uint64_t first, std::uint64_t last) {
   std::uint64_t unmapped = 0;
@@ -197,6 +226,9 @@ Co<Result<std::uint64_t>> Ioas::unmap(std::uint64_t first, std::uint64_t last) {
     unmapped += area.length;
     if (area.memfd != nullptr) {
       co_await services_.files().put(*area.memfd);
+    }
+    if (area.dma_buf != nullptr) {
+      co_await services_.files().put(*area.dma_buf);
     }
   }
 }

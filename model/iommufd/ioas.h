@@ -9,12 +9,19 @@
 #include <vector>
 
 #include "model/iommufd/object.h"
+#include "model/linux/base/dma_buf.h"
 #include "model/linux/base/kernel_services.h"
 #include "model/linux/base/process.h"
 #include "model/linux/iommu/iommu.h"
 #include "model/luo/memfd/memfd.h"
 
 namespace baton::iommufd {
+
+// A BAR of a device behind an area: no memory, nothing is pinned.
+struct DeviceMemory {
+  Sbdf exporter;
+  std::uint32_t region = 0;
+};
 
 struct Area {
   std::uint64_t iova = 0;
@@ -23,7 +30,9 @@ struct Area {
   luo::Memfd* memfd = nullptr;  // null: memory of a process (type USER)
   std::uint64_t offset = 0;     // in the memfd
   std::uint32_t seals = 0;      // of the memfd when the mapping was made
-  std::vector<PhysAddr> pages;  // one reference each
+  std::vector<PhysAddr> pages;  // one reference each, unless it is device memory
+  std::optional<DeviceMemory> device_memory;
+  linux::DmaBuf* dma_buf = nullptr;  // that it was mapped from; null after a live update
 
   std::uint64_t last() const { return iova + (length - 1); }
 };
@@ -53,9 +62,12 @@ class Ioas final : public Object {
 
   // Pin and map. The area's place has been checked. A memfd area takes a reference to its file.
   linux::Result<> map_memfd(Area area);
+  // Takes a reference to the dma-buf that the area names.
+  linux::Result<> map_dma_buf(Area area);
   linux::Result<> map_user(Area area, linux::Process& process, UserAddr start);
   // Puts back an area whose pages the tables of restored domains already have.
   linux::Result<> restore(Area area);
+  linux::Result<> restore_device_memory(Area area);
 
   // Unmaps whole areas inside the range, in order. ENOENT at an area that the range cuts.
   Co<linux::Result<std::uint64_t>> unmap(std::uint64_t first, std::uint64_t last);

@@ -245,14 +245,16 @@ Result<> Iommufd::State::ioas_map_file(Process& process, std::span<std::byte> re
   }
   Area area;
   area.memfd = shared.memfd.from_file(**file);
-  if (area.memfd == nullptr) {
+  area.dma_buf = dynamic_cast<linux::DmaBuf*>(*file);
+  if (area.memfd == nullptr && area.dma_buf == nullptr) {
     return fail(Errno::kInval);
   }
   if (auto placed = map_place(*space, cmd.flags, cmd.iova, cmd.length, cmd.start, area); !placed) {
     return placed;
   }
   area.offset = cmd.start;
-  auto mapped = space->map_memfd(std::move(area));
+  auto mapped = area.memfd != nullptr ? space->map_memfd(std::move(area))
+                                      : space->map_dma_buf(std::move(area));
   if (mapped) {
     answer(request, cmd);
   }

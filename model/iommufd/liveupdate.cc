@@ -1,5 +1,7 @@
 // The handler "iommufd-v1": old kernel as posted [posted series iommu v5:
 // drivers/iommu/iommufd/liveupdate.c], new kernel by the design target.
+#include <algorithm>
+
 #include "model/iommufd/state.h"
 #include "model/luo/memfd/memfd.h"
 #include "sim/check.h"
@@ -81,6 +83,11 @@ Co<Result<>> IommufdSubsystem::freeze(luo::FileArgs& args) {
     co_return fail(token.error());
   }
   const Iommufd::State& state = *from_file(*args.file)->state_;
+  if (!state.exporters_preserved()) {
+    state_->services.print(sim::LogLevel::kWarning,
+                           "iommufd: a BAR that is mapped is of a device that is not preserved");
+    co_return fail(Errno::kInval);
+  }
   state_->services.port().ram().store(state.preserved->contents, *token);
   co_return Result<>{};
 }
@@ -117,11 +124,20 @@ Result<PhysAddr> IommufdSubsystem::State::write_block(std::span<const std::byte>
   return block;
 }
 
-// Every area must be a sealed memfd that this session has preserved.
+// Every area must be a sealed memfd that this session has preserved, or a BAR of a device that it
+// preserves later (policy p2p: preserve-windows; checked at freeze).
 Result<> Iommufd::State::check_ioas(luo::Session& session, const Ioas& space, Contents& contents) {
   constexpr std::uint32_t kSealsNeeded = luo::kSealSeal | luo::kSealShrink | luo::kSealGrow;
   contents.ioas.push_back({space.id, static_cast<std::uint32_t>(space.areas().size())});
   for (const auto& [iova, area] : space.areas()) {
+    if (area.device_memory) {
+      const Sbdf at = area.device_memory->exporter;
+      const std::uint64_t exporter = at.segment | std::uint64_t{at.bdf.value()} << 32;
+      contents.areas.push_back({area.iova, area.length, exporter, area.pages.front().value(),
+                                area.prot.read, area.prot.write, area.device_memory->region});
+      preserved->exporters.push_back(at);
+      continue;
+    }
     if (area.memfd == nullptr || (area.seals & kSealsNeeded) != kSealsNeeded) {
       return fail(Errno::kInval);
     }
@@ -260,6 +276,16 @@ void Iommufd::unpreserve_device(std::uint32_t device_id) {
   state_->shared.iommu.unpreserve_device(device->dev);
   state_->forget_device(device_id);
   device->preserved = false;
+}
+
+bool Iommufd::State::exporters_preserved() const {
+  return std::ranges::all_of(preserved->exporters, [this](const Sbdf exporter) {
+    return std::ranges::any_of(objects, [exporter](const auto& entry) {
+      if (entry.second->type != ObjectType::kDevice) return false;
+      const auto& device = static_cast<const Device&>(*entry.second);
+      return device.preserved && device.dev.address == exporter;
+    });
+  });
 }
 
 // Device slots of the contents.

@@ -91,6 +91,9 @@ Result<std::uint32_t> Iommufd::bind(linux::pci::PciDev& dev) {
   if (reclaimed) {
     return id;
   }
+  if (reclaimed.error() == Errno::kAddrNotAvail) {
+    return fail(reclaimed.error());
+  }
   if (auto claimed = state.shared.iommu.claim_dma_owner(dev, state.owner); !claimed) {
     return fail(claimed.error());
   }

@@ -168,7 +168,7 @@ std::vector<std::byte> Contents::encode() const {
     out.u64(area.offset);
     out.u32((area.read ? linux::uapi::kIoasMapReadable : 0) |
             (area.write ? linux::uapi::kIoasMapWriteable : 0));
-    out.zero(4);
+    out.u32(area.region ? *area.region + 1 : 0);
   }
   for (const PageTable& hwpt : hwpts) {
     out.u32(hwpt.id);
@@ -209,7 +209,7 @@ std::optional<Contents> Contents::decode(std::span<const std::byte> bytes) {
     area.memfd_token = in.u64();
     area.offset = in.u64();
     const std::uint32_t access = in.u32();
-    in.skip(4);
+    if (const std::uint32_t region = in.u32(); region != 0) area.region = region - 1;
     area.read = (access & linux::uapi::kIoasMapReadable) != 0;
     area.write = (access & linux::uapi::kIoasMapWriteable) != 0;
     contents.areas.push_back(area);

@@ -10,7 +10,9 @@
 //     16 u32 HWPTs; 20 u32 device slots; 24 zero
 //   IOAS, 16 bytes:   0 u32 id; 4 u32 number of its areas; 8 zero
 //   area, 40 bytes:   0 u64 IOVA; 8 u64 length; 16 u64 LUO token of the memfd; 24 u64 offset in it;
-//                     32 u32 access (2 write, 4 read, as IOAS_MAP flags); 36 zero
+//                     32 u32 access (2 write, 4 read, as IOAS_MAP flags); 36 u32 0, or of a BAR
+//                     1 + its region: then 16 u32 segment and 20 u32 bdf of its device, 24 u64
+//                     physical address
 //                     (the areas of the first IOAS, then of the second, ...)
 //   HWPT, 16 bytes:   0 u32 id; 4 u32 id of its IOAS; 8 u32 flags (1: automatic); 12 zero
 //                     (entry n belongs to entry n of iommufd_ser)
@@ -57,6 +59,8 @@ struct Contents {
     std::uint64_t offset = 0;
     bool read = false;
     bool write = false;
+    // A BAR: `memfd_token` is (segment | bdf << 32), `offset` the physical address.
+    std::optional<std::uint32_t> region = std::nullopt;
   };
   struct PageTable {
     std::uint32_t id = 0;

@@ -105,6 +105,12 @@ Result<> Iommufd::State::restore_areas(luo::Session& session, const Contents& co
     Ioas& space = add(std::make_unique<Ioas>(shared.services, entry.id));
     space.set_immutable(true);
     for (std::uint32_t i = 0; i < entry.areas; ++i, ++area) {
+      if (area->region) {
+        if (auto done = restore_device_memory(space, *area); !done) {
+          return done;
+        }
+        continue;
+      }
       const Result<linux::File*> file = shared.luo.retrieved_file(session, area->memfd_token);
       if (!file) {
         return fail(file.error());
@@ -123,6 +129,59 @@ Result<> Iommufd::State::restore_areas(luo::Session& session, const Contents& co
       if (auto done = space.restore(std::move(restored)); !done) {
         return done;
       }
+    }
+  }
+  return {};
+}
+
+// Device memory has no file: the record says whose it is and where. Never memory of the host.
+Result<> Iommufd::State::restore_device_memory(Ioas& space, const Contents::MappedArea& record) {
+  const PhysAddr first(record.offset);
+  const bool memory = std::ranges::any_of(
+      shared.services.port().memory_map().entries, [&](const host::MemoryMapEntry& entry) {
+        return entry.type == host::MemoryType::kRam && entry.range.start < first + record.length &&
+               first < entry.range.start + entry.range.length;
+      });
+  if (memory || *record.region > 5) {
+    return fail(Errno::kInval);
+  }
+  Area restored;
+  restored.iova = record.iova;
+  restored.length = record.length;
+  restored.prot = {record.read, record.write};
+  restored.device_memory = DeviceMemory{{static_cast<std::uint32_t>(record.memfd_token),
+                                         Bdf(static_cast<std::uint16_t>(record.memfd_token >> 32))},
+                                        *record.region};
+  // Of a length that no BAR has, nothing is built.
+  constexpr std::uint64_t kLargestBar = std::uint64_t{1} << 34;
+  if (record.length > kLargestBar) {
+    return fail(Errno::kInval);
+  }
+  for (std::uint64_t done = 0; done < record.length; done += sim::kPageSize) {
+    restored.pages.push_back(first + done);
+  }
+  return space.restore_device_memory(std::move(restored));
+}
+
+// Tables in use lead to the address that a BAR had. EADDRNOTAVAIL when it is elsewhere now.
+Result<> Iommufd::State::check_device_memory(const linux::pci::PciDev& dev) {
+  for (const auto& [id, object] : objects) {
+    if (object->type != ObjectType::kIoas) {
+      continue;
+    }
+    for (const auto& [iova, area] : static_cast<const Ioas&>(*object).areas()) {
+      if (!area.device_memory || area.device_memory->exporter != dev.address) {
+        continue;
+      }
+      const linux::pci::Resource& bar = dev.resources[area.device_memory->region];
+      const PhysAddr first = area.pages.front();
+      if (bar.size != 0 && bar.start <= first && first + area.length <= bar.start + bar.size) {
+        continue;
+      }
+      shared.services.print(sim::LogLevel::kError,
+                            "iommufd: BAR {} of {} has moved away from where it is mapped",
+                            area.device_memory->region, to_string(dev.address));
+      return fail(Errno::kAddrNotAvail);
     }
   }
   return {};
@@ -155,6 +214,9 @@ Result<> Iommufd::State::reclaim(linux::pci::PciDev& dev, std::uint32_t& id) {
                    [&](const Awaited& device) { return device.address == dev.recorded_as(); });
   if (found == incoming->awaited.end()) {
     return fail(Errno::kNoEnt);
+  }
+  if (auto checked = check_device_memory(dev); !checked) {
+    return checked;
   }
   if (auto owned = shared.iommu.reclaim_dma_owner(dev, incoming->token, owner); !owned) {
     return owned;

@@ -96,6 +96,7 @@ class Iommufd::State {
   void free_records();
   linux::Result<> note_device(const Device& device);
   void forget_device(std::uint32_t id);
+  bool exporters_preserved() const;
 
   // New kernel.
   linux::Result<> restore(luo::Session& session, PhysAddr record);
@@ -105,6 +106,8 @@ class Iommufd::State {
   void restore_hwpts(const Contents& contents, const HwptRecords& records);
   linux::Result<> reclaim(linux::pci::PciDev& dev, std::uint32_t& id);
   void note_reclaimed(std::uint32_t hwpt_id);
+  linux::Result<> restore_device_memory(Ioas& space, const Contents::MappedArea& record);
+  linux::Result<> check_device_memory(const linux::pci::PciDev& dev);
   void finish();
 
   struct Preserved {
@@ -114,6 +117,7 @@ class Iommufd::State {
     bool record_marked = false;  // preserved with KHO
     bool contents_marked = false;
     std::vector<Ioas*> made_immutable;
+    std::vector<Sbdf> exporters;  // of device memory that is mapped
   };
 
   // A preserved device that has not been bound in this kernel yet: its id is kept for it.

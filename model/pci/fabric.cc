@@ -299,6 +299,7 @@ Completion Fabric::cpu_write(PhysAddr address, std::span<const std::byte> from) 
 Completion Fabric::climb(Function& from, MemoryRequest& request, std::span<std::byte> data) {
   sim::Duration latency = timing_.link;
   Bus* bus = from.bus();
+  bool redirected = false;  // by the port below
   while (Bridge* bridge = bus->bridge()) {
     if (bridge->secondary_down()) return unsupported("link-down");
     latency += timing_.per_bridge;
@@ -325,7 +326,9 @@ Completion Fabric::climb(Function& from, MemoryRequest& request, std::span<std::
       bus = bridge->bus();
       continue;  // for the root complex alone
     }
-    if (bridge->claims_memory(request.address)) {
+    // What a port below sent up on purpose goes on up through the upstream port [PCIe 6.12.3].
+    const bool passes = redirected && bridge->port_type() == PortType::kUpstreamPort;
+    if (!passes && bridge->claims_memory(request.address)) {
       if (!bridge->port_type()) {
         // On a conventional bus the target takes the request before the bridge sees it.
         const auto peer = route_down(*bus, request, data, latency);
@@ -339,6 +342,7 @@ Completion Fabric::climb(Function& from, MemoryRequest& request, std::span<std::
     bus = bridge->bus();
     const bool redirect =
         (acs & kRequestRedirect) != 0 && !(translated && (acs & kDirectTranslated) != 0);
+    redirected = redirect;
     if (bus->is_root() || redirect) continue;
     if (!bridge->claims_memory(request.address)) {
       if (const auto peer = route_down(*bus, request, data, latency)) return *peer;

@@ -53,6 +53,7 @@ Function::Function(sim::Simulation& simulation, std::string name, ConfigSpace co
       config_written_(simulation.topic<ConfigWritten>()),
       request_done_(simulation.topic<RequestDone>()),
       function_reset_(simulation.topic<FunctionReset>()),
+      interrupt_held_(simulation.topic<InterruptHeld>()),
       express_(config_.find(CapabilityId::kExpress)),
       aer_(config_.find(ExtendedCapabilityId::kAer)),
       pm_(config_.find(CapabilityId::kPowerManagement)) {
@@ -236,7 +237,10 @@ void Function::reset(ResetKind kind) {
 }
 
 bool Function::signal_msix(unsigned index) {
-  if (msix_ == nullptr || !msix_->enabled(config_)) return false;
+  if (msix_ == nullptr || !msix_->enabled(config_)) {
+    if (interrupt_held_.active()) interrupt_held_.publish({*this, index});
+    return false;
+  }
   if (const auto message = msix_->signal(config_, index)) {
     send_interrupt(message->address, message->data);
   }

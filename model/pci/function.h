@@ -42,6 +42,7 @@ class Sriov;
 struct ConfigWritten;
 struct RequestDone;
 struct FunctionReset;
+struct InterruptHeld;
 
 // A memory BAR that claims an address.
 struct BarHit {
@@ -219,6 +220,7 @@ class Function : private RoutingListener {
   const sim::Topic<ConfigWritten>& config_written_;
   const sim::Topic<RequestDone>& request_done_;
   const sim::Topic<FunctionReset>& function_reset_;
+  const sim::Topic<InterruptHeld>& interrupt_held_;
   std::uint16_t express_ = 0;
   std::uint16_t aer_ = 0;
   std::unique_ptr<RootErrors> root_errors_;

@@ -31,6 +31,12 @@ struct RequestDone {
   std::span<const std::byte> data;
 };
 
+// It had something to say and MSI-X is off: no message leaves.
+struct InterruptHeld {
+  const Function& function;
+  unsigned index;
+};
+
 struct FunctionReset {
   const Function& function;
   ResetKind kind;

@@ -2,7 +2,7 @@
 // pci/vfio_pci_core.c, pci/vfio_pci_rdwr.c].
 //
 // Not modelled: the legacy group and container path, VF tokens, PASID attachment,
-// VFIO_DEVICE_FEATURE, hot reset, ioeventfd (ENOTTY), the ROM and VGA regions (size 0).
+// hot reset, ioeventfd (ENOTTY), the ROM and VGA regions (size 0).
 #include <algorithm>
 #include <cstring>
 
@@ -83,6 +83,8 @@ Co<linux::Result<std::int64_t>> CdevFile::ioctl(linux::Process& process, std::ui
       co_return get_region_info(argument);
     case uapi::kVfioDeviceGetIrqInfo:
       co_return get_irq_info(argument);
+    case uapi::kVfioDeviceFeature:
+      co_return feature(process, argument);
     default:
       break;
   }

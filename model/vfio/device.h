@@ -93,6 +93,9 @@ class CdevFile final : public linux::File {
   Answer get_info(std::span<std::byte> argument);
   Answer get_region_info(std::span<std::byte> argument);
   Answer get_irq_info(std::span<std::byte> argument);
+  // feature.cc
+  Answer feature(linux::Process& process, std::span<std::byte> argument);
+  Answer export_dma_buf(linux::Process& process, std::span<const std::byte> argument);
   linux::Result<std::size_t> read_bar(std::uint32_t bar, std::uint64_t at, std::span<std::byte> to);
   linux::Result<std::size_t> write_bar(std::uint32_t bar, std::uint64_t at,
                                        std::span<const std::byte> from);

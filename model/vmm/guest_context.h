@@ -74,6 +74,8 @@ class GuestContext {
   }
 
   const WorkloadConfig& workload() const { return info.workload; }
+  // What the guest tells its device.
+  std::uint64_t dma(GuestAddr address) const { return address.value() + workload().dma_offset; }
   std::uint64_t& r(Register name) { return regs.r[name]; }
   void go(Routine next) { regs.pc = static_cast<std::uint64_t>(next); }
 

@@ -74,7 +74,7 @@ SubmissionEntry admin_command(GuestContext& guest, std::uint64_t step) {
     case kIdentifyNamespace:
       opcode(AdminOpcode::kIdentify);
       entry.namespace_id = step == kIdentifyNamespace ? kNamespaceId : 0;
-      entry.prp1 = kIdentifyAddress.value();
+      entry.prp1 = guest.dma(kIdentifyAddress);
       entry.cdw10 = step == kIdentifyNamespace
                         ? static_cast<std::uint32_t>(IdentifyWhat::kNamespace)
                         : static_cast<std::uint32_t>(IdentifyWhat::kController);
@@ -86,13 +86,13 @@ SubmissionEntry admin_command(GuestContext& guest, std::uint64_t step) {
       break;
     case kCreateCompletion:
       opcode(AdminOpcode::kCreateCompletionQueue);
-      entry.prp1 = disk_completions(w);
+      entry.prp1 = guest.dma(GuestAddr(disk_completions(w)));
       entry.cdw10 = size << 16 | kIoQueue;
       entry.cdw11 = std::uint32_t{kCompletionVector} << 16 | 3;  // interrupts, contiguous
       break;
     default:
       opcode(AdminOpcode::kCreateSubmissionQueue);
-      entry.prp1 = kDiskQueuesAddress.value();
+      entry.prp1 = guest.dma(kDiskQueuesAddress);
       entry.cdw10 = size << 16 | kIoQueue;
       entry.cdw11 = std::uint32_t{kIoQueue} << 16 | 1;
       break;
@@ -143,8 +143,8 @@ GuestStep wait_disk_disabled(GuestContext& guest) {
   guest.write(kAdminCompletionAddress, zeros);
   guest.device_write(offset::kAqa, 4,
                      put(field::kAsqs, kAdminEntries - 1) | put(field::kAcqs, kAdminEntries - 1));
-  guest.device_write(offset::kAsq, 8, kAdminSubmissionAddress.value());
-  guest.device_write(offset::kAcq, 8, kAdminCompletionAddress.value());
+  guest.device_write(offset::kAsq, 8, guest.dma(kAdminSubmissionAddress));
+  guest.device_write(offset::kAcq, 8, guest.dma(kAdminCompletionAddress));
   guest.device_write(offset::kCc, 4,
                      put(field::kEn, 1) | put(field::kIosqes, 6) | put(field::kIocqes, 4));
   set_timeout(guest);

@@ -57,7 +57,7 @@ void write_list(GuestContext& guest, std::uint64_t slot, Side side, std::uint64_
   const std::uint64_t pages = guest.workload().size / sim::kPageSize;
   std::array<std::uint64_t, kDiskTransferMax / sim::kPageSize> list;
   const GuestAddr start = buffer_at(guest, slot, side, buffer);
-  for (std::uint64_t i = 1; i < pages; ++i) list[i - 1] = start.value() + i * sim::kPageSize;
+  for (std::uint64_t i = 1; i < pages; ++i) list[i - 1] = guest.dma(start) + i * sim::kPageSize;
   guest.write(list_at(guest, slot, side, buffer),
               std::as_bytes(std::span(list)).first((pages - 1) * 8));
 }
@@ -75,10 +75,10 @@ SubmissionEntry command_for(GuestContext& guest, const DiskSlot& state, std::uin
   entry.opcode = static_cast<std::uint8_t>(reads ? Opcode::kRead : Opcode::kWrite);
   entry.command_id = static_cast<std::uint16_t>(slot * w.batch_members + member);
   entry.namespace_id = devices::nvme::kNamespaceId;
-  entry.prp1 = data.value();
+  entry.prp1 = guest.dma(data);
   const std::uint64_t pages = w.size / sim::kPageSize;
-  if (pages == 2) entry.prp2 = data.value() + sim::kPageSize;
-  if (pages > 2) entry.prp2 = list_at(guest, slot, side, buffer).value();
+  if (pages == 2) entry.prp2 = guest.dma(data) + sim::kPageSize;
+  if (pages > 2) entry.prp2 = guest.dma(list_at(guest, slot, side, buffer));
   entry.cdw10 = static_cast<std::uint32_t>(block);
   entry.cdw11 = static_cast<std::uint32_t>(block >> 32);
   entry.cdw12 = static_cast<std::uint32_t>(w.size / kBlockBytes - 1);

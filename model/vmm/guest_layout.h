@@ -13,11 +13,15 @@
 //             source buffers            depth * size, whole pages
 //             destination buffers       depth * size, whole pages
 //   BARs of the device lie above all guest memory: kDeviceBar0, kDeviceBar2.
+//   kPeerBuffer: BAR 2 of a second device, a peer of the first.
 // Member k of a batch copies source buffer k % depth to destination buffer k % depth. A slot's
 // source pattern depends on the batch's sequence number, so that what an earlier batch left in a
 // destination never passes for the copy of a later one.
 //
-// Limits: one device per guest.
+// Through a peer, members 2k and 2k + 1 copy source buffer k % depth to its place in the peer, and,
+// behind a fence, from there to the destination buffer.
+//
+// Limits: the guest drives one device; of a second one it only uses the buffer.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +38,9 @@ inline constexpr GuestAddr kSlotTableAddress{0x3000};
 inline constexpr GuestAddr kSlotsAddress{0x10000};
 inline constexpr GuestAddr kDeviceBar0{std::uint64_t{1} << 44};
 inline constexpr GuestAddr kDeviceBar2{(std::uint64_t{1} << 44) + 0x100000};
+// The buffer of the second device, for the first one and the vCPU.
+inline constexpr GuestAddr kPeerBuffer{(std::uint64_t{1} << 44) + 0x10000000};
+inline constexpr unsigned kPeerBar = 2;
 
 inline constexpr std::uint32_t kBatchMembersMax = 1024;    // GENCAP max batch 2^10
 inline constexpr std::uint32_t kBatchesInFlightMax = 128;  // total WQ entries
@@ -48,6 +55,11 @@ struct WorkloadConfig {
   std::uint32_t batches_in_flight = 8;         // batches queued, 1..128
   std::uint32_t verify_every = 1;              // 1: every buffer; n: every n-th
   std::uint64_t poll_interval_ns = 5'000'000;  // how long the guest trusts its interrupts
+  // A buffer in a BAR of another device of the guest, by guest address, through which every copy
+  // goes; 0: none. It holds depth * size bytes.
+  std::uint64_t peer_buffer = 0;
+  // At which I/O virtual address its devices find guest address 0.
+  std::uint64_t dma_offset = 0;
 };
 
 // What the guest drives.
@@ -131,8 +143,8 @@ struct GuestSlot {
   std::uint64_t submitted_ps = 0;
 };
 
-static_assert(sizeof(WorkloadConfig) == 32);
-static_assert(sizeof(BootInfo) == 72);
+static_assert(sizeof(WorkloadConfig) == 48);
+static_assert(sizeof(BootInfo) == 88);
 static_assert(sizeof(GuestSlot) == 16);
 static_assert(std::has_unique_object_representations_v<BootInfo>);
 static_assert(std::has_unique_object_representations_v<GuestStatus>);
@@ -169,7 +181,8 @@ constexpr bool workload_fits(const WorkloadConfig& w, std::uint64_t memory_bytes
          w.depth <= w.batch_members && w.batch_members >= 2 &&
          w.batch_members <= kBatchMembersMax && w.batches_in_flight >= 1 &&
          w.batches_in_flight <= kBatchesInFlightMax && w.verify_every >= 1 &&
-         w.poll_interval_ns >= 1000 && memory_needed(w) <= memory_bytes;
+         w.poll_interval_ns >= 1000 && memory_needed(w) <= memory_bytes &&
+         (w.peer_buffer == 0 || w.batch_members % 2 == 0);
 }
 
 // How many batches keep a device of this rate busy for `gap_ms`: at least 2, so that there is work

@@ -39,6 +39,17 @@ GuestAddr member_record(GuestContext& guest, std::uint64_t slot, std::uint64_t m
          member * sizeof(CompletionRecord);
 }
 
+// There, and back again when all is there.
+void use_peer(const WorkloadConfig& w, std::uint64_t member, std::uint64_t buffer, Descriptor& d) {
+  const std::uint64_t place = w.peer_buffer + buffer * w.size;
+  if (member % 2 == 0) {
+    d.destination = place;
+    return;
+  }
+  d.source = place;
+  d.set(Opcode::kMemoryMove, d.flags() | flag::kFence);
+}
+
 // The sequence of the batch that is being prepared.
 std::uint64_t next_sequence(GuestContext& guest) { return guest.r(kNextSequence) + 1; }
 
@@ -127,9 +138,11 @@ GuestStep describe_members(GuestContext& guest) {
     const std::uint64_t member = first + i;
     Descriptor& d = descriptors[i];
     d.set(Opcode::kMemoryMove, flag::kRecordAddressValid | flag::kRequestRecord);
-    d.record_address = member_record(guest, slot, member).value();
-    d.source = source_buffer(guest, slot, member % w.depth).value();
-    d.destination = destination_buffer(guest, slot, member % w.depth).value();
+    d.record_address = guest.dma(member_record(guest, slot, member));
+    const std::uint64_t buffer = (w.peer_buffer == 0 ? member : member / 2) % w.depth;
+    d.source = guest.dma(source_buffer(guest, slot, buffer));
+    d.destination = guest.dma(destination_buffer(guest, slot, buffer));
+    if (w.peer_buffer != 0) use_peer(w, member, buffer, d);
     d.size = static_cast<std::uint32_t>(w.size);
   }
   const GuestAddr list = guest.slot_address(slot) + slot_descriptors(w);
@@ -150,8 +163,8 @@ GuestStep submit_batch(GuestContext& guest) {
   Descriptor batch;
   batch.set(Opcode::kBatch,
             flag::kRecordAddressValid | flag::kRequestRecord | flag::kRequestInterrupt);
-  batch.record_address = guest.slot_address(slot).value();
-  batch.source = (guest.slot_address(slot) + slot_descriptors(w)).value();
+  batch.record_address = guest.dma(guest.slot_address(slot));
+  batch.source = guest.dma(guest.slot_address(slot) + slot_descriptors(w));
   batch.size = w.batch_members;
   batch.interrupt_handle = kCompletionVector;
   // Each submission takes the next 64 bytes of the portal page, as Linux does.

@@ -23,6 +23,9 @@ class MappedCpu final : public GuestCpu {
   // BAR `index` (0..5) appears at a guest address.
   void set_bar(unsigned index, GuestAddr guest, UserAddr start, std::uint64_t bytes);
 
+  // Where the process has what the guest sees at an address of a BAR; 0 for nothing.
+  UserAddr device_address(GuestAddr address, unsigned width) const;
+
   bool read(GuestAddr address, std::span<std::byte> to) override;
   bool write(GuestAddr address, std::span<const std::byte> from) override;
   std::uint64_t mmio_read(GuestAddr address, unsigned width) override;
@@ -37,8 +40,6 @@ class MappedCpu final : public GuestCpu {
     std::uint64_t bytes = 0;
   };
 
-  // The process's address behind a guest address of a BAR; 0 for none.
-  UserAddr device_address(GuestAddr address, unsigned width) const;
   bool in_memory(GuestAddr address, std::size_t bytes) const;
 
   sim::Simulation& simulation_;

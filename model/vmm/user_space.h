@@ -30,6 +30,9 @@ struct VmConfig {
   std::vector<Sbdf> devices;  // all are assigned; the guest program drives the first
   GuestDevice device = GuestDevice::kDsa;  // what the first one is
   WorkloadConfig workload;
+  // A second vCPU on a core of its own, that uses the device's buffer (BAR 2) this often for as
+  // long as the guest's own vCPU is paused for a live update; 0: none.
+  sim::Duration core_period;
   bool carried = true;  // false: luod leaves it out of live updates, and it starts anew
   // False: its VMM leaves the interrupts of its devices configured, whatever the kernel demands.
   bool releases_interrupts = true;

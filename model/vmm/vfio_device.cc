@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "model/linux/kernel/sysfs.h"
+#include "model/linux/uapi/iommufd.h"
 #include "model/linux/uapi/liveupdate.h"
 #include "model/linux/uapi/vfio.h"
 #include "model/vmm/guest_layout.h"
@@ -18,6 +19,7 @@ namespace {
 constexpr std::uint64_t kCommandOffset = 4;
 constexpr std::uint16_t kCommandMemory = 2;
 constexpr std::uint16_t kCommandBusMaster = 4;
+constexpr std::uint32_t kReadWriteCloseOnExec = 02000002;  // O_RDWR | O_CLOEXEC
 
 }  // namespace
 
@@ -138,6 +140,45 @@ Co<Result<>> VfioDevice::map_bars(MappedCpu& cpu) {
     done = co_await map_bar(cpu, 2, kDeviceBar2);
   }
   co_return done;
+}
+
+Co<Result<>> VfioDevice::share_bar(int iommufd, std::uint32_t ioas, unsigned index,
+                                   GuestAddr guest) {
+  struct {
+    uapi::VfioDeviceFeature header;
+    uapi::VfioDeviceFeatureDmaBuf request;
+    uapi::VfioRegionDmaRange range;
+  } feature;
+  uapi::VfioRegionInfo info;
+  info.index = index;
+  const auto asked =
+      co_await calls_.ioctl(cdev_, uapi::kVfioDeviceGetRegionInfo, uapi::bytes_of(info));
+  if (!asked) {
+    co_return failed("VFIO_DEVICE_GET_REGION_INFO", asked.error());
+  }
+  feature.header.argsz = sizeof(feature);
+  feature.header.flags = uapi::kVfioDeviceFeatureGet | uapi::kVfioDeviceFeatureDmaBuf;
+  feature.request.region_index = index;
+  feature.request.open_flags = kReadWriteCloseOnExec;
+  feature.request.nr_ranges = 1;
+  feature.range.length = info.size;
+  const auto buffer =
+      co_await calls_.ioctl(cdev_, uapi::kVfioDeviceFeature, uapi::bytes_of(feature));
+  if (!buffer) {
+    co_return failed("VFIO_DEVICE_FEATURE dma-buf", buffer.error());
+  }
+  uapi::iommu_ioas_map_file map;
+  map.flags = uapi::kIoasMapFixedIova | uapi::kIoasMapReadable | uapi::kIoasMapWriteable;
+  map.ioas_id = ioas;
+  map.fd = static_cast<std::int32_t>(*buffer);
+  map.length = info.size;
+  map.iova = guest.value();
+  const auto mapped = co_await calls_.ioctl(iommufd, uapi::kIommuIoasMapFile, uapi::bytes_of(map));
+  static_cast<void>(co_await calls_.close(map.fd));
+  if (!mapped) {
+    co_return failed("IOMMU_IOAS_MAP_FILE dma-buf", mapped.error());
+  }
+  co_return Result<>();
 }
 
 Co<Result<>> VfioDevice::connect_interrupts(Vcpu& vcpu) {

@@ -44,6 +44,8 @@ class VfioDevice {
   Co<linux::Result<>> enable();
   // Maps BARs 0 and 2, those that there are, where the guest expects them.
   Co<linux::Result<>> map_bars(MappedCpu& cpu);
+  // A BAR of this device becomes reachable for the devices of an IOAS: a dma-buf, mapped.
+  Co<linux::Result<>> share_bar(int iommufd, std::uint32_t ioas, unsigned index, GuestAddr guest);
   // MSI-X entry n becomes virtual vector n of `vcpu`, which outlives the device; entry 0 has none.
   Co<linux::Result<>> connect_interrupts(Vcpu& vcpu);
   // Takes them down, and up again with the eventfds that there are.

@@ -112,7 +112,8 @@ Result<> Vmm::write_boot_info() {
   return stored ? stored : failed("write boot info", stored.error());
 }
 
-// Guest physical addresses are the device's I/O virtual addresses.
+// Guest physical addresses are the device's I/O virtual addresses, but for an offset that a guest
+// with an IOMMU of its own may choose.
 Co<Result<>> Vmm::create_address_space() {
   const Result<int> iommufd = co_await calls_.open("/dev/iommu");
   if (!iommufd) {
@@ -130,6 +131,7 @@ Co<Result<>> Vmm::create_address_space() {
   map.flags = uapi::kIoasMapFixedIova | uapi::kIoasMapReadable | uapi::kIoasMapWriteable;
   map.ioas_id = ioas_id_;
   map.fd = memfd_;
+  map.iova = config_.workload.dma_offset;
   map.length = config_.memory;
   const auto mapped = co_await calls_.ioctl(iommufd_, uapi::kIommuIoasMapFile, uapi::bytes_of(map));
   if (!mapped) {
@@ -170,6 +172,9 @@ Co<Result<>> Vmm::assign_devices() {
     }
   }
   Result<> done = co_await devices_.front()->map_bars(cpu_);
+  if (done && config_.workload.peer_buffer != 0 && devices_.size() > 1) {
+    done = co_await devices_[1]->share_bar(iommufd_, ioas_id_, kPeerBar, kPeerBuffer);
+  }
   if (done) {
     done = co_await devices_.front()->connect_interrupts(vcpu_);
   }
@@ -241,7 +246,24 @@ Co<> Vmm::pause() {
   }
   co_await vcpu_.pause();
   environment_.publish(GuestPaused{environment_.generation(), config_.name});
+  leave_core();
 }
+
+// Its second-level translation is made from this kernel's mapping, and stays what it is.
+void Vmm::leave_core() {
+  if (config_.core_period == sim::Duration()) {
+    return;
+  }
+  const UserAddr at = cpu_.device_address(kDeviceBar2, 8);
+  const auto page = at == UserAddr() ? linux::Result<linux::MappedPage>(linux::fail(Errno::kFault))
+                                     : process_.page_at(at, true);
+  if (page) {
+    environment_.kernel().services().port().leave_core(
+        {config_.name, page->address, config_.core_period});
+  }
+}
+
+void Vmm::take_core() { environment_.kernel().services().port().take_core(config_.name); }
 
 Result<> Vmm::save() {
   VmmRecord record;
@@ -281,6 +303,7 @@ Co<Result<>> Vmm::resume(linux::ReinjectPolicy reinject) {
   if (has_session() && !devices_.empty() && reinject == linux::ReinjectPolicy::kSpurious) {
     vcpu_.inject(kCompletionVector);
   }
+  take_core();
   environment_.publish(GuestResumed{environment_.generation(), config_.name, status_page()});
   vcpu_.resume();
   co_return done;
@@ -301,6 +324,7 @@ Co<Result<>> Vmm::restore(linux::ReinjectPolicy reinject) {
   if (!devices_.empty() && reinject == linux::ReinjectPolicy::kSpurious) {
     vcpu_.inject(kCompletionVector);
   }
+  take_core();
   environment_.publish(GuestResumed{environment_.generation(), config_.name, status_page()});
   run_guest();
   co_return Result<>();

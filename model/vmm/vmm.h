@@ -70,6 +70,8 @@ class Vmm {
 
   Co<linux::Result<>> preserve_file(int fd, std::uint64_t token, const char* what);
   void run_guest();
+  void leave_core();
+  void take_core();
   PhysAddr status_page();
   std::uint64_t token(unsigned number) const { return token_base_ + number; }
   std::unexpected<linux::Errno> failed(std::string_view step, linux::Errno error);

@@ -139,8 +139,14 @@ TEST_CASE("peers behind one switch talk directly until request redirect sends th
   CHECK(host.probe[1]->registers[16] == std::byte{5});
   CHECK(host.ram.requests.empty());
   host.write(Bdf(2, 0, 0), 0x106, 2, 1U << 2);
-  // Inside the upstream port's window nothing may go up from its own secondary side.
+  // What the port below sent up on purpose passes the upstream port; the root port may send it up
+  // only with Upstream Forwarding, for its own window has the address.
   CHECK(host.probe[0]->send_write(Switch::kBar[1] + 16, 6).stopped_at == "own-window");
+  host.write(Bdf(0, 1, 0), 0x106, 2, 1U << 4);
+  static_cast<void>(host.probe[0]->send_write(Switch::kBar[1] + 16, 7));
+  REQUIRE(host.ram.requests.size() == 1);
+  CHECK(host.ram.requests[0].address == Switch::kBar[1] + 16);
+  CHECK(host.probe[1]->registers[16] == std::byte{5});
 }
 
 TEST_CASE("a request into its own port's window is refused") {
@@ -183,6 +189,17 @@ TEST_CASE("in D3hot a function answers configuration alone, and lacks D1") {
   host.write(Bdf(3, 0, 0), 0x94, 2, 0);
   CHECK(host.probe[0]->resets.empty());  // No_Soft_Reset
   CHECK(host.probe[0]->send_write(0x1000, 1).arrived());
+}
+
+TEST_CASE("a message that MSI-X Enable holds back is observed") {
+  Switch host;
+  std::vector<unsigned> held;
+  host.simulation.topic<InterruptHeld>().subscribe(
+      [&](const InterruptHeld& seen) { held.push_back(seen.index); });
+  CHECK_FALSE(host.probe[0]->signal_msix(1));
+  host.write(Bdf(3, 0, 0), 0x82, 2, 0x8000);
+  CHECK(host.probe[0]->signal_msix(2));
+  CHECK(held == std::vector<unsigned>{1});
 }
 
 TEST_CASE("MSI-X sends what its table says, and remembers what is masked") {

@@ -27,12 +27,19 @@ std::string scenario_text(std::string_view name) {
   return content.str();
 }
 
+// Paths of the folder's scenarios are written for a file one folder below.
+std::string hazard_text(std::string_view name) {
+  std::string text = scenario_text(fmt::format("hazards/{}", name));
+  const std::size_t at = text.find("../hosts");
+  return at == std::string::npos ? text : text.erase(at, 3);
+}
+
 std::string quickstart() { return scenario_text("quickstart"); }
 
 // What these defects spoil is there only above a device behind a port.
 bool needs_port(std::string_view defect) {
   return defect == "pci-clear-bridge-bus-master" || defect == "pci-probe-windows" ||
-         defect == "pci-renumber-buses";
+         defect == "pci-renumber-buses" || defect == "pci-reset-bus" || defect == "pci-clear-acs";
 }
 
 // Most defects show in quickstart. One domain has no second one whose translations its id could mix
@@ -44,6 +51,10 @@ std::string scenario_with(std::string_view defect) {
     std::string text = scenario_text("device-keys/domain-lost");
     return text.erase(text.find("../hosts"), 3);
   }
+  // It needs somebody who uses a BAR, and one more who knows where it was.
+  if (defect == "pci-move-bars") return hazard_text("vcpu-loses-bar");
+  // Ports of the other hosts have the smallest payload already.
+  if (defect == "pci-lower-payload") return hazard_text("payload-lowered");
   // The entry exists in scalable mode alone.
   if (defect == "iommu-torn-pasid-entry") return scenario_text("torn-pasid-entry");
   std::string text = defect == "vfio-retrieve-first" ? scenario_text("two-vms")

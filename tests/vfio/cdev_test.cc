@@ -59,6 +59,90 @@ Co<> before_bind(VfioKernel& kernel, VfioNotes& notes) {
   AWAIT_EQUAL(request(kernel, owner.cdev, 0x3B75, info), error(Errno::kNoTty));
 }
 
+struct DmaBufFeature {
+  uapi::VfioDeviceFeature header;
+  uapi::VfioDeviceFeatureDmaBuf request;
+  uapi::VfioRegionDmaRange range;
+};
+
+constexpr std::uint32_t kGetDmaBuf = uapi::kVfioDeviceFeatureGet | uapi::kVfioDeviceFeatureDmaBuf;
+
+DmaBufFeature dma_buf_of_portals() {
+  DmaBufFeature feature;
+  feature.header.argsz = sizeof(feature);
+  feature.header.flags = kGetDmaBuf;
+  feature.request.region_index = 2;
+  feature.request.nr_ranges = 1;
+  feature.range.length = 2 * 4096;
+  return feature;
+}
+
+Co<> dma_buf_refusals(VfioKernel& kernel, VfioNotes&) {
+  std::vector<linux::EventFd*> fds;
+  const Owner owner = co_await own_device(kernel, fds);
+  struct Case {
+    Errno errno_;
+    void (*change)(DmaBufFeature&);
+  };
+  const std::array cases{
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.header.argsz = 7; }},
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.header.flags |= 1U << 20; }},
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.header.flags |= uapi::kVfioDeviceFeatureSet; }},
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.header.flags = 11; }},
+      Case{Errno::kNoTty, [](DmaBufFeature& f) { f.header.flags = kGetDmaBuf + 1; }},
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.header.argsz = 20; }},
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.header.argsz = 39; }},
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.request.flags = 1; }},
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.request.open_flags = 4; }},
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.request.nr_ranges = 0; }},
+      Case{Errno::kOpNotSupp, [](DmaBufFeature& f) { f.request.nr_ranges = 2; }},
+      Case{Errno::kNoDev, [](DmaBufFeature& f) { f.request.region_index = 7; }},
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.request.region_index = 1; }},
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.range.length = 0; }},
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.range.length = 100; }},
+      Case{Errno::kInval, [](DmaBufFeature& f) { f.range.offset = std::uint64_t{1} << 40; }},
+  };
+  for (const Case& one : cases) {
+    DmaBufFeature feature = dma_buf_of_portals();
+    one.change(feature);
+    AWAIT_EQUAL(request(kernel, owner.cdev, uapi::kVfioDeviceFeature, feature), error(one.errno_));
+  }
+  DmaBufFeature probe = dma_buf_of_portals();
+  probe.header.flags |= uapi::kVfioDeviceFeatureProbe;
+  AWAIT_EQUAL(request(kernel, owner.cdev, uapi::kVfioDeviceFeature, probe), 0);
+}
+
+Co<> dma_buf_mapping(VfioKernel& kernel, VfioNotes& notes) {
+  std::vector<linux::EventFd*> fds;
+  const Owner owner = co_await own_device(kernel, fds);
+  DmaBufFeature feature = dma_buf_of_portals();
+  feature.range.offset = 4096;
+  const auto descriptor = co_await call(kernel, owner.cdev, uapi::kVfioDeviceFeature, feature);
+  CHECK(descriptor.has_value());
+  if (!descriptor) co_return;
+  CHECK((*kernel.process.file(static_cast<int>(*descriptor)))->name() == "/dmabuf:");
+  uapi::iommu_ioas_map_file map;
+  map.flags = uapi::kIoasMapFixedIova | uapi::kIoasMapReadable | uapi::kIoasMapWriteable;
+  map.ioas_id = owner.ioas;
+  map.fd = static_cast<std::int32_t>(*descriptor);
+  map.iova = std::uint64_t{1} << 40;
+  map.length = 3 * 4096;  // more than the buffer has
+  AWAIT_EQUAL(request(kernel, owner.iommufd, uapi::kIommuIoasMapFile, map), error(Errno::kInval));
+  map.length = 2 * 4096;
+  AWAIT_EQUAL(request(kernel, owner.iommufd, uapi::kIommuIoasMapFile, map), 0);
+  const auto walk =
+      notes.machine->iommus()[0]->inspect(notes.dsa().requester_id(), Iova(map.iova + 4096));
+  CHECK(walk.mapped);
+  CHECK(walk.address == PhysAddr(notes.dsa().config().bar_address(2)) + 2 * 4096);
+  uapi::iommu_ioas_unmap unmap;
+  unmap.ioas_id = owner.ioas;
+  unmap.iova = map.iova;
+  unmap.length = map.length;
+  AWAIT_EQUAL(request(kernel, owner.iommufd, uapi::kIommuIoasUnmap, unmap), 0);
+  CHECK_FALSE(
+      notes.machine->iommus()[0]->inspect(notes.dsa().requester_id(), Iova(map.iova)).mapped);
+}
+
 Co<> information(VfioKernel& kernel, VfioNotes&) {
   std::vector<linux::EventFd*> fds;
   const Owner owner = co_await own_device(kernel, fds);
@@ -303,6 +387,13 @@ Co<> last_close(VfioKernel& kernel, VfioNotes& notes) {
 }
 
 }  // namespace
+
+TEST_CASE("a dma-buf over a BAR is refused in the order of the kernel's checks") {
+  run_one(dma_buf_refusals);
+}
+TEST_CASE("a dma-buf over a BAR is mapped into an IOAS at the BAR's address") {
+  run_one(dma_buf_mapping);
+}
 
 TEST_CASE("a DSA is refused by vfio-pci unless the denylist is disabled") {
   run_one(denylist, false);

@@ -36,6 +36,8 @@ Controller::Controller(sim::Simulation& simulation, const NvmeConfig& config,
     : Function(simulation, config.name, std::move(space)),
       config_(config),
       disk_(config.capacity),
+      registers_(config.buffer_bytes, kBufferBar),
+      buffer_(config.buffer_bytes),
       free_transfers_(all_free(kTransfers)),
       state_event_(*this, actor(), "nvme-state", sim::Phase::kDevice),
       fetch_event_(*this, actor(), "nvme-fetch", sim::Phase::kDevice),
@@ -57,6 +59,7 @@ std::unique_ptr<pci::Function> Controller::make_virtual_function(unsigned index)
   NvmeConfig config = config_;
   config.name = fmt::format("{}-vf{}", config_.name, index + 1);
   config.vfs = 0;
+  config.buffer_bytes = 0;
   return std::make_unique<Controller>(simulation_, config,
                                       nvme_virtual_config_space(this->config()));
 }
@@ -66,6 +69,10 @@ std::unique_ptr<pci::Function> Controller::make_virtual_function(unsigned index)
 
 // Registers are read in their own width or as dwords; doorbells read as zero [NVMe 1.4, 3.1].
 void Controller::memory_read(pci::BarHit hit, std::span<std::byte> to) {
+  if (hit.bar == kBufferBar) {
+    std::memcpy(to.data(), buffer_.data() + hit.offset, to.size());
+    return;
+  }
   std::ranges::fill(to, std::byte{0});
   for (std::size_t i = 0; i < to.size(); ++i) {
     const auto at = static_cast<std::uint32_t>(hit.offset + i);
@@ -75,6 +82,10 @@ void Controller::memory_read(pci::BarHit hit, std::span<std::byte> to) {
 
 // Whole dwords only: the specification calls anything else undefined.
 void Controller::memory_write(pci::BarHit hit, std::span<const std::byte> from) {
+  if (hit.bar == kBufferBar) {
+    std::memcpy(buffer_.data() + hit.offset, from.data(), from.size());
+    return;
+  }
   if (hit.offset % 4 != 0) return;
   for (std::size_t done = 0; done + 4 <= from.size(); done += 4) {
     std::uint32_t value = 0;

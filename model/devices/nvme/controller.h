@@ -25,6 +25,7 @@
 #include <deque>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "model/devices/nvme/commands.h"
 #include "model/devices/nvme/disk.h"
@@ -169,6 +170,7 @@ class Controller final : public pci::Function {
   NvmeConfig config_;
   Disk disk_;
   Registers registers_;
+  std::vector<std::byte> buffer_;  // controller memory buffer
   std::array<SubmissionQueue, kQueues> submission_;
   std::array<CompletionQueue, kQueues> completion_;
   std::array<std::uint32_t, 16> features_{};

@@ -34,6 +34,9 @@ struct NvmeConfig {
   std::uint8_t next_function = 0;
   // Virtual functions, at most kVfsMax; 0: no SR-IOV capability.
   unsigned vfs = 0;
+  // Size of the controller memory buffer in BAR 2, a power of two, 4 KiB at least; 0: none. Peers
+  // and CPUs read and write it; the controller itself takes no queues, lists or data from it.
+  std::uint64_t buffer_bytes = 0;
   // Data moved per second, both directions together, as a volume with a provisioned rate has it.
   // Default assumed: what four lanes of 8 GT/s carry.
   std::uint64_t bytes_per_second = 3'500'000'000;

@@ -16,6 +16,7 @@ pci::ConfigSpace nvme_config_space(const NvmeConfig& card) {
                                                      .multi_function = card.multi_function,
                                                      .command_writable = 0x0546});
   config.bar64(0, kBar0Size, false);
+  if (card.buffer_bytes != 0) config.bar64(kBufferBar, card.buffer_bytes, true);
   config.add_capability(0x40, CapabilityId::kPowerManagement, {{2, 2, 0x0003}, {4, 2, 0x0008}});
   config.add_capability(0x50, CapabilityId::kMsix,
                         {{2, 2, kMsixVectors - 1}, {4, 4, kMsixTable}, {8, 4, kMsixPending}});

@@ -13,6 +13,8 @@ namespace baton::devices::nvme {
 inline constexpr std::uint64_t kBar0Size = 16 * 1024;
 inline constexpr std::uint32_t kIoQueuePairs = 4;
 inline constexpr std::uint32_t kMsixVectors = kIoQueuePairs + 1;
+// The controller memory buffer, if there is one.
+inline constexpr unsigned kBufferBar = 2;
 // In BAR 0, behind registers and doorbells.
 inline constexpr std::uint32_t kMsixTable = 0x2000;
 inline constexpr std::uint32_t kMsixPending = 0x3000;

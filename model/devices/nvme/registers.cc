@@ -26,6 +26,9 @@ void Registers::reset() {
                              put(detail::find("CAP", "TO"), kTimeoutUnits);
   words_[offset::kCap / 4 + 1] = put(detail::find("CAP", "CSS"), 1);
   words_[offset::kVs / 4] = kVersion;
+  if (buffer_units_ == 0) return;
+  words_[offset::kCmbloc / 4] = put(detail::find("CMBLOC", "BIR"), buffer_bar_);
+  words_[offset::kCmbsz / 4] = put(detail::find("CMBSZ", "SZ"), buffer_units_);
 }
 
 void Registers::reset_controller() { words_[offset::kCsts / 4] = 0; }

@@ -1,7 +1,10 @@
 // The controller registers as field rows, in the order of the specification [NVMe 1.4, 3.1].
 //
-// Reserved or not offered, and therefore zero: NSSR (CAP.NSSRS is 0), controller memory buffer
-// (CMBLOC, CMBSZ), boot partitions, persistent memory region. INTMS and INTMC serve pin and MSI
+// CMBLOC and CMBSZ tell of a controller memory buffer without CMBMSC (CAP.CMBS is 0), always
+// reachable; it supports none of the uses by the controller itself.
+//
+// Reserved or not offered, and therefore zero: NSSR (CAP.NSSRS is 0), boot partitions, persistent
+// memory region. INTMS and INTMC serve pin and MSI
 // interrupts; with MSI-X software leaves them alone [NVMe 1.4, 3.1.3], and here they read as zero
 // and ignore writes.
 #pragma once
@@ -24,7 +27,9 @@ inline constexpr std::uint32_t kCsts = 0x1C;
 inline constexpr std::uint32_t kAqa = 0x24;
 inline constexpr std::uint32_t kAsq = 0x28;
 inline constexpr std::uint32_t kAcq = 0x30;
-inline constexpr std::uint32_t kEnd = 0x38;
+inline constexpr std::uint32_t kCmbloc = 0x38;
+inline constexpr std::uint32_t kCmbsz = 0x3C;
+inline constexpr std::uint32_t kEnd = 0x40;
 // Queue y: submission tail at kDoorbells + 8 y, completion head 4 above (CAP.DSTRD is 0).
 inline constexpr std::uint32_t kDoorbells = 0x1000;
 }  // namespace offset
@@ -82,6 +87,17 @@ inline constexpr pci::Field kRows[] = {
     {"ACQ", 0x30, 4, 11, 0, kRsvdP, "Reserved"},
     {"ACQ", 0x30, 4, 31, 12, kRw, "ACQB"},
     {"ACQ", 0x34, 4, 31, 0, kRw, "ACQB upper"},
+    {"CMBLOC", 0x38, 4, 2, 0, kRo, "BIR"},
+    {"CMBLOC", 0x38, 4, 11, 3, kRo, "Reserved"},
+    {"CMBLOC", 0x38, 4, 31, 12, kRo, "OFST"},
+    {"CMBSZ", 0x3C, 4, 0, 0, kRo, "SQS"},
+    {"CMBSZ", 0x3C, 4, 1, 1, kRo, "CQS"},
+    {"CMBSZ", 0x3C, 4, 2, 2, kRo, "LISTS"},
+    {"CMBSZ", 0x3C, 4, 3, 3, kRo, "RDS"},
+    {"CMBSZ", 0x3C, 4, 4, 4, kRo, "WDS"},
+    {"CMBSZ", 0x3C, 4, 7, 5, kRo, "Reserved"},
+    {"CMBSZ", 0x3C, 4, 11, 8, kRo, "SZU"},
+    {"CMBSZ", 0x3C, 4, 31, 12, kRo, "SZ"},
 };
 static_assert(pci::tiles(kRows));
 
@@ -119,7 +135,11 @@ constexpr std::uint32_t get(const pci::Field& row, std::uint32_t word) {
 // The bytes of the registers below the doorbells.
 class Registers {
  public:
-  Registers() { reset(); }
+  // `buffer_bytes`: of the controller memory buffer in BAR `buffer_bar`, units of 4 KiB.
+  Registers(std::uint64_t buffer_bytes, unsigned buffer_bar)
+      : buffer_units_(static_cast<std::uint32_t>(buffer_bytes >> 12)), buffer_bar_(buffer_bar) {
+    reset();
+  }
 
   // Function level reset, hot reset, power-on: all registers.
   void reset();
@@ -136,6 +156,8 @@ class Registers {
   std::uint64_t admin_completion_base() const;
 
  private:
+  std::uint32_t buffer_units_;
+  std::uint32_t buffer_bar_;
   std::array<std::uint32_t, offset::kEnd / 4> words_{};
 };
 

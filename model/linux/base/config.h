@@ -100,6 +100,11 @@ enum class Defect : std::uint8_t {
   kPciProbeWindows,          // the new kernel probes windows of bridges above preserved functions
   kPciRenumberBuses,         // the new kernel gives out bus numbers afresh
   kPciTruncateDomain,        // the new kernel looks functions up by a key without the domain
+  kPciResetBus,              // the new kernel resets the bus of each preserved function
+  kPciMoveBars,              // the new kernel gives BARs of preserved functions other addresses
+  kPciLowerPayload,          // the new kernel lowers Max_Payload_Size of every function
+  kPciEnableAts,             // the new kernel enables ATS of preserved functions
+  kPciClearAcs,              // the new kernel clears the ACS control of every port first
   kMmInitOnFree,             // the new kernel clears all free memory first
   kCount,
 };

@@ -38,6 +38,7 @@ constexpr std::array kRows{
     Row{uapi::kVfioDeviceGetIrqInfo, "VFIO_DEVICE_GET_IRQ_INFO"},
     Row{uapi::kVfioDeviceSetIrqs, "VFIO_DEVICE_SET_IRQS"},
     Row{uapi::kVfioDeviceReset, "VFIO_DEVICE_RESET"},
+    Row{uapi::kVfioDeviceFeature, "VFIO_DEVICE_FEATURE"},
     Row{uapi::kVfioDeviceBindIommufd, "VFIO_DEVICE_BIND_IOMMUFD"},
     Row{uapi::kVfioDeviceAttachIommufdPt, "VFIO_DEVICE_ATTACH_IOMMUFD_PT"},
     Row{uapi::kVfioDeviceDetachIommufdPt, "VFIO_DEVICE_DETACH_IOMMUFD_PT"},

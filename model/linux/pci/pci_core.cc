@@ -54,6 +54,7 @@ Co<> PciCore::assign_resources() {
     co_await state.assign_root(*state.roots_[i]);
   }
   co_await state.let_time_pass();
+  co_await state.commit_misdeeds();
 }
 
 Co<Result<>> PciCore::hot_add(PciDev& port) {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "model/linux/pci/address_space.h"
@@ -114,6 +115,14 @@ class PciCore::State {
   static Bdf virtual_address(const PciDev& dev, unsigned index);
   Co<> add_virtual_function(PciDev& dev, unsigned index);
   Co<> setup_virtual_function(PciDev& virtfn, unsigned index);
+  // misdeeds.cc: what defects write after the scan.
+  Co<> commit_misdeeds();
+  Co<> reset_preserved_buses();
+  Co<> move_preserved_bars();
+  std::optional<PhysAddr> other_place(const PciDev& dev, unsigned index);
+  Co<> lower_payload();
+  Co<> enable_preserved_ats();
+  Co<> clear_acs();
 
   // enable.cc
   Result<> enable_resources(PciDev& dev);

@@ -14,6 +14,7 @@ inline constexpr std::uint32_t kVfioDeviceGetRegionInfo = 0x3B6C;
 inline constexpr std::uint32_t kVfioDeviceGetIrqInfo = 0x3B6D;
 inline constexpr std::uint32_t kVfioDeviceSetIrqs = 0x3B6E;
 inline constexpr std::uint32_t kVfioDeviceReset = 0x3B6F;
+inline constexpr std::uint32_t kVfioDeviceFeature = 0x3B75;
 inline constexpr std::uint32_t kVfioDeviceBindIommufd = 0x3B76;
 inline constexpr std::uint32_t kVfioDeviceAttachIommufdPt = 0x3B77;
 inline constexpr std::uint32_t kVfioDeviceDetachIommufdPt = 0x3B78;
@@ -128,5 +129,31 @@ struct VfioDeviceDetachIommufdPt {
 static_assert(sizeof(VfioDeviceDetachIommufdPt) == 12);
 
 inline constexpr std::uint32_t kVfioAttachPasid = 1;
+
+// Header of struct vfio_device_feature; the feature's own struct follows at byte 8.
+struct VfioDeviceFeature {
+  std::uint32_t argsz = 8;
+  std::uint32_t flags = 0;  // number of the feature, and what is to be done with it
+};
+static_assert(sizeof(VfioDeviceFeature) == 8);
+
+inline constexpr std::uint32_t kVfioDeviceFeatureMask = 0xFFFF;
+inline constexpr std::uint32_t kVfioDeviceFeatureGet = 1U << 16;
+inline constexpr std::uint32_t kVfioDeviceFeatureSet = 1U << 17;
+inline constexpr std::uint32_t kVfioDeviceFeatureProbe = 1U << 18;
+
+// A dma-buf over parts of a BAR; `nr_ranges` of struct vfio_region_dma_range follow.
+inline constexpr std::uint32_t kVfioDeviceFeatureDmaBuf = 11;
+struct VfioDeviceFeatureDmaBuf {
+  std::uint32_t region_index = 0;
+  std::uint32_t open_flags = 0;
+  std::uint32_t flags = 0;
+  std::uint32_t nr_ranges = 0;
+};
+struct VfioRegionDmaRange {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+static_assert(sizeof(VfioDeviceFeatureDmaBuf) == 16 && sizeof(VfioRegionDmaRange) == 16);
 
 }  // namespace baton::linux::uapi

@@ -39,7 +39,7 @@ class Bench {
     machine_ = std::make_unique<host::Machine>(simulation_, config);
     pci::Bus& bus = machine_->fabric().add_root_bus(0, 0x6A, 0x6A);
     dsa_ = &machine_->fabric().add(bus, 1, 0, devices::dsa::make_dsa(simulation_, {}));
-    std::vector<WatchedDevice> devices{{dsa_, "vm0", 100_us}};
+    std::vector<WatchedDevice> devices{{.function = dsa_, .vm = "vm0", .stall_bound = 100_us}};
     if (fabric == Fabric::kWithPort) add_port(devices);
     if (fabric == Fabric::kWithPort) program_port();
     REQUIRE(machine_->finish_firmware().has_value());
@@ -164,8 +164,8 @@ class Bench {
     config.name = "dsa1";
     other_dsa_ = &fabric.add(fabric.add_root_bus(0, 0x6B, 0x6B), 1, 0,
                              devices::dsa::make_dsa(simulation_, config));
-    devices.push_back({probe_, "vm0", 100_us});
-    devices.push_back({other_dsa_, "vm1", 100_us});
+    devices.push_back({.function = probe_, .vm = "vm0", .stall_bound = 100_us});
+    devices.push_back({.function = other_dsa_, .vm = "vm1", .stall_bound = 100_us});
   }
 
   void program_port() {

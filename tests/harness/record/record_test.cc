@@ -30,7 +30,8 @@ class Bench {
     pci::Bus& bus = machine_->fabric().add_root_bus(0, 0x6A, 0x6A);
     dsa_ = &machine_->fabric().add(bus, 1, 0, devices::dsa::make_dsa(simulation_, {}));
     REQUIRE(machine_->finish_firmware().has_value());
-    watch_ = std::make_unique<Watch>(World{simulation_, *machine_, {{dsa_, "vm0", 100_us}}});
+    watch_ = std::make_unique<Watch>(
+        World{simulation_, *machine_, {{.function = dsa_, .vm = "vm0", .stall_bound = 100_us}}});
     ledger_.attach(*watch_, scenario_);
     writes_.attach(*watch_, scenario_);
     topology_.attach(*watch_, scenario_);

@@ -79,6 +79,30 @@ TEST_CASE("the workload is queued for as long as no kernel may feed the device")
   CHECK(vmm::workload_fits(vm.workload, vm.memory));
 }
 
+TEST_CASE("copies go through a second device only if its buffer is large enough") {
+  const auto with = [](const char* buffer, const char* workload) {
+    std::string text = replace(kGood, "bus: 0x6a}",
+                               fmt::format("bus: 0x6a}}, {{kind: nvme, name: n, port: \"00:04.0\""
+                                           "{}}}",
+                                           buffer));
+    return parse(replace(text, "devices: [dsa0]",
+                         fmt::format("devices: [dsa0, n], workload: {{{}}}", workload)));
+  };
+  const Loaded good = with(", buffer: 1MiB", "size: 16KiB, depth: 16, via: n");
+  INFO(good.errors());
+  REQUIRE(good.good());
+  const vmm::WorkloadConfig& workload = good.scenario.vms.at(0).workload;
+  CHECK(workload.peer_buffer == vmm::kPeerBuffer.value());
+  CHECK(workload.batch_members >= 2 * workload.depth);
+  CHECK_FALSE(with("", "size: 16KiB, depth: 16, via: n").good());
+  CHECK_FALSE(with(", buffer: 128KiB", "size: 16KiB, depth: 16, via: n").good());
+  CHECK_FALSE(with(", buffer: 64MiB", "size: 64KiB, depth: 1024, via: n").good());
+  // A second device that nothing uses.
+  const Loaded idle = with(", buffer: 1MiB", "size: 16KiB");
+  REQUIRE_FALSE(idle.good());
+  CHECK(code(idle.diagnostics.sorted().front()) == "E0112");
+}
+
 TEST_CASE("policies and defects of a generation override and add to those of all") {
   const Loaded loaded = parse(replace(kGood, "vms:",
                                       "policies: {reinject: none}\n"
@@ -135,6 +159,13 @@ TEST_CASE("each kind of problem has a code and points at its place") {
       {"- {at: 10ms, do: live-update}", "- {at: 10ms, do: live-update}\n  - {at: 5ms, do: cancel}",
        "E0114", 10, 10},
       {"expect:", "end: 5ms\nexpect:", "E0114", 10, 6},
+      {"memory: 256MiB,", "memory: 256MiB, dma_offset: 100,", "E0109", 7, 0},
+      {"memory: 256MiB,", "memory: 256MiB, dma_offset: 0xfe000000,", "E0114", 7, 0},
+      {"memory: 256MiB,", "memory: 256MiB, resident_vcpu: 20us,", "E0114", 7, 0},
+      {"devices: [dsa0]", "devices: [dsa0], workload: {via: dsa0}", "E0114", 7, 0},
+      {"bus: 0x6a}", "bus: 0x6a, buffer: 1MiB}", "E0114", 5, 0},
+      {"bus: 0x6a}", "bus: 0x6a}, {kind: nvme, name: n, port: \"00:04.0\", buffer: 96KiB}", "E0109",
+       5, 0},
   };
   for (const Case& one : cases) {
     INFO(one.to);

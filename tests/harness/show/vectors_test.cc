@@ -28,7 +28,8 @@ class Bench {
     pci::Bus& bus = machine_->fabric().add_root_bus(0, 0x6A, 0x6A);
     dsa_ = &machine_->fabric().add(bus, 1, 0, devices::dsa::make_dsa(simulation_, {}));
     REQUIRE(machine_->finish_firmware().has_value());
-    watch_ = std::make_unique<Watch>(World{simulation_, *machine_, {{dsa_, "vm0", 100_us}}});
+    watch_ = std::make_unique<Watch>(
+        World{simulation_, *machine_, {{.function = dsa_, .vm = "vm0", .stall_bound = 100_us}}});
     topology_.attach(*watch_, scenario_);
     interrupts_.attach(*watch_, scenario_);
     unit().mmio_write(kIrta, 8, kTable | 3);  // 16 entries
