@@ -12,7 +12,7 @@ using namespace baton;
 using namespace baton::test;
 
 constexpr Sbdf kPort{0x10000, Bdf(0, 2, 0)};
-constexpr Sbdf kBehind{0x10000, Bdf(1, 0, 0)};
+constexpr Sbdf kBehind{0x10000, Bdf(3, 0, 0)};
 
 void build_vmd_host(host::Machine& machine) {
   pci::Fabric& fabric = machine.fabric();
@@ -47,7 +47,7 @@ Co<> make_domain(LuoKernel& kernel) {
   const PciDev* behind = pci.core.find(kBehind);
   REQUIRE(behind != nullptr);
   CHECK(behind->upstream_bridge() == pci.core.find(kPort));
-  CHECK(to_string(behind->address) == "10000:01:00.0");
+  CHECK(to_string(behind->address) == "10000:03:00.0");
   const auto path = linux::pci::path_of(*behind);
   REQUIRE(path.has_value());
   CHECK(to_string(*path) == "PciRoot(0x0)/Pci(0x5,0x0)/Pci(0x2,0x0)/Pci(0x0,0x0)");
