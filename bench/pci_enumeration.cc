@@ -88,7 +88,7 @@ class Enumerator final : public host::Software {
     }
     return ranges;
   }
-  linux::Co<> run() {
+  Co<> run() {
     const Word start = bench::cpu_ns();
     co_await core_.enumerate();
     co_await core_.assign_resources();

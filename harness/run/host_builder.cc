@@ -257,6 +257,13 @@ pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric
                           static_cast<std::uint32_t>(first >> 32), at);
   }
   agree_on_payload(*place->bus->bridge(), function);
+  if (device.fatal_requests) {
+    constexpr unsigned kSeverity = 0x0C;
+    constexpr std::uint32_t kUnsupportedRequest = 1U << 20;
+    const unsigned aer = function.config().find(pci::ExtendedCapabilityId::kAer) + kSeverity;
+    const auto severity = static_cast<std::uint16_t>(aer);
+    function.config().set(severity, 4, function.config().get(severity, 4) | kUnsupportedRequest);
+  }
   if (place->buffer != 0) {
     const auto low = static_cast<std::uint32_t>(place->buffer);
     function.config_write(kBar2, 4, low, at);

@@ -31,6 +31,7 @@ void bind_dsa(const View& item, AddedDevice& device, Diagnostics& diagnostics) {
   refuse_key(item, "port", "it has a root bus of its own, not a place behind a port", diagnostics);
   refuse_key(item, "size", "it has no disk", diagnostics);
   refuse_key(item, "vfs", "it has no virtual functions", diagnostics);
+  refuse_key(item, "unsupported_request", "only an nvme has it", diagnostics);
   refuse_key(item, "buffer", "it has no memory buffer", diagnostics);
   if (!item.key("bus").given()) {
     diagnostics.add(Problem::kMissingKey, item.at(), "\"bus\" is missing",
@@ -81,6 +82,7 @@ void bind_nvme(const View& item, AddedDevice& device, Diagnostics& diagnostics) 
   device.kind = DeviceKind::kNvme;
   device.capacity = item.key("size").number();
   device.vfs = static_cast<unsigned>(item.key("vfs").number());
+  device.fatal_requests = item.key("unsupported_request").text() == "fatal";
   device.at = item.key("port").at();
   device.function = static_cast<std::uint8_t>(item.key("function").number());
   for (const std::string_view key : {"segment", "bus", "device"}) {

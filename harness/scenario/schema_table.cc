@@ -49,6 +49,10 @@ std::vector<Choice> bus_numbers() {
           {"reassign", true, "pci=assign-busses is followed, although devices are running"},
           {"inherit-preserved", false}};
 }
+std::vector<Choice> severities() {
+  return {{"nonfatal", true, "ERR_NONFATAL: the default of the specification"},
+          {"fatal", true, "ERR_FATAL: ports with containment (DPC) take the link down"}};
+}
 std::vector<Choice> pci_cores() {
   return {{"7.x", true, "BARs are sized in one batch; ACS is written when the IOMMU probes"},
           {"6.1", true, "each BAR in a window of its own; measured (docs/models.md)"}};
@@ -179,6 +183,8 @@ constexpr std::array kRows{
         "machine.topology.add[].vfs", KeyType::kNumber, kMay, "0", 0, 32,
         "nvme: virtual functions that it can have (SR-IOV); sysfs sriov_numvfs makes them appear",
         "4"),
+    choice("machine.topology.add[].unsupported_request", kMay, "nonfatal", severities,
+           "nvme: how severe firmware makes the error of a request that it does not support"),
     list("machine.changes", kMay,
          "what somebody does to the host at a kexec, between two kernels; a card that is touched "
          "loses its power"),
