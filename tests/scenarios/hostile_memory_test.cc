@@ -98,10 +98,7 @@ void damage(sim::PhysicalMemory& memory, const std::vector<std::uint64_t>& pages
   }
 }
 
-}  // namespace
-
-TEST_CASE(
-    "damaged preserved memory is refused, or survived, and never a crash or a hang of baton") {
+void damage_and_run(unsigned tries) {
   const Loaded loaded = check_scenario(
       testing::source_dir() + "/scenarios/quickstart.yaml",
       {"vms[0].memory=16MiB", "vms[0].workload.rate=10MB/s", "vms[0].workload.depth=4"});
@@ -114,9 +111,8 @@ TEST_CASE(
   const RunResult intact = run_scenario(loaded, look);
   REQUIRE(pages.size() > 20);
 
-  constexpr unsigned kTries = 400;
   unsigned noticed = 0;
-  for (unsigned i = 0; i < kTries; ++i) {
+  for (unsigned i = 0; i < tries; ++i) {
     sim::Random random(i, "hostile-memory");
     RunOptions hostile;
     hostile.at_jump = [&](sim::PhysicalMemory& memory, const host::KexecImage&) {
@@ -131,5 +127,14 @@ TEST_CASE(
       FAIL_CHECK(bug.what());
     }
   }
-  CHECK(noticed > kTries / 4);
+  CHECK(noticed > tries / 4);
 }
+
+}  // namespace
+
+TEST_CASE(
+    "damaged preserved memory is refused, or survived, and never a crash or a hang of baton") {
+  damage_and_run(160);
+}
+
+TEST_CASE("thousands of damages to preserved memory", "[.thousands]") { damage_and_run(5000); }
