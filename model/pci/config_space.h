@@ -187,7 +187,7 @@ class ConfigSpace {
   struct Listener {
     Listener() = default;
     Listener(const Listener&) {}
-    Listener& operator=(const Listener&) { return *this; }
+    Listener& operator=(const Listener&) { return *this; }  // NOLINT(bugprone-unhandled-self-*)
     RoutingListener* to = nullptr;
     std::uint16_t power = 0;  // where the power state is; 0: nowhere
     std::uint16_t link = 0;   // of a bridge, Link Control

@@ -50,8 +50,7 @@ Co<Result<>> IommuCore::probe_device(pci::PciDev& dev) {
   BATON_CHECK(group.dev == nullptr, "a device is probed by the IOMMU core twice");
   group.dev = &dev;
   const std::optional<Sbdf> key = dev.recorded_as();
-  const auto incoming =
-      key ? state.incoming.devices.find(*key) : state.incoming.devices.end();
+  const auto incoming = key ? state.incoming.devices.find(*key) : state.incoming.devices.end();
   if (incoming == state.incoming.devices.end()) {
     const Result<> probed = state.driver->probe_device(dev, nullptr);
     if (!probed) {

@@ -114,9 +114,9 @@ class PciDev {
   std::uint16_t vf_offset = 0;
   std::uint16_t vf_stride = 0;
   std::vector<std::unique_ptr<PciDev>> virtual_functions;
-  PciDev* physical = nullptr;  // of a virtual function: is_virtfn, physfn
-  bool grouped = false;        // a virtual function that the IOMMU core knows
-  bool link_configured = false;    // pcie_aspm_init_link_state() has seen the link below
+  PciDev* physical = nullptr;    // of a virtual function: is_virtfn, physfn
+  bool grouped = false;          // a virtual function that the IOMMU core knows
+  bool link_configured = false;  // pcie_aspm_init_link_state() has seen the link below
 
   // Live update [linux drivers/pci/liveupdate.c, posted v9].
   bool incoming = false;
