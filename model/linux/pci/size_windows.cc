@@ -24,7 +24,6 @@ std::uint64_t round_up(std::uint64_t value, std::uint64_t alignment) {
 struct Need {
   std::uint64_t size = 0;
   std::uint64_t optional = 0;
-  std::uint64_t alignment = 0;
 };
 
 // calculate_mem_align: the smallest alignment from which all the sizes can be packed.
@@ -80,7 +79,6 @@ void PciCore::State::size_window(PciBus& bus, BridgeWindow kind, bool optional) 
     if (!is_here(resource) || resource.claimed) return;
     need.optional += extra_size(resource);
     need.size += io ? resource.size : std::max(resource.size, alignment);
-    need.alignment = std::max(need.alignment, alignment);
     if (io || resource.size > alignment || resource.size == 0) return;
     const unsigned order =
         alignment < kMemoryAlignment ? 0 : static_cast<unsigned>(std::countr_zero(alignment)) - 20;
@@ -108,7 +106,6 @@ void PciCore::State::size_window(PciBus& bus, BridgeWindow kind, bool optional) 
       bridge.is_hotplug_bridge ? (io ? kHotplugIo : kHotplugMemory) : std::uint64_t{0};
   const std::uint64_t least = optional ? 0 : extra;
   std::uint64_t alignment = io ? kIoAlignment : kMemoryAlignment;
-  if (io) alignment = std::max(alignment, std::min(need.alignment, kIoAlignment));
   if (!io) alignment = std::max(alignment, packed_alignment(by_order, most));
   const std::uint64_t size = round_up(std::max(need.size, least), alignment);
   const bool has_optional = optional && (extra != 0 || need.optional != 0);
