@@ -30,7 +30,6 @@ Co<std::unique_ptr<PciDev>> PciCore::State::setup_device(PciBus& bus, unsigned d
   dev.multi_function = (type & 0x80) != 0;
   co_await set_pcie_port_type(dev);
   dev.class_code = read(dev, regs::kClassRevision, 4, kSetup) >> 8;
-  dev.record_key = dev.address;
   if (live_update_ != nullptr) live_update_->setup_device(dev);
   read_config_size(dev);
   co_await toggle_intx(dev);
