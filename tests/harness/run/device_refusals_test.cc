@@ -1,0 +1,45 @@
+// Devices that cannot be where a scenario wants them, found when the host is built.
+#include "harness/run/host_builder.h"
+#include "tests/support/source_dir.h"
+
+using namespace baton;
+using namespace baton::harness;
+
+namespace {
+
+// The errors of vmd.yaml with its list of devices replaced.
+std::string errors_with(const std::string& devices) {
+  const std::string folder = testing::source_dir() + "/scenarios";
+  const std::string text =
+      "baton: 1\ntitle: t\nmachine:\n  memory: 64GiB\n  topology:\n"
+      "    lspci: hosts/reversed.lspci\n    add: [" +
+      devices + "]\nscript: []\nexpect: [{holds: all}]\n";
+  return check_scenario_text("s.yaml", text, folder).errors();
+}
+
+const std::string kVmd = "{kind: vmd, name: vmd0, bus: 0x64, device: 5}";
+
+}  // namespace
+
+TEST_CASE("a VMD that enumeration would not find is refused") {
+  CHECK(errors_with(kVmd).empty());
+  CHECK(errors_with("{kind: vmd, name: vmd0, bus: 0x64, device: 5, function: 5}")
+            .contains("a device without function 0 is found by nobody"));
+}
+
+TEST_CASE("virtual functions are refused where they are not built") {
+  CHECK(errors_with("{kind: nvme, name: n, port: \"00:03.0\", vfs: 2}").empty());
+  CHECK(errors_with(kVmd + ", {kind: nvme, name: n, port: \"10000:00:03.0\", vfs: 2}")
+            .contains("virtual functions behind a VMD: not built yet"));
+  CHECK(errors_with("{kind: nvme, name: n, port: \"00:03.0\", vfs: 2}, "
+                    "{kind: nvme, name: m, port: \"00:03.0\", function: 1}")
+            .contains("vfs: virtual functions are on cards of one function"));
+}
+
+TEST_CASE("keys of a drive are refused for a DSA") {
+  for (const char* key : {"vfs: 2", "unsupported_request: fatal", "buffer: 1MiB"}) {
+    INFO(key);
+    const std::string device = "{kind: dsa, name: d, bus: 0x6a, ";
+    CHECK_FALSE(errors_with(device + key + "}").empty());
+  }
+}
