@@ -110,6 +110,9 @@ void add_show(CLI::App& app, Options& options) {
                    "config-writes: what differs from a run of this scenario on the same host")
       ->type_name("SCENARIO");
   show->add_option("--out", options.out, "write to this file instead of stdout")->type_name("FILE");
+  show->add_option("--report", options.reports, "format and file in one: as --format, --out")
+      ->type_name("FORMAT=FILE")
+      ->expected(1);
   show->add_option("--format", options.format, "one of the view's formats [its first]")
       ->type_name("text|json|dot|raw")
       ->check(CLI::IsMember({"text", "json", "dot", "raw"}));

@@ -89,6 +89,26 @@ std::optional<harness::ShowRequest> parse_request(const Options& options, std::o
   return request;
 }
 
+// --report FORMAT=FILE is --format FORMAT --out FILE.
+std::optional<Options> with_report(const Options& given, std::ostream& human) {
+  Options options = given;
+  for (const std::string& report : given.reports) {
+    const std::size_t equals = report.find('=');
+    if (equals == std::string::npos || equals + 1 == report.size()) {
+      human << fmt::format("--report {}: FORMAT=FILE is expected, as in json=handoff.json\n",
+                           report);
+      return std::nullopt;
+    }
+    if (!given.format.empty() || !given.out.empty()) {
+      human << "--report says what --format and --out say: give one or the other\n";
+      return std::nullopt;
+    }
+    options.format = report.substr(0, equals);
+    options.out = report.substr(equals + 1);
+  }
+  return options;
+}
+
 int show_a_host(const Options& options, const harness::ShowRequest& request, std::ostream& data,
                 std::ostream& human) {
   if (!harness::shows_a_host(options.what) || !options.at.empty() || !options.against.empty()) {
@@ -138,7 +158,10 @@ int show_a_run(const Options& options, const harness::ShowRequest& request, std:
 
 }  // namespace
 
-int show_command(const Options& options, Output output, const std::function<bool()>& interrupted) {
+int show_command(const Options& given, Output output, const std::function<bool()>& interrupted) {
+  const auto split = with_report(given, output.human);
+  if (!split) return kUsage;
+  const Options& options = *split;
   auto request = parse_request(options, output.human);
   if (!request) return kUsage;
   request->interrupted = interrupted;

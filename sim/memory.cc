@@ -10,6 +10,64 @@ namespace baton::sim {
 namespace {
 
 constexpr std::uint32_t kMaxGeneration = 252;
+constexpr std::uint64_t kRegionPages = 512;
+constexpr std::uint64_t kRegionBytes = kRegionPages * kPageSize;
+
+constexpr std::uint64_t regions_of(std::uint64_t size) {
+  return (size + kRegionBytes - 1) / kRegionBytes;
+}
+
+// States of all pages, then one byte for each region of 2 MiB: 0 when its pages speak for
+// themselves, else the state of all of them, whose own bytes are then 0. So 2 MiB that are zeroed
+// or kept as a whole cost one byte.
+constexpr std::uint64_t state_bytes(std::uint64_t size) {
+  return regions_of(size) * (kRegionPages + 1);
+}
+
+// The bytes of regions, behind those of pages.
+struct RegionStates {
+  std::uint8_t* states;
+  std::uint64_t size;
+
+  std::uint8_t& all(std::uint64_t region) const {
+    return states[regions_of(size) * kRegionPages + region];
+  }
+  std::uint8_t* pages(std::uint64_t region) const { return states + region * kRegionPages; }
+  // `used`: some page of the region may have a state of its own.
+  void set_all(std::uint64_t region, std::uint8_t state, bool used) const {
+    if (used && all(region) == 0) std::memset(pages(region), 0, kRegionPages);
+    all(region) = state;
+  }
+  // Gives each page the state that they have in common.
+  void spread(std::uint64_t region) const {
+    if (all(region) == 0) return;
+    std::memset(pages(region), all(region), kRegionPages);
+    all(region) = 0;
+  }
+  // Pages in none of `kept`, which start at or behind the region, go back to 0. True: all did.
+  bool forget_outside(std::uint64_t region, std::span<const PhysRange> kept) const {
+    const std::uint64_t start = region * kRegionPages;
+    const std::uint64_t end = std::min(start + kRegionPages, size / kPageSize);
+    auto next = kept.begin();
+    if (next == kept.end() || next->start.page_number() >= end) {
+      set_all(region, 0, true);
+      return true;
+    }
+    if (next->start.page_number() <= start && next->end().page_number() >= end) {
+      return false;
+    }
+    spread(region);
+    for (std::uint64_t page = start; page < end; ++page) {
+      while (next != kept.end() && next->end().page_number() <= page) {
+        ++next;
+      }
+      if (next == kept.end() || next->start.page_number() > page) {
+        states[page] = 0;
+      }
+    }
+    return false;
+  }
+};
 
 void* map(std::uint64_t size) {
   void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
@@ -28,12 +86,12 @@ PhysicalMemory::PhysicalMemory(std::uint64_t size)
     : size_(size), region_marked_(size / kPageSize / kPagesPerRegion + 1) {
   BATON_CHECK(size > 0 && size % kPageSize == 0, "memory size is not a multiple of the page size");
   base_ = static_cast<std::byte*>(map(size));
-  states_ = static_cast<std::uint8_t*>(map(size / kPageSize));
+  states_ = static_cast<std::uint8_t*>(map(state_bytes(size)));
 }
 
 PhysicalMemory::~PhysicalMemory() {
   ::munmap(base_, size_);
-  ::munmap(states_, size_ / kPageSize);
+  ::munmap(states_, state_bytes(size_));
 }
 
 void PhysicalMemory::read(PhysAddr address, std::span<std::byte> to) {
@@ -66,10 +124,18 @@ void PhysicalMemory::zero_pages(PhysRange range) {
   }
   BATON_CHECK(range.start.page_offset() == 0 && range.length % kPageSize == 0,
               "zeroing works on whole pages");
+  const RegionStates regions{states_, size_};
   const std::uint64_t end = range.end().page_number();
-  for (std::uint64_t page = range.start.page_number(); page < end; ++page) {
+  for (std::uint64_t page = range.start.page_number(); page < end;) {
+    const bool known = region_marked_[page / kPagesPerRegion];
     mark_region(page);
-    states_[page] = kZero;
+    if (page % kPagesPerRegion == 0 && end - page >= kPagesPerRegion) {
+      regions.set_all(page / kPagesPerRegion, kZero, known);
+      page += kPagesPerRegion;
+    } else {
+      regions.spread(page / kPagesPerRegion);
+      states_[page++] = kZero;
+    }
   }
 }
 
@@ -78,6 +144,8 @@ std::uint64_t PhysicalMemory::pattern(std::uint32_t generation, std::uint64_t pa
 }
 
 void PhysicalMemory::materialise(std::uint64_t page_number) {
+  const RegionStates regions{states_, size_};
+  regions.spread(page_number / kPagesPerRegion);
   const std::uint8_t state = states_[page_number];
   std::byte* bytes = base_ + page_number * kPageSize;
   const std::uint32_t generation = state == kDefault ? generation_ : state - 1U;
@@ -104,31 +172,37 @@ void PhysicalMemory::mark_region(std::uint64_t page_number) {
 void PhysicalMemory::overwrite(std::uint32_t generation, std::span<const PhysRange> kept) {
   BATON_CHECK(generation > generation_ && generation <= kMaxGeneration,
               "generations of memory count upward from 1 to 252");
+  const RegionStates regions{states_, size_};
   // Kept pages that nobody has touched yet keep the content of the generation so far.
+  const auto so_far = static_cast<std::uint8_t>(generation_ + 1);
   for (const PhysRange& range : kept) {
     const std::uint64_t end = range.end().page_number();
-    for (std::uint64_t page = range.start.page_number(); page < end; ++page) {
-      if (states_[page] == kDefault) {
+    for (std::uint64_t page = range.start.page_number(); page < end;) {
+      const std::uint64_t region = page / kPagesPerRegion;
+      const bool whole = page % kPagesPerRegion == 0 && end - page >= kPagesPerRegion;
+      if (whole && (!region_marked_[region] || regions.all(region) != 0)) {
+        if (regions.all(region) == 0) regions.all(region) = so_far;
         mark_region(page);
-        states_[page] = static_cast<std::uint8_t>(generation_ + 1);
+        page += kPagesPerRegion;
+        continue;
       }
+      mark_region(page);
+      regions.spread(region);
+      if (states_[page] == kDefault) states_[page] = so_far;
+      ++page;
     }
   }
   std::sort(regions_.begin(), regions_.end());
   auto next = kept.begin();
-  const std::uint64_t pages = size_ / kPageSize;
-  for (const std::uint64_t region : regions_) {
-    const std::uint64_t end = std::min((region + 1) * kPagesPerRegion, pages);
-    for (std::uint64_t page = region * kPagesPerRegion; page < end; ++page) {
-      while (next != kept.end() && next->end().page_number() <= page) {
-        ++next;
-      }
-      const bool keep = next != kept.end() && next->start.page_number() <= page;
-      if (!keep) {
-        states_[page] = kDefault;
-      }
+  std::erase_if(regions_, [&](std::uint64_t region) {
+    const PhysAddr start(region * kRegionBytes);
+    while (next != kept.end() && next->end() <= start) {
+      ++next;
     }
-  }
+    const bool empty = regions.forget_outside(region, std::span(next, kept.end()));
+    if (empty) region_marked_[region] = false;
+    return empty;
+  });
   generation_ = generation;
 }
 

@@ -1,4 +1,4 @@
-// luo, kho-fdt and handoff: what one kernel hands to the next, from its bytes.
+// luo and kho-fdt: what one kernel hands to the next, from its bytes.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -101,34 +101,6 @@ std::string luo_json(const LuoView& view, unsigned generation) {
   return json::serialize(top) + "\n";
 }
 
-json::array ranges_value(const std::vector<sim::PhysRange>& ranges) {
-  json::array values;
-  for (const sim::PhysRange& range : ranges) {
-    values.emplace_back(json::object{{"address", range.start.value()}, {"bytes", range.length}});
-  }
-  return values;
-}
-
-json::object kho_value(sim::PhysicalMemory& memory, const KhoPayload& kho) {
-  json::object value{{"fdt", kho.fdt.value()},
-                     {"fdt_size", kho.fdt_size},
-                     {"scratch", kho.scratch.value()},
-                     {"scratch_size", kho.scratch_size},
-                     {"scratch_areas", ranges_value(kho.areas)}};
-  const auto fdt = read_fdt(memory, kho.fdt, kho.fdt_size);
-  if (!fdt) return value;
-  const KhoRoot root = read_root(*fdt);
-  json::array blobs;
-  for (const NamedBlob& blob : root.blobs) {
-    blobs.emplace_back(
-        json::object{{"name", blob.name}, {"address", blob.address.value()}, {"bytes", blob.size}});
-  }
-  value["compatible"] = root.compatible;
-  value["preserved_memory_map"] = root.memory_map.value();
-  value["blobs"] = std::move(blobs);
-  return value;
-}
-
 }  // namespace
 
 ShowResult show_luo(const ShowContext& context, std::ostream& out) {
@@ -161,29 +133,6 @@ ShowResult show_kho_fdt(const ShowContext& context, std::ostream& out) {
   if (!found) return std::unexpected(found.error());
   out.write(reinterpret_cast<const char*>(found->fdt.data()),
             static_cast<std::streamsize>(found->fdt.size()));
-  return {};
-}
-
-ShowResult show_handoff(const ShowContext& context, std::ostream& out) {
-  if (context.boots.boots().empty()) return std::unexpected("no kernel has started");
-  const BootRecords::Boot& boot = context.boots.boots().back();
-  sim::PhysicalMemory& memory = context.watch.machine().memory();
-  const SetupChain chain = read_setup_data(memory, boot.handoff.setup_data);
-  json::array entries;
-  for (const SetupEntry& entry : chain.entries) {
-    entries.emplace_back(json::object{
-        {"address", entry.address.value()}, {"type", entry.type}, {"length", entry.length}});
-  }
-  json::object top{{"kernel", boot.generation},
-                   {"time_ps", boot.time.ps()},
-                   {"cold", boot.handoff.cold},
-                   {"command_line", boot.handoff.command_line},
-                   {"segments", ranges_value(boot.handoff.segments)},
-                   {"setup_data", boot.handoff.setup_data.value()},
-                   {"setup_data_entries", std::move(entries)},
-                   {"kho", nullptr}};
-  if (chain.kho) top["kho"] = kho_value(memory, *chain.kho);
-  out << json::serialize(top) << "\n";
   return {};
 }
 

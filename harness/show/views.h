@@ -24,6 +24,8 @@ ShowResult show_dmar(const ShowContext& context, std::ostream& out);
 // view_luo.cc
 ShowResult show_luo(const ShowContext& context, std::ostream& out);
 ShowResult show_kho_fdt(const ShowContext& context, std::ostream& out);
+
+// view_handoff.cc
 ShowResult show_handoff(const ShowContext& context, std::ostream& out);
 
 // view_memory.cc

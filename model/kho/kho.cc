@@ -13,6 +13,62 @@ namespace baton::kho {
 
 using linux::Errno;
 
+namespace {
+
+// What a walk of the preserved-memory map has found, as runs. It comes by order, the largest first,
+// and by address within one, and blocks are aligned: each lies inside the larger ones or beside
+// them.
+class Claims {
+ public:
+  // False for a block inside a larger one.
+  bool add(PhysAddr start, unsigned order) {
+    if (order != order_) {
+      settle();
+      order_ = order;
+    }
+    ++blocks_;
+    const auto after = std::ranges::upper_bound(runs_, start, {}, &sim::PhysRange::start);
+    if (after != runs_.begin() && std::prev(after)->contains(start)) {
+      return false;
+    }
+    append(fresh_, {start, sim::kPageSize << order});
+    return true;
+  }
+  const std::vector<sim::PhysRange>& runs() {
+    settle();
+    return runs_;
+  }
+  std::uint64_t blocks() const { return blocks_; }
+
+ private:
+  static void append(std::vector<sim::PhysRange>& runs, const sim::PhysRange& range) {
+    if (!runs.empty() && runs.back().end() == range.start) {
+      runs.back().length += range.length;
+    } else {
+      runs.push_back(range);
+    }
+  }
+
+  void settle() {
+    std::vector<sim::PhysRange> sorted;
+    sorted.reserve(runs_.size() + fresh_.size());
+    std::ranges::merge(runs_, fresh_, std::back_inserter(sorted), {}, &sim::PhysRange::start,
+                       &sim::PhysRange::start);
+    runs_.clear();
+    fresh_.clear();
+    for (const sim::PhysRange& range : sorted) {
+      append(runs_, range);
+    }
+  }
+
+  unsigned order_ = 0;
+  std::uint64_t blocks_ = 0;
+  std::vector<sim::PhysRange> runs_;   // of larger orders
+  std::vector<sim::PhysRange> fresh_;  // of this one
+};
+
+}  // namespace
+
 Kho::State::State(linux::KernelServices& kernel_services, const host::BootHandoff& boot_handoff,
                   std::optional<Handover> boot_handover)
     : services(kernel_services),
@@ -50,35 +106,19 @@ std::optional<std::uint64_t> Kho::State::retrieve_memory() {
   if (!root) {
     return std::nullopt;
   }
-  struct Block {
-    PhysAddr start;
-    unsigned order;
-    PhysAddr end() const { return start + (sim::kPageSize << order); }
-  };
-  std::vector<Block> blocks;
-  const bool whole = walk_preserved(
-      ram(), *root, [&](PhysAddr start, unsigned order) { blocks.push_back({start, order}); });
-  std::ranges::stable_sort(blocks, {}, &Block::start);
-  std::vector<sim::PhysRange> runs;
-  for (const Block& block : blocks) {
-    const bool overlaps = !runs.empty() && block.start < runs.back().end();
-    if (overlaps) {
-      // One page in two blocks: it stays reserved, and only the first of them can be restored.
-      services.print(sim::LogLevel::kWarning, "KHO: block {:#x} is preserved twice",
-                     block.start.value());
+  Claims claims;
+  const bool whole = walk_preserved(ram(), *root, [&](PhysAddr start, unsigned order) {
+    if (claims.add(start, order)) {
+      pages().page(start).private_data = abi::kStamp << 32 | order;
     } else {
-      pages().page(block.start).private_data = abi::kStamp << 32 | block.order;
+      // One page in two blocks: it stays reserved, and only the larger can be restored.
+      services.print(sim::LogLevel::kWarning, "KHO: block {:#x} is preserved twice", start.value());
     }
-    if (!runs.empty() && block.start <= runs.back().end()) {
-      runs.back().length = std::max(block.end(), runs.back().end()) - runs.back().start;
-    } else {
-      runs.push_back({block.start, block.end() - block.start});
-    }
-  }
-  for (const sim::PhysRange& run : runs) {
+  });
+  for (const sim::PhysRange& run : claims.runs()) {
     pages().reserve(run, "preserved");
   }
-  return whole ? std::optional<std::uint64_t>(blocks.size()) : std::nullopt;
+  return whole ? std::optional<std::uint64_t>(claims.blocks()) : std::nullopt;
 }
 
 linux::Result<> Kho::State::create_outgoing() {

@@ -71,3 +71,48 @@ TEST_CASE("a lazily zeroed page is zero, also when it is preserved untouched") {
   CHECK(memory.load<std::uint64_t>(PhysAddr(0x9000)) == 0);
   CHECK(memory.load<std::uint64_t>(PhysAddr(0xA000)) == 0);
 }
+
+TEST_CASE("memory zeroed or kept in whole stretches of 2 MiB is what page by page makes of it") {
+  constexpr std::uint64_t kMiB = 1 << 20;
+  PhysicalMemory whole(64 * kMiB);
+  PhysicalMemory single(64 * kMiB);
+  const auto both = [&](auto&& deed) {
+    deed(whole, 4 * kMiB);
+    deed(single, kPageSize);
+  };
+  const auto zero = [](PhysicalMemory& memory, PhysRange range, std::uint64_t step) {
+    for (std::uint64_t done = 0; done < range.length; done += step) {
+      const std::uint64_t length = std::min(step, range.length - done);
+      memory.zero_pages({range.start + done, length});
+    }
+  };
+  for (std::uint64_t page = 0; page < 64 * kMiB; page += 7 * kPageSize) {
+    both([&](PhysicalMemory& memory, std::uint64_t) { memory.store(PhysAddr(page), page); });
+  }
+  both([&](PhysicalMemory& memory, std::uint64_t step) {
+    zero(memory, {PhysAddr(8 * kMiB), 8 * kMiB}, step);
+    zero(memory, {PhysAddr(20 * kMiB + 0x3000), 6 * kMiB}, step);
+    memory.store(PhysAddr(9 * kMiB), std::uint64_t{9});
+    const std::array kept{PhysRange{PhysAddr(6 * kMiB + 0x1000), 20 * kMiB},
+                          PhysRange{PhysAddr(40 * kMiB), 4 * kMiB + 0x1000},
+                          PhysRange{PhysAddr(60 * kMiB), 4 * kMiB}};
+    memory.overwrite(1, kept);
+    memory.store(PhysAddr(41 * kMiB), std::uint64_t{41});
+    const std::array fewer{PhysRange{PhysAddr(8 * kMiB), 4 * kMiB},
+                           PhysRange{PhysAddr(22 * kMiB), 2 * kMiB},
+                           PhysRange{PhysAddr(42 * kMiB), 0x5000}};
+    memory.overwrite(2, fewer);
+  });
+  CHECK(whole.touched() == single.touched());
+  std::uint64_t different = 0;
+  for (std::uint64_t page = 0; page < 64 * kMiB; page += kPageSize) {
+    const auto a = whole.load<std::uint64_t>(PhysAddr(page + 8));
+    const auto b = single.load<std::uint64_t>(PhysAddr(page + 8));
+    different += a != b ? 1U : 0U;
+  }
+  CHECK(different == 0);
+  CHECK(whole.load<std::uint64_t>(PhysAddr(9 * kMiB)) == 9);
+  CHECK(whole.load<std::uint64_t>(PhysAddr(10 * kMiB)) == 0);
+  CHECK(whole.load<std::uint64_t>(PhysAddr(41 * kMiB)) ==
+        PhysicalMemory::pattern(2, 41 * kMiB / kPageSize));
+}

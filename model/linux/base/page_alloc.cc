@@ -15,6 +15,9 @@ namespace {
 using PageNumber = std::uint32_t;
 
 constexpr PageNumber kChunkPages = 1U << kMaxPageOrder;
+// Every 512th struct Page lies in an array of its own: memory used in blocks of 2 MiB touches that
+// array alone, 32 bytes a block and not a host page.
+constexpr PageNumber kSparse = 512;
 constexpr PageNumber kLowPages = 0x10'0000 >> kPageShift;
 constexpr PageNumber kNormalChunk = static_cast<PageNumber>((std::uint64_t{1} << 32) >> 22);
 
@@ -86,7 +89,7 @@ class PageAllocator::State {
   void release_all(bool overwrite);
   void avoid(std::span<const sim::PhysRange> ranges);
   Result<PhysAddr> allocate(unsigned order, const char* owner);
-  void free(PhysAddr block);
+  void free(PhysAddr inside);
   void adopt(PhysAddr block, unsigned order, const char* owner);
   void split(PhysAddr block);
   bool is_allocated(PageNumber number) const;
@@ -95,12 +98,17 @@ class PageAllocator::State {
     BATON_CHECK(address.page_number() < page_count_, "a page outside of RAM");
     return static_cast<PageNumber>(address.page_number());
   }
-  PageNumber head_of(PhysAddr block) const {
-    const PageNumber number = number_of(block);
-    BATON_CHECK(pages_[number].state == kAllocatedHead, "this is no allocated block");
-    return number;
+  // The first page of the allocated block that holds this page [linux compound_head].
+  PageNumber head_of(PhysAddr page) const {
+    const PageNumber head = find_head(number_of(page));
+    BATON_CHECK(head != 0, "this is no allocated block");
+    return head;
   }
-  Page& at(PageNumber number) { return pages_[number]; }
+  // 0: the page belongs to no allocated block.
+  PageNumber find_head(PageNumber number) const;
+  Page& at(PageNumber number) const {
+    return number % kSparse == 0 ? sparse_[number / kSparse] : pages_[number];
+  }
   std::uint64_t free_pages() const { return free_pages_ + avoided_free_pages_; }
 
  private:
@@ -125,6 +133,7 @@ class PageAllocator::State {
   PageNumber page_count_;
   std::size_t bytes_;
   Page* pages_;
+  Page* sparse_;  // of every kSparse-th page: pages_ has a hole there
   std::array<PageNumber, kMaxPageOrder> lists_{};
   std::map<PageNumber, PageNumber> chunks_;  // start to end, in blocks of the largest order
   std::uint64_t free_pages_ = 0;
@@ -148,11 +157,13 @@ PageAllocator::State::State(host::KernelPort& machine,
   BATON_CHECK(pages < UINT32_MAX - kChunkPages, "more RAM than page numbers");
   page_count_ = static_cast<PageNumber>(pages);
   // The buddy of the last block may lie past the end of RAM.
-  bytes_ = (pages / kChunkPages + 1) * kChunkPages * sizeof(Page);
+  const std::uint64_t slots = (pages / kChunkPages + 1) * kChunkPages;
+  bytes_ = (slots + slots / kSparse) * sizeof(Page);
   void* memory = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   BATON_CHECK(memory != MAP_FAILED, "the host does not give address space for struct page");
   pages_ = static_cast<Page*>(memory);
+  sparse_ = pages_ + slots;
   for (const sim::PhysRange& range : boot_ranges) {
     boot_.push_back(clip(range));
   }
@@ -191,8 +202,8 @@ std::vector<PageRange> PageAllocator::State::early_ranges() const {
 void PageAllocator::State::clear() {
   for (PageNumber& head : lists_) {
     for (PageNumber number = std::exchange(head, 0); number != 0;) {
-      pages_[number].state = 0;
-      number = pages_[number].next;
+      at(number).state = 0;
+      number = at(number).next;
     }
   }
   chunks_.clear();
@@ -265,22 +276,22 @@ PageNumber PageAllocator::State::take_chunk() {
 }
 
 void PageAllocator::State::link(PageNumber number, unsigned order) {
-  Page& page = pages_[number];
+  Page& page = at(number);
   page.state = kFreeHead;
   page.order = static_cast<std::uint8_t>(order);
   page.previous = 0;
   page.next = std::exchange(lists_[order], number);
   if (page.next != 0) {
-    pages_[page.next].previous = number;
+    at(page.next).previous = number;
   }
 }
 
 void PageAllocator::State::unlink(PageNumber number) {
-  Page& page = pages_[number];
+  Page& page = at(number);
   if (page.next != 0) {
-    pages_[page.next].previous = page.previous;
+    at(page.next).previous = page.previous;
   }
-  (page.previous != 0 ? pages_[page.previous].next : lists_[page.order]) = page.next;
+  (page.previous != 0 ? at(page.previous).next : lists_[page.order]) = page.next;
   page.state = 0;
 }
 
@@ -289,7 +300,7 @@ void PageAllocator::State::insert(PageNumber number, unsigned order) {
   free_pages_ += 1U << order;
   for (; order < kMaxPageOrder; ++order) {
     const PageNumber buddy = number ^ (1U << order);
-    if (pages_[buddy].state != kFreeHead || pages_[buddy].order != order) {
+    if (at(buddy).state != kFreeHead || at(buddy).order != order) {
       link(number, order);
       return;
     }
@@ -335,8 +346,8 @@ void PageAllocator::State::reserve(sim::PhysRange range, const char* owner) {
   if (start >= end) {
     return;
   }
-  if (pages_[start].state != kAllocatedHead) {
-    pages_[start].owner = owner;
+  if (at(start).state != kAllocatedHead) {
+    at(start).owner = owner;
   }
   const bool boot = std::any_of(boot_.begin(), boot_.end(), [&](const PageRange& other) {
     return start < other.end && other.start < end;
@@ -403,7 +414,7 @@ Result<PhysAddr> PageAllocator::State::allocate(unsigned order, const char* owne
   if (number == 0) {
     return fail(Errno::kNoMem);
   }
-  Page& page = pages_[number];
+  Page& page = at(number);
   page.private_data = 0;
   page.owner = owner;
   page.refcount = 1;
@@ -421,9 +432,10 @@ Result<PhysAddr> PageAllocator::State::allocate(unsigned order, const char* owne
   return range.start;
 }
 
-void PageAllocator::State::free(PhysAddr block) {
-  const PageNumber number = head_of(block);
-  Page& page = pages_[number];
+void PageAllocator::State::free(PhysAddr inside) {
+  const PageNumber number = head_of(inside);
+  const PhysAddr block(std::uint64_t{number} << kPageShift);
+  Page& page = at(number);
   BATON_CHECK(page.refcount > 0, "a block without references is freed");
   if (--page.refcount > 0) {
     return;
@@ -446,9 +458,9 @@ void PageAllocator::State::free(PhysAddr block) {
 void PageAllocator::State::adopt(PhysAddr block, unsigned order, const char* owner) {
   const PageNumber number = number_of(block);
   BATON_CHECK(order <= kMaxPageOrder && number % (1U << order) == 0, "an adopted block's shape");
-  BATON_CHECK(!is_allocated(number) && pages_[number].state != kFreeHead,
+  BATON_CHECK(!is_allocated(number) && at(number).state != kFreeHead,
               "an adopted block belonged to somebody");
-  Page& page = pages_[number];
+  Page& page = at(number);
   page.owner = owner;
   page.refcount = 1;
   page.order = static_cast<std::uint8_t>(order);
@@ -458,12 +470,12 @@ void PageAllocator::State::adopt(PhysAddr block, unsigned order, const char* own
 // [linux split_page: every page gets the reference that the block had.]
 void PageAllocator::State::split(PhysAddr block) {
   const PageNumber number = head_of(block);
-  Page& head = pages_[number];
+  Page& head = at(number);
   BATON_CHECK(head.refcount == 1, "a block with several references is split");
   const PageNumber count = 1U << head.order;
   const bool early = early_.contains(number);
   for (PageNumber tail = 0; tail < count; ++tail) {
-    Page& page = pages_[number + tail];
+    Page& page = at(number + tail);
     page.owner = head.owner;
     page.refcount = 1;
     page.order = 0;
@@ -474,15 +486,18 @@ void PageAllocator::State::split(PhysAddr block) {
   }
 }
 
-bool PageAllocator::State::is_allocated(PageNumber number) const {
+PageNumber PageAllocator::State::find_head(PageNumber number) const {
   for (unsigned order = 0; order <= kMaxPageOrder; ++order) {
-    const Page& page = pages_[number & ~((1U << order) - 1)];
+    const PageNumber head = number & ~((1U << order) - 1);
+    const Page& page = at(head);
     if (page.state == kAllocatedHead && page.order >= order) {
-      return true;
+      return head;
     }
   }
-  return false;
+  return 0;
 }
+
+bool PageAllocator::State::is_allocated(PageNumber number) const { return find_head(number) != 0; }
 
 PageAllocator::PageAllocator(host::KernelPort& port, std::vector<sim::PhysRange> boot_ranges)
     : state_(std::make_unique<State>(port, boot_ranges)) {}
@@ -503,9 +518,9 @@ void PageAllocator::set_unmovable_avoids(std::span<const sim::PhysRange> ranges)
   state_->avoid(ranges);
 }
 
-void PageAllocator::free(PhysAddr block) { state_->free(block); }
+void PageAllocator::free(PhysAddr page) { state_->free(page); }
 
-void PageAllocator::get(PhysAddr block) { ++state_->at(state_->head_of(block)).refcount; }
+void PageAllocator::get(PhysAddr page) { ++state_->at(state_->head_of(page)).refcount; }
 
 void PageAllocator::adopt(PhysAddr block, unsigned order, const char* owner) {
   state_->adopt(block, order, owner);

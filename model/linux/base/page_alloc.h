@@ -59,9 +59,9 @@ class PageAllocator {
   // Linux admits movable pages alone; baton's kernels have none that they would move).
   void set_unmovable_avoids(std::span<const sim::PhysRange> ranges);
 
-  // Drops one reference; at zero the block is free. Freeing what is not allocated is a bug.
-  void free(PhysAddr block);
-  void get(PhysAddr block);  // one more reference
+  // Drops one reference of the block that holds the page; at zero it is free. A bug without one.
+  void free(PhysAddr page);
+  void get(PhysAddr page);  // one more reference of its block
 
   // Memory that KHO restored enters the allocator's books: refcount 1, this order.
   void adopt(PhysAddr block, unsigned order, const char* owner);

@@ -259,7 +259,7 @@ Co<> Kernel::State::bring_up_late() {
   co_await pass(BootStage::kLateInitcalls);
   co_await luo_.late_init();
   if (config_.pieces.memfd != MemfdVersion::kNone) {
-    memfd_.init();
+    memfd_.init(handoff_.command_line);
   }
   iommufd_.init();
   vfio_pci_.init();

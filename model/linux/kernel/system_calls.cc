@@ -161,8 +161,8 @@ Co<Result<std::size_t>> SystemCalls::pwrite(int fd, std::span<const std::byte> f
   co_return checked("pwrite", result);
 }
 
-Co<Result<int>> SystemCalls::memfd_create(std::string name) {
-  const Result<File*> file = kernel_.state_->memfd_.create(name);
+Co<Result<int>> SystemCalls::memfd_create(std::string name, std::uint32_t flags) {
+  const Result<File*> file = kernel_.state_->memfd_.create(name, flags);
   if (!file) {
     failed("memfd_create", file.error());
     co_return fail(file.error());

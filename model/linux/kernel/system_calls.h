@@ -31,7 +31,8 @@ class SystemCalls {
   Co<Result<std::size_t>> write(int fd, std::span<const std::byte> from);
   Co<Result<std::size_t>> pread(int fd, std::span<std::byte> to, std::uint64_t offset);
   Co<Result<std::size_t>> pwrite(int fd, std::span<const std::byte> from, std::uint64_t offset);
-  Co<Result<int>> memfd_create(std::string name);  // MFD_ALLOW_SEALING | MFD_CLOEXEC
+  // Flags as in memfd.h; without any: MFD_ALLOW_SEALING | MFD_CLOEXEC.
+  Co<Result<int>> memfd_create(std::string name, std::uint32_t flags = 3);
   Co<Result<>> ftruncate(int fd, std::uint64_t size);
   Co<Result<>> fcntl_add_seals(int fd, std::uint32_t seals);
   Co<Result<UserAddr>> mmap(int fd, std::uint64_t offset, std::uint64_t length, bool writable);

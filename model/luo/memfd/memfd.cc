@@ -22,64 +22,6 @@ constexpr std::uint32_t kAllSeals =
 
 }  // namespace
 
-PhysAddr Memfd::State::find(std::uint64_t index) const {
-  const auto chunk = chunks_.find(index >> kChunkShift);
-  return chunk == chunks_.end() ? PhysAddr() : (*chunk->second)[index & kChunkMask];
-}
-
-PhysAddr& Memfd::State::slot(std::uint64_t index) {
-  std::unique_ptr<Chunk>& chunk = chunks_[index >> kChunkShift];
-  if (chunk == nullptr) {
-    chunk = std::make_unique<Chunk>();
-  }
-  return (*chunk)[index & kChunkMask];
-}
-
-Result<PhysAddr> Memfd::State::get(std::uint64_t index) {
-  const PhysAddr found = find(index);
-  if (found != PhysAddr()) {
-    return found;
-  }
-  const Result<PhysAddr> page = services.pages().allocate(0, "memfd folio");
-  if (!page) {
-    return page;
-  }
-  slot(index) = *page;
-  auto& ledger = services.port().simulation().topic<linux::LedgerEntry>();
-  if (ledger.active()) {
-    ledger.publish({services.generation(),
-                    linux::LedgerEvent::kCreated,
-                    linux::LedgerKind::kPages,
-                    "memfd folio",
-                    {*page, kPageSize},
-                    inode});
-  }
-  return page;
-}
-
-Result<> Memfd::State::insert(std::uint64_t index, PhysAddr page) {
-  PhysAddr& place = slot(index);
-  if (place != PhysAddr()) {
-    return fail(Errno::kExist);
-  }
-  place = page;
-  return {};
-}
-
-void Memfd::State::drop_from(std::uint64_t index) {
-  auto chunk = chunks_.lower_bound(index >> kChunkShift);
-  while (chunk != chunks_.end()) {
-    const std::uint64_t base = chunk->first << kChunkShift;
-    for (std::uint64_t i = std::max(index, base); i <= (base | kChunkMask); ++i) {
-      const PhysAddr page = std::exchange((*chunk->second)[i & kChunkMask], PhysAddr());
-      if (page != PhysAddr()) {
-        services.pages().free(page);
-      }
-    }
-    chunk = base >= index ? chunks_.erase(chunk) : std::next(chunk);
-  }
-}
-
 Memfd::Memfd(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Memfd::~Memfd() = default;
@@ -91,6 +33,8 @@ std::uint64_t Memfd::size() const { return state_->size; }
 std::uint32_t Memfd::seals() const { return state_->seals; }
 
 std::uint64_t Memfd::inode() const { return state_->inode; }
+
+std::uint64_t Memfd::folios() const { return state_->folio_count(); }
 
 Co<Result<std::size_t>> Memfd::pread(linux::Process& /*process*/, std::span<std::byte> to,
                                      std::uint64_t offset) {
@@ -125,6 +69,9 @@ Co<Result<std::size_t>> Memfd::pwrite(linux::Process& /*process*/, std::span<con
                                       std::uint64_t offset) {
   if (offset > kMaxSize) {
     co_return fail(Errno::kInval);
+  }
+  if (state_->hugetlb) {
+    co_return fail(Errno::kInval);  // hugetlbfs has no write
   }
   std::size_t written = 0;
   while (written < from.size()) {
@@ -184,6 +131,9 @@ Co<Result<>> Memfd::truncate(std::uint64_t size) {
     co_return fail(Errno::kInval);
   }
   State& state = *state_;
+  if (state.hugetlb && size % (kPageSize << kHugeOrder) != 0) {
+    co_return fail(Errno::kInval);
+  }
   const bool shrinks = size < state.size;
   const bool grows = size > state.size;
   if ((state.frozen && (shrinks || grows)) || (shrinks && (state.seals & kSealShrink) != 0) ||
@@ -209,6 +159,9 @@ Result<> Memfd::map(std::uint64_t offset, std::uint64_t length, bool writable) {
   }
   if (writable && (state_->seals & (kSealWrite | kSealFutureWrite)) != 0) {
     return fail(Errno::kPerm);
+  }
+  if (state_->hugetlb) {
+    return fail(Errno::kNoMem);  // nothing to reserve from the pool
   }
   return {};
 }

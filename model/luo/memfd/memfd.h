@@ -5,8 +5,12 @@
 // ("memfd folio", "memfd folio array", "memfd record") is a kCreated entry with that id, so that a
 // checker knows what has to survive with it. Preservation of pages is told by KHO.
 //
-// Not modelled: huge pages and folios above order 0, swap, memory control groups, fallocate,
-// SEEK_DATA and SEEK_HOLE, reopening through /proc (one open file is one inode).
+// Folios are single pages or, by transparent_hugepage_shmem= of the kernel's command line, 2 MiB:
+// never (default) or deny, within_size, always or force. advise is never: nobody here advises.
+//
+// Not modelled: folios of other orders, a pool of HugeTLB pages (a memfd of MFD_HUGETLB stays
+// empty), swap, memory control groups, fallocate, SEEK_DATA and SEEK_HOLE, reopening through /proc
+// (one open file is one inode).
 #pragma once
 
 #include <cstdint>
@@ -28,6 +32,14 @@ inline constexpr std::uint32_t kSealGrow = 0x4;
 inline constexpr std::uint32_t kSealWrite = 0x8;
 inline constexpr std::uint32_t kSealFutureWrite = 0x10;
 inline constexpr std::uint32_t kSealExec = 0x20;
+
+// Flags of memfd_create.
+inline constexpr std::uint32_t kMfdCloexec = 0x1;
+inline constexpr std::uint32_t kMfdAllowSealing = 0x2;
+inline constexpr std::uint32_t kMfdHugetlb = 0x4;
+
+// When shmem takes a huge page [linux Documentation/admin-guide/mm/transhuge.rst].
+enum class ShmemHuge : std::uint8_t { kNever, kWithinSize, kAlways };
 
 class Memfd final : public linux::File {
  public:
@@ -51,6 +63,7 @@ class Memfd final : public linux::File {
   std::uint64_t size() const;
   std::uint32_t seals() const;
   std::uint64_t inode() const;
+  std::uint64_t folios() const;                    // in memory
   linux::Result<> add_seals(std::uint32_t seals);  // EINVAL, EPERM, EBUSY
   // memfd_pin_folios: the page at an offset, allocated if it was a hole, with one more reference,
   // which PageAllocator::free() drops. EINVAL outside of the file, ENOMEM.
@@ -69,9 +82,11 @@ class MemfdSubsystem final : public FileHandler {
   MemfdSubsystem(linux::KernelServices& services, kho::Kho& kho, Luo& luo);
   ~MemfdSubsystem() override;
 
-  void init();  // registers the handler
-  // memfd_create(name, MFD_ALLOW_SEALING). EINVAL for a name of more than 249 characters.
-  linux::Result<linux::File*> create(std::string_view name);
+  // Registers the handler; reads transparent_hugepage_shmem=.
+  void init(std::string_view command_line = {});
+  // memfd_create. EINVAL for a name of more than 249 characters or a flag not listed above.
+  linux::Result<linux::File*> create(std::string_view name,
+                                     std::uint32_t flags = kMfdCloexec | kMfdAllowSealing);
   Memfd* from_file(linux::File& file);
 
   std::string_view compatible() const override;
@@ -87,10 +102,10 @@ class MemfdSubsystem final : public FileHandler {
   struct Preserved;
   struct Incoming;
 
-  std::unique_ptr<Memfd> make(std::string_view name);
+  std::unique_ptr<Memfd> make(std::string_view name, bool hugetlb);
+  linux::Result<> pin_folios(Memfd::State& memfd, Preserved& preserved);
   linux::Result<> preserve_folios(Memfd::State& memfd, Preserved& preserved);
-  linux::Result<> preserve_array(Preserved& preserved, std::uint64_t inode,
-                                 std::span<const PhysAddr> folios);
+  linux::Result<> preserve_array(Memfd::State& memfd, Preserved& preserved);
   void undo(Memfd::State& memfd, Preserved& preserved);
   linux::Result<> restore_folios(Memfd::State& memfd, const Incoming& incoming);
   linux::Result<> restore_folio(Memfd::State& memfd, std::uint64_t word, std::uint64_t index);
@@ -104,6 +119,7 @@ class MemfdSubsystem final : public FileHandler {
   kho::Kho& kho_;
   Luo& luo_;
   std::uint64_t next_inode_ = 1;
+  ShmemHuge huge_ = ShmemHuge::kNever;
 };
 
 }  // namespace baton::luo

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/kho/command_line.h"
 #include "model/luo/memfd/memfd.h"
 #include "model/luo/memfd/memfd_abi.h"
 #include "model/luo/memfd/memfd_state.h"
@@ -28,6 +29,13 @@ constexpr std::uint64_t kRecordsPerPage = kPageSize / sizeof(abi::FolioRecord);
 constexpr sim::Duration kPreservePerFolio = sim::Duration::nanoseconds(150);
 constexpr sim::Duration kRestorePerFolio = sim::Duration::nanoseconds(150);
 
+// transparent_hugepage_shmem=; what it cannot read it ignores, as the kernel does.
+ShmemHuge shmem_huge(std::string_view command_line) {
+  const auto value = kho::parameter(command_line, "transparent_hugepage_shmem").value_or("never");
+  if (value == "always" || value == "force") return ShmemHuge::kAlways;
+  return value == "within_size" ? ShmemHuge::kWithinSize : ShmemHuge::kNever;
+}
+
 template <class T>
 std::span<const std::byte> bytes(const T& value) {
   return std::as_bytes(std::span<const T, 1>(&value, 1));
@@ -38,8 +46,10 @@ std::span<const std::byte> bytes(const T& value) {
 // What this kernel did for one preserved memfd: all that unpreserve has to undo.
 struct MemfdSubsystem::Preserved {
   PhysAddr record;
-  std::vector<PhysAddr> pinned;
-  std::vector<PhysAddr> folios;  // with a KHO mark
+  // Of the folios in the order of the file, which stays as it is while it is frozen.
+  std::uint64_t pinned = 0;
+  std::uint64_t marked = 0;
+  PhysAddr unmarked;  // by a defect
   std::vector<PhysAddr> array;
   std::optional<kho::VmallocDescriptor> vmalloc;
 };
@@ -55,7 +65,8 @@ MemfdSubsystem::MemfdSubsystem(linux::KernelServices& services, kho::Kho& kho, L
 
 MemfdSubsystem::~MemfdSubsystem() = default;
 
-void MemfdSubsystem::init() {
+void MemfdSubsystem::init(std::string_view command_line) {
+  huge_ = shmem_huge(command_line);
   if (services_.config().pieces.memfd == linux::MemfdVersion::kNone) {
     return;
   }
@@ -78,72 +89,95 @@ void MemfdSubsystem::ledger(LedgerEvent event, const char* what, sim::PhysRange 
   }
 }
 
-std::unique_ptr<Memfd> MemfdSubsystem::make(std::string_view name) {
-  auto state = std::make_unique<Memfd::State>(services_, std::string(name), next_inode_++);
+std::unique_ptr<Memfd> MemfdSubsystem::make(std::string_view name, bool hugetlb) {
+  auto state =
+      std::make_unique<Memfd::State>(services_, std::string(name), next_inode_++, huge_, hugetlb);
   ledger(LedgerEvent::kCreated, "memfd", {}, state->inode);
   return std::unique_ptr<Memfd>(new Memfd(std::move(state)));
 }
 
-Result<linux::File*> MemfdSubsystem::create(std::string_view name) {
-  if (name.size() > kNameMax) {
+Result<linux::File*> MemfdSubsystem::create(std::string_view name, std::uint32_t flags) {
+  if (name.size() > kNameMax || (flags & ~(kMfdCloexec | kMfdAllowSealing | kMfdHugetlb)) != 0) {
     return fail(Errno::kInval);
   }
-  return &services_.files().add(make(name));
+  std::unique_ptr<Memfd> memfd = make(name, (flags & kMfdHugetlb) != 0);
+  memfd->state_->seals = (flags & kMfdAllowSealing) != 0 ? 0 : kSealSeal;
+  return &services_.files().add(std::move(memfd));
 }
 
 Memfd* MemfdSubsystem::from_file(linux::File& file) { return dynamic_cast<Memfd*>(&file); }
 
 std::string_view MemfdSubsystem::compatible() const { return abi::kMemfdCompatible; }
 
-bool MemfdSubsystem::can_preserve(linux::File& file) { return from_file(file) != nullptr; }
+// A file of shmem whose inode has no name.
+bool MemfdSubsystem::can_preserve(linux::File& file) {
+  const Memfd* memfd = from_file(file);
+  return memfd != nullptr && !memfd->state_->hugetlb;
+}
 
 const void* MemfdSubsystem::id(linux::File& file) { return from_file(file)->state_.get(); }
 
 // Old kernel.
 
-// memfd_luo_preserve_folios: every hole is filled, every folio pinned and marked.
-Result<> MemfdSubsystem::preserve_folios(Memfd::State& memfd, Preserved& preserved) {
-  const std::uint64_t count = memfd.page_count();
-  if (count > kPagesMax) {
+// memfd_pin_folios: every hole is filled, every folio gets one more reference.
+Result<> MemfdSubsystem::pin_folios(Memfd::State& memfd, Preserved& preserved) {
+  if (memfd.page_count() > kPagesMax) {
     return fail(Errno::kFBig);
   }
-  for (std::uint64_t index = 0; index < count; ++index) {
-    const Result<PhysAddr> page = memfd.get(index);
-    if (!page) {
+  for (auto hole = memfd.next_hole(0); hole; hole = memfd.next_hole(*hole)) {
+    if (const Result<PhysAddr> page = memfd.get(*hole); !page) {
       return fail(page.error());
     }
-    services_.pages().get(*page);
-    preserved.pinned.push_back(*page);
   }
-  for (std::uint64_t index = 0; index < count; ++index) {
-    const PhysAddr page = preserved.pinned[index];
-    if (index == count / 2 && services_.has(Defect::kMemfdSkipFolio)) continue;
-    if (const Result<> marked = kho_.preserve_folio(page, 0); !marked) {
-      return marked;
-    }
-    preserved.folios.push_back(page);
-  }
-  return preserve_array(preserved, memfd.inode, preserved.pinned);
+  memfd.each_folio([&](const Memfd::State::Folio& folio) {
+    services_.pages().get(folio.start);
+    ++preserved.pinned;
+    return true;
+  });
+  return {};
 }
 
-Result<> MemfdSubsystem::preserve_array(Preserved& preserved, std::uint64_t inode,
-                                        std::span<const PhysAddr> folios) {
-  for (std::uint64_t index = 0; index < folios.size(); ++index) {
-    if (index % kRecordsPerPage == 0) {
+// memfd_luo_preserve_folios.
+Result<> MemfdSubsystem::preserve_folios(Memfd::State& memfd, Preserved& preserved) {
+  if (const Result<> pinned = pin_folios(memfd, preserved); !pinned) {
+    return pinned;
+  }
+  const std::uint64_t middle =
+      services_.has(Defect::kMemfdSkipFolio) ? preserved.pinned / 2 : UINT64_MAX;
+  Result<> marked;
+  memfd.each_folio([&](const Memfd::State::Folio& folio) {
+    if (preserved.marked == middle) {
+      preserved.unmarked = folio.start;
+    } else {
+      marked = kho_.preserve_folio(folio.start, folio.order);
+    }
+    preserved.marked += marked ? 1U : 0U;
+    return marked.has_value();
+  });
+  return marked ? preserve_array(memfd, preserved) : marked;
+}
+
+Result<> MemfdSubsystem::preserve_array(Memfd::State& memfd, Preserved& preserved) {
+  Result<> done;
+  std::uint64_t number = 0;
+  memfd.each_folio([&](const Memfd::State::Folio& folio) {
+    if (number % kRecordsPerPage == 0) {
       const Result<PhysAddr> page = services_.pages().allocate(0, "memfd folio array");
       if (!page) {
-        return fail(page.error());
+        done = fail(page.error());
+        return false;
       }
       preserved.array.push_back(*page);
-      ledger(LedgerEvent::kCreated, "memfd folio array", {*page, kPageSize}, inode);
+      ledger(LedgerEvent::kCreated, "memfd folio array", {*page, kPageSize}, memfd.inode);
     }
     const abi::FolioRecord record{
-        folios[index].page_number() | abi::kFolioDirty | abi::kFolioUptodate, index};
-    const std::uint64_t offset = index % kRecordsPerPage * sizeof(record);
-    services_.port().ram().write(preserved.array.back() + offset, bytes(record));
-  }
-  if (preserved.array.empty()) {
-    return {};
+        folio.start.page_number() | abi::kFolioDirty | abi::kFolioUptodate, folio.index};
+    const std::uint64_t offset = number++ % kRecordsPerPage * sizeof(record);
+    services_.port().ram().store(preserved.array.back() + offset, record);
+    return true;
+  });
+  if (!done || preserved.array.empty()) {
+    return done;
   }
   const Result<kho::VmallocDescriptor> vmalloc = kho_.preserve_vmalloc(preserved.array);
   if (!vmalloc) {
@@ -176,7 +210,7 @@ Co<Result<>> MemfdSubsystem::preserve(FileArgs& args) {
     undo(memfd, preserved);
     co_return done;
   }
-  abi::MemfdRecord contents{memfd.pos, memfd.size, memfd.seals, 0, memfd.page_count(), {}};
+  abi::MemfdRecord contents{memfd.pos, memfd.size, memfd.seals, 0, memfd.folio_count(), {}};
   if (preserved.vmalloc) {
     contents.folios = {preserved.vmalloc->first_chunk.value(), preserved.vmalloc->total_pages,
                        preserved.vmalloc->flags, preserved.vmalloc->order};
@@ -197,12 +231,16 @@ void MemfdSubsystem::undo(Memfd::State& memfd, Preserved& preserved) {
   for (const PhysAddr page : preserved.array) {
     services_.pages().free(page);
   }
-  for (const PhysAddr folio : preserved.folios) {
-    kho_.unpreserve_folio(folio, 0);
-  }
-  for (const PhysAddr folio : preserved.pinned) {
-    services_.pages().free(folio);
-  }
+  std::uint64_t number = 0;
+  memfd.each_folio([&](const Memfd::State::Folio& folio) {
+    if (number < preserved.marked && folio.start != preserved.unmarked) {
+      kho_.unpreserve_folio(folio.start, folio.order);
+    }
+    if (number < preserved.pinned) {
+      services_.pages().free(folio.start);
+    }
+    return ++number < preserved.pinned;
+  });
   kho_.unpreserve_free(preserved.record);
   memfd.frozen = false;
 }
@@ -241,8 +279,7 @@ std::optional<MemfdSubsystem::Incoming> MemfdSubsystem::restore_array(PhysAddr r
   return Incoming{std::move(*array), contents.nr_folios};
 }
 
-// One folio into the file. Folios above order 0 come from a kernel with huge pages; their pages
-// are entered one by one.
+// One folio into the file, in the size that its kernel gave it.
 Result<> MemfdSubsystem::restore_folio(Memfd::State& memfd, std::uint64_t word,
                                        std::uint64_t index) {
   const PhysAddr folio((word & abi::kFolioPfnMask) << linux::kPageShift);
@@ -250,27 +287,20 @@ Result<> MemfdSubsystem::restore_folio(Memfd::State& memfd, std::uint64_t word,
   if (!order) {
     return fail(Errno::kIo);
   }
-  const std::uint64_t pages = std::uint64_t{1} << *order;
-  services_.pages().split(folio);
+  services_.pages().page(folio).owner = "memfd folio";
   // AMBIGUOUS: Linux does not compare the index with the size; a page behind the end of the file
-  // could never be reached. It is refused here.
-  const bool outside = index >= memfd.page_count() || pages > memfd.page_count() - index;
-  Result<> entered = outside ? fail(Errno::kInval) : Result<>();
-  for (std::uint64_t i = 0; i < pages; ++i) {
-    const PhysAddr page = folio + i * kPageSize;
-    if ((word & abi::kFolioUptodate) == 0) {
-      services_.port().ram().zero_pages({page, kPageSize});
-    }
-    if (entered) {
-      entered = memfd.insert(index + i, page);
-    }
-    if (!entered) {
-      services_.pages().free(page);
-      continue;
-    }
-    services_.pages().page(page).owner = "memfd folio";
+  // could never be reached. It is refused here, and so is an index that a folio of this size cannot
+  // have.
+  const bool misplaced = index >= memfd.page_count() || index % (std::uint64_t{1} << *order) != 0;
+  const Result<> entered = misplaced ? fail(Errno::kInval) : memfd.insert(index, folio, *order);
+  if (!entered) {
+    services_.pages().free(folio);
+    return entered;
   }
-  return entered;
+  if ((word & abi::kFolioUptodate) == 0) {
+    services_.port().ram().zero_pages({folio, kPageSize << *order});
+  }
+  return {};
 }
 
 Result<> MemfdSubsystem::restore_folios(Memfd::State& memfd, const Incoming& incoming) {
@@ -306,7 +336,7 @@ Result<std::unique_ptr<Memfd>> MemfdSubsystem::restore(PhysAddr record) {
   if ((contents.seals & ~kKnownSeals) != 0 || contents.flags != 0) {
     return fail(Errno::kOpNotSupp);
   }
-  std::unique_ptr<Memfd> file = make("");
+  std::unique_ptr<Memfd> file = make("", false);
   Memfd::State& memfd = *file->state_;
   memfd.seals = contents.seals;
   // AMBIGUOUS: Linux takes size and position as they are; negative ones are refused here.
@@ -345,8 +375,7 @@ Co<Result<linux::File*>> MemfdSubsystem::retrieve(FileArgs& args) {
     co_return fail(file.error());
   }
   ledger(LedgerEvent::kRestored, "memfd", {}, (*file)->inode());
-  const auto pages = static_cast<std::int64_t>(((*file)->size() + kPageSize - 1) / kPageSize);
-  co_await services_.spend(kRestorePerFolio * pages);
+  co_await services_.spend(kRestorePerFolio * static_cast<std::int64_t>((*file)->folios()));
   co_return &services_.files().add(std::move(*file));
 }
 

@@ -243,3 +243,17 @@ TEST_CASE("64 GiB of RAM cost the program nothing until they are touched") {
   }
   CHECK(resident_bytes() - before < 32 * kMiB);
 }
+
+TEST_CASE("a page inside a block stands for its block") {
+  World world(32 * kMiB);
+  const auto pages = world.booted();
+  const std::uint64_t before = pages->free_pages();
+  const PhysAddr block = taken(*pages, 9);
+  pages->get(block + 0x5000);
+  CHECK(pages->page(block).refcount == 2);
+  pages->free(block + 0x1FF000);
+  CHECK(pages->is_allocated(block + 0x1000));
+  pages->free(block + 0x1000);
+  CHECK(pages->free_pages() == before);
+  CHECK_THROWS_AS(pages->free(block + 0x1000), sim::BugError);
+}
