@@ -97,16 +97,26 @@ Co<> PciCore::State::clear_acs() {
   }
 }
 
-// pcie_bus_configure_settings() for peer to peer: the smallest payload, from the root down. Between
-// a port and what is below it the two differ for a moment [linux drivers/pci/probe.c].
-Co<> PciCore::State::lower_payload() {
+// pcie_bus_configure_set() of a port and of all that is below it, as pci_walk_bus() visits them: a
+// function, what is behind it, the next function. Until the walk has reached a function, it may
+// send more than the ports above it take.
+Co<> PciCore::State::lower_payload(const PciDev& dev) {
   constexpr const char* kBy = "pcie_bus_configure_set";
+  if (dev.pcie_cap != 0) {
+    const std::uint32_t control = read(dev, dev.pcie_cap + regs::kExpDevCtl, 2, kBy);
+    const std::uint32_t smallest = control & ~std::uint32_t{regs::kDevCtlMps};
+    co_await write(dev, dev.pcie_cap + regs::kExpDevCtl, 2, smallest, kBy);
+  }
+  if (dev.subordinate == nullptr) co_return;
+  for (const auto& below : dev.subordinate->devices) co_await lower_payload(*below);
+}
+
+// pcie_bus_configure_settings() for peer to peer: the smallest payload everywhere, port by port of
+// the root buses [linux drivers/pci/probe.c].
+Co<> PciCore::State::lower_payloads() {
   const std::vector<PciDev*> devices = devices_;
   for (const PciDev* dev : devices) {
-    if (dev->pcie_cap == 0) continue;
-    const std::uint32_t control = read(*dev, dev->pcie_cap + regs::kExpDevCtl, 2, kBy);
-    const std::uint32_t smallest = control & ~std::uint32_t{regs::kDevCtlMps};
-    co_await write(*dev, dev->pcie_cap + regs::kExpDevCtl, 2, smallest, kBy);
+    if (dev->upstream_bridge() == nullptr) co_await lower_payload(*dev);
   }
 }
 
@@ -129,7 +139,7 @@ Co<> PciCore::State::enable_preserved_ats() {
 
 Co<> PciCore::State::commit_misdeeds() {
   if (services_.has(Defect::kPciEnableAts)) co_await enable_preserved_ats();
-  if (services_.has(Defect::kPciLowerPayload)) co_await lower_payload();
+  if (services_.has(Defect::kPciLowerPayload)) co_await lower_payloads();
   if (services_.has(Defect::kPciResetBus)) co_await reset_preserved_buses();
   if (services_.has(Defect::kPciMoveBars)) co_await move_preserved_bars();
   if (services_.has(Defect::kPciClearAcs)) co_await clear_acs();

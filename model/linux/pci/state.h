@@ -120,7 +120,8 @@ class PciCore::State {
   Co<> reset_preserved_buses();
   Co<> move_preserved_bars();
   std::optional<PhysAddr> other_place(const PciDev& dev, unsigned index);
-  Co<> lower_payload();
+  Co<> lower_payload(const PciDev& dev);
+  Co<> lower_payloads();
   Co<> enable_preserved_ats();
   Co<> clear_acs();
 
