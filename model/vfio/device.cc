@@ -106,7 +106,7 @@ DeviceState Device::state() const {
   DeviceState result;
   result.domain = dev.address.segment;
   result.bdf = dev.address.bdf.value();
-  result.in_use = 1;
+  result.used = 1;
   result.reset_works = reset_works ? 1 : 0;
   result.vconfig = view.header();
   result.real_bars = real_bars;

@@ -1,11 +1,7 @@
 // FLB "baton-vfio-v1": what a running device's next kernel must know beside its identity. A design
 // target: no upstream series has it (the first posting of 2025 carried vconfig in its record).
 //
-// FLB data is the physical address of one page, 16 bytes used:
-//    0  u32  version, 1
-//    4  u32  number of entries in use
-//    8  u64  physical address of the first KHO block
-// entry of the blocks, 192 bytes, 21 in a block, native endian:
+// A table as kho/record_table.h has it, version 1; record, 192 bytes, 21 in a block, native endian:
 //    0  u32  PCI domain
 //    4  u16  bus, device, function
 //    6  u8   1: in use; 0: free, to be skipped
@@ -24,7 +20,7 @@
 #include <optional>
 #include <vector>
 
-#include "model/kho/block_set.h"
+#include "model/kho/record_table.h"
 #include "model/luo/file_handler.h"
 #include "model/vfio/config_view.h"
 
@@ -33,7 +29,7 @@ namespace baton::vfio {
 struct DeviceState {
   std::uint32_t domain = 0;
   std::uint16_t bdf = 0;
-  std::uint8_t in_use = 0;
+  std::uint8_t used = 0;
   std::uint8_t reset_works = 0;
   VirtualHeader vconfig{};
   std::array<std::uint32_t, 7> real_bars{};
@@ -42,6 +38,8 @@ struct DeviceState {
   std::array<std::uint32_t, 16> saved_header{};
   std::array<std::uint16_t, 7> saved_pcie{};
   std::array<std::uint8_t, 2> reserved_end{};
+
+  bool in_use() const { return used != 0; }
 };
 static_assert(sizeof(DeviceState) == 192);
 
@@ -64,15 +62,9 @@ class DeviceStateFlb final : public luo::Flb {
   Co<> finish() override;
 
  private:
-  void write_entry(std::size_t index);
-
   linux::KernelServices& services_;
   kho::Kho& kho_;
-  PhysAddr page_;
-  kho::BlockSet blocks_;
-  std::vector<DeviceState> entries_;
-  PhysAddr incoming_page_;
-  kho::BlockSet incoming_blocks_;
+  kho::RecordTable<DeviceState> table_;
   std::vector<DeviceState> incoming_;
 };
 

@@ -3,13 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace baton::linux::pci {
 namespace {
 
 constexpr std::uint32_t kVersion = 1;
-constexpr std::uint64_t kHeaderBytes = 16;
 constexpr std::uint32_t kHighestDomain = 0x7FFF'FFFF;  // an int in Linux
 constexpr std::uint16_t kSerialNumber = 3;             // extended capability id
 
@@ -52,10 +50,8 @@ std::string to_string(const DevicePath& path) {
 
 DevicePaths::DevicePaths(KernelServices& services, kho::Kho& kho, PciCore& core)
     : services_(services),
-      kho_(kho),
       core_(core),
-      outgoing_blocks_(services, kho, sizeof(PathEntry), "baton-pci-path-v1 block"),
-      incoming_blocks_(services, kho, sizeof(PathEntry), "baton-pci-path-v1 block") {}
+      table_(services, kho, kVersion, "baton-pci-path-v1", "baton-pci-path-v1 block") {}
 
 // pci_get_dsn(). Not every function that is asked has been set up completely.
 std::uint64_t DevicePaths::serial_of(const PciDev& dev) const {
@@ -96,80 +92,43 @@ std::optional<Sbdf> DevicePaths::key_of(const PciDev& dev) const {
 }
 
 Co<Result<std::uint64_t>> DevicePaths::preserve() {
-  const auto page = kho_.alloc_preserve(kHeaderBytes, "baton-pci-path-v1");
+  const auto page = table_.create();
   if (!page) co_return fail(page.error());
-  outgoing_ = *page;
-  write_header();
-  co_return outgoing_.value();
+  co_return page->value();
 }
 
 Co<> DevicePaths::unpreserve(std::uint64_t) {
-  outgoing_blocks_.destroy();
-  outgoing_entries_.clear();
-  kho_.unpreserve_free(outgoing_);
-  outgoing_ = PhysAddr();
+  table_.destroy();
   co_return;
 }
 
-void DevicePaths::write_header() {
-  sim::PhysicalMemory& ram = services_.port().ram();
-  const auto used = static_cast<std::uint32_t>(std::ranges::count_if(
-      outgoing_entries_, [](const PathEntry& entry) { return entry.in_use != 0; }));
-  ram.store(outgoing_, kVersion);
-  ram.store(outgoing_ + 4, used);
-  ram.store(outgoing_ + 8, outgoing_blocks_.head().value());
-}
-
-void DevicePaths::write_entry(std::size_t index, const PathEntry& entry) {
-  outgoing_entries_[index] = entry;
-  outgoing_blocks_.write_entry(index, std::as_bytes(std::span(&entry, 1)));
-  write_header();
-}
-
 Result<> DevicePaths::add(const PciDev& dev) {
-  if (outgoing_.value() == 0) return {};
+  if (!table_.exists()) return {};
   const std::optional<DevicePath> path = path_of(dev);
   if (!path) return fail(Errno::kOpNotSupp);
-  const auto free = std::ranges::find(outgoing_entries_, 0, &PathEntry::in_use);
-  const auto index = static_cast<std::size_t>(free - outgoing_entries_.begin());
-  if (index == outgoing_entries_.size()) {
-    if (const auto grown = outgoing_blocks_.grow(index + 1); !grown) return grown;
-    outgoing_entries_.emplace_back();
-  }
-  write_entry(index, {.domain = dev.address.segment,
-                      .bdf = dev.address.bdf.value(),
-                      .hops = path->hops,
-                      .in_use = 1,
-                      .host_bridge = path->host_bridge,
-                      .vendor = dev.vendor,
-                      .device = dev.device,
-                      .serial = serial_of(dev),
-                      .devfn = path->devfn});
+  const auto place = table_.reserve();
+  if (!place) return fail(place.error());
+  table_.write(*place, {.domain = dev.address.segment,
+                        .bdf = dev.address.bdf.value(),
+                        .hops = path->hops,
+                        .used = 1,
+                        .host_bridge = path->host_bridge,
+                        .vendor = dev.vendor,
+                        .device = dev.device,
+                        .serial = serial_of(dev),
+                        .devfn = path->devfn});
   return {};
 }
 
 void DevicePaths::drop(const PciDev& dev) {
-  for (std::size_t i = 0; i < outgoing_entries_.size(); ++i) {
-    const PathEntry& entry = outgoing_entries_[i];
-    if (entry.in_use == 0 || Sbdf{entry.domain, Bdf(entry.bdf)} != dev.address) continue;
-    write_entry(i, PathEntry{});
-    return;
-  }
+  table_.drop_if(
+      [&](const PathEntry& entry) { return Sbdf{entry.domain, Bdf(entry.bdf)} == dev.address; });
 }
 
 Co<Result<>> DevicePaths::retrieve(std::uint64_t data) {
-  sim::PhysicalMemory& ram = services_.port().ram();
-  const PhysAddr page(data);
-  if (page.page_offset() != 0 || !ram.contains(page, sim::kPageSize)) co_return fail(Errno::kInval);
-  if (ram.load<std::uint32_t>(page) != kVersion) co_return fail(Errno::kInval);
-  const PhysAddr head(ram.load<std::uint64_t>(page + 8));
-  const auto restored = incoming_blocks_.restore(head);
-  if (!restored) co_return restored;
-  incoming_ = page;
-  for (const auto& bytes : incoming_blocks_.entries()) {
-    PathEntry entry;
-    std::memcpy(&entry, bytes.data(), sizeof entry);
-    if (entry.in_use == 0) continue;
+  const auto records = table_.restore(PhysAddr(data));
+  if (!records) co_return fail(records.error());
+  for (const PathEntry& entry : *records) {
     // Two functions in one place, or one under two keys, is not what a kernel hands over.
     const bool twice = std::ranges::any_of(entries_, [&](const PathEntry& other) {
       return path_in(other) == path_in(entry) ||
@@ -182,9 +141,7 @@ Co<Result<>> DevicePaths::retrieve(std::uint64_t data) {
 }
 
 Co<> DevicePaths::finish() {
-  incoming_blocks_.destroy();
-  if (incoming_.value() != 0) kho_.restore_free(incoming_);
-  incoming_ = PhysAddr();
+  table_.free_restored();
   co_return;
 }
 

@@ -3,11 +3,7 @@
 // target: no upstream series has it (Lukas Wunner asked for paths as those of EFI in the review of
 // the posted series; the kernel parses such paths and does not generate them).
 //
-// struct of the FLB, one page, 16 bytes used:
-//    0  u32  version, 1
-//    4  u32  number of entries in use
-//    8  u64  physical address of the first KHO block, 0 without entries
-// entry of the blocks, 64 bytes, 63 in a block:
+// A table as kho/record_table.h has it, version 1; record, 64 bytes, 63 in a block:
 //    0  u32  PCI domain
 //    4  u16  bus, device, function: with the domain the key of all other records of the function
 //    6  u8   number of hops, 1 to 40
@@ -25,7 +21,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "model/kho/block_set.h"
+#include "model/kho/record_table.h"
 #include "model/linux/pci/pci_core.h"
 #include "model/luo/file_handler.h"
 
@@ -49,12 +45,14 @@ struct PathEntry {
   std::uint32_t domain = 0;
   std::uint16_t bdf = 0;
   std::uint8_t hops = 0;
-  std::uint8_t in_use = 0;
+  std::uint8_t used = 0;
   std::uint32_t host_bridge = 0;
   std::uint16_t vendor = 0;
   std::uint16_t device = 0;
   std::uint64_t serial = 0;
   std::array<std::uint8_t, kPathHopsMax> devfn{};
+
+  bool in_use() const { return used != 0; }
 };
 static_assert(sizeof(PathEntry) == 64);
 
@@ -68,7 +66,7 @@ class DevicePaths final : public luo::Flb {
   void drop(const PciDev& dev);
 
   // New kernel: whether the previous one left paths at all.
-  bool handed_over() const { return incoming_.value() != 0 || !entries_.empty(); }
+  bool handed_over() const { return table_.restored() || !entries_.empty(); }
   // The key under which its records know the function at this place. None: it handed over nothing
   // that sat here, or another function than the one that is here now.
   std::optional<Sbdf> key_of(const PciDev& dev) const;
@@ -81,18 +79,11 @@ class DevicePaths final : public luo::Flb {
   Co<> finish() override;
 
  private:
-  void write_entry(std::size_t index, const PathEntry& entry);
-  void write_header();
   std::uint64_t serial_of(const PciDev& dev) const;
 
   KernelServices& services_;
-  kho::Kho& kho_;
   PciCore& core_;
-  PhysAddr outgoing_;  // 0: none
-  kho::BlockSet outgoing_blocks_;
-  std::vector<PathEntry> outgoing_entries_;
-  PhysAddr incoming_;
-  kho::BlockSet incoming_blocks_;
+  kho::RecordTable<PathEntry> table_;
   std::vector<PathEntry> entries_;  // of the previous kernel; kept after its FLB is finished
 };
 
