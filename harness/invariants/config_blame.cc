@@ -63,6 +63,7 @@ void ConfigBlame::collect(const pci::Function& function, std::vector<ChainLink>&
 void ConfigBlame::explain(const pci::Function& function, std::vector<ChainLink>& into) const {
   const auto first = static_cast<std::ptrdiff_t>(into.size());
   collect(function, into);
+  if (const pci::Function* physical = function.physical_function()) collect(*physical, into);
   for (const pci::Bridge* bridge : bridges_above(function)) collect(*bridge, into);
   std::stable_sort(into.begin() + first, into.end(),
                    [](const ChainLink& a, const ChainLink& b) { return a.time < b.time; });

@@ -71,11 +71,12 @@ class ConfigWrites final : public Checker {
   std::string_view id() const override { return "config-writes"; }
 
  private:
-  // The carried device that this function is, or is a bridge above.
+  // The carried device that this function is, or is a bridge above, or is the physical function of.
   const WatchedDevice* touched(const pci::Function& function) const {
     for (const WatchedDevice& device : watch_.devices()) {
       if (!watch_.carried(device)) continue;
       if (device.function == &function) return &device;
+      if (device.function->physical_function() == &function) return &device;
       for (const pci::Bridge* bridge : bridges_above(*device.function)) {
         if (bridge == &function) return &device;
       }
@@ -119,7 +120,9 @@ class ConfigWrites final : public Checker {
     if ((changed & ~allowed(seen)) == 0 || !want()) return;
     std::string subject = fmt::format("{} of {}", device->function->name(), device->vm);
     if (&seen.function != device->function) {
-      subject += fmt::format(", bridge {}", seen.function.name());
+      const bool physical = device->function->physical_function() == &seen.function;
+      subject +=
+          fmt::format(", {} {}", physical ? "physical function" : "bridge", seen.function.name());
     }
     const std::string_view name = seen.function.config().register_name(seen.offset);
     report(std::move(subject), "no write, or one with a listed reason",

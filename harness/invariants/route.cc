@@ -8,8 +8,9 @@ namespace baton::harness {
 
 std::vector<const pci::Bridge*> bridges_above(const pci::Function& function) {
   std::vector<const pci::Bridge*> bridges;
-  for (const pci::Bus* bus = function.bus(); bus != nullptr && bus->bridge() != nullptr;
-       bus = bus->bridge()->bus()) {
+  const pci::Function* physical = function.physical_function();
+  for (const pci::Bus* bus = (physical == nullptr ? function : *physical).bus();
+       bus != nullptr && bus->bridge() != nullptr; bus = bus->bridge()->bus()) {
     bridges.push_back(bus->bridge());
   }
   return bridges;
@@ -48,7 +49,7 @@ void RouteChecker::look(const pci::Function& changed, const std::string& cause) 
     if (!watch_.carried(device)) continue;
     const std::vector<const pci::Bridge*> bridges = bridges_above(*device.function);
     const bool on_the_way =
-        device.function == &changed ||
+        device.function == &changed || device.function->physical_function() == &changed ||
         std::ranges::any_of(bridges, [&](const auto* bridge) { return bridge == &changed; });
     if (on_the_way) compare(i, cause);
   }

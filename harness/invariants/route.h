@@ -13,7 +13,8 @@
 
 namespace baton::harness {
 
-// From the port that the device hangs on up to its root port; none for an integrated endpoint.
+// From the port that the device, or its physical function, hangs on up to its root port; none for
+// an integrated endpoint.
 std::vector<const pci::Bridge*> bridges_above(const pci::Function& function);
 
 // One thing that decides where a request goes.

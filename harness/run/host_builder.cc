@@ -19,6 +19,7 @@
 #include "model/devices/vmd/vmd.h"
 #include "model/pci/bridge.h"
 #include "model/pci/lspci_dump.h"
+#include "model/pci/sriov.h"
 #include "model/pci/topology.h"
 
 namespace baton::harness {
@@ -103,11 +104,14 @@ bool bus_taken(pci::Fabric& fabric, std::uint32_t segment, unsigned bus) {
 
 using BusPlace = std::pair<std::uint32_t, unsigned>;  // segment, number
 
-// The rate that the VM with this device asks for.
+// The rate that the VM with this device asks for; with a virtual function of it, the first such VM.
 std::uint64_t bytes_per_second(const Scenario& scenario, std::size_t device,
                                std::uint64_t otherwise) {
   for (const VmSpec& vm : scenario.vms) {
-    if (std::ranges::count(vm.devices, device) != 0) return vm.bytes_per_second;
+    const bool owns = std::ranges::any_of(vm.devices, [&](std::size_t each) {
+      return each == device || scenario.machine.add[each].physical == device;
+    });
+    if (owns) return vm.bytes_per_second;
   }
   return otherwise;
 }
@@ -272,18 +276,34 @@ pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric
   return &function;
 }
 
+// It is there, hidden, until its physical function's driver makes it appear.
+pci::Function* virtual_function(Loaded& loaded, const BuiltHost& built, std::size_t index) {
+  AddedDevice& device = loaded.scenario.machine.add[index];
+  pci::Function* physical = built.added[*device.physical];
+  if (physical == nullptr) return nullptr;
+  const Sbdf at = loaded.scenario.machine.add[*device.physical].address;
+  device.address = {at.segment, physical->sriov()->routing_id(at.bdf, device.vf_index)};
+  return &physical->sriov()->function(device.vf_index);
+}
+
 void add_devices(sim::Simulation& simulation, Loaded& loaded, BuiltHost& built) {
   pci::Fabric& fabric = built.machine->fabric();
   std::map<BusPlace, pci::Bus*> buses;
   const std::vector<AddedDevice>& add = loaded.scenario.machine.add;
   built.added.assign(add.size(), nullptr);
-  // A VMD comes before what is behind it, a card's function 0 before the others.
+  // A VMD comes before what is behind it, a card's function 0 before the others, and those before
+  // virtual functions.
   std::vector<std::size_t> order(add.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, {}, [&](std::size_t i) {
+    if (add[i].physical) return 0x101U;
     return add[i].kind == DeviceKind::kVmd ? 0U : 1U + add[i].function;
   });
   for (const std::size_t i : order) {
+    if (add[i].physical) {
+      built.added[i] = virtual_function(loaded, built, i);
+      continue;
+    }
     switch (add[i].kind) {
       case DeviceKind::kVmd:
         built.added[i] = add_vmd(simulation, loaded, fabric, i);

@@ -44,6 +44,12 @@ vmm::UserConfig user_config(const Scenario& scenario) {
     }
     config.vms.push_back(std::move(vm));
   }
+  for (std::size_t i = 0; i < scenario.machine.add.size(); ++i) {
+    const AddedDevice& device = scenario.machine.add[i];
+    const bool used = std::ranges::any_of(
+        scenario.machine.add, [i](const AddedDevice& other) { return other.physical == i; });
+    if (used) config.physical_functions.push_back({device.address, device.vfs});
+  }
   for (std::size_t next = 1; next <= std::max<std::size_t>(1, scenario.generations()); ++next) {
     config.next_kernels.push_back(
         {std::min(next, scenario.kernels.size() - 1), scenario.kernel(next).command_line});

@@ -10,6 +10,7 @@
 #include "harness/scenario/bind_changes.h"
 #include "harness/scenario/bind_devices.h"
 #include "harness/scenario/bind_iommu.h"
+#include "harness/scenario/bind_virtual_functions.h"
 #include "harness/scenario/invariant_rows.h"
 #include "harness/scenario/view.h"
 
@@ -39,6 +40,7 @@ class Binder {
     bind_machine();
     bind_kernels();
     bind_vms();
+    check_physical_functions(scenario_, diagnostics_);
     bind_script();
     bind_changes(root_.key("machine"), scenario_, diagnostics_);
     bind_expectations();
@@ -92,6 +94,10 @@ class Binder {
     if (const View key = view.key("device_key"); key.given()) {
       policies.device_key = key.text() == "device-path" ? linux::DeviceKeyPolicy::kDevicePath
                                                         : linux::DeviceKeyPolicy::kSbdf;
+    }
+    if (const View sriov = view.key("sriov"); sriov.given()) {
+      policies.sriov =
+          sriov.text() == "adopt" ? linux::SriovPolicy::kAdopt : linux::SriovPolicy::kRefuse;
     }
     if (const View acs = view.key("acs"); acs.given()) {
       policies.acs =
@@ -184,18 +190,21 @@ class Binder {
   }
 
   void bind_devices(const View& list, VmSpec& vm, std::map<std::size_t, std::string>& owners) {
-    std::vector<std::string_view> known;
-    for (const AddedDevice& device : scenario_.machine.add) known.push_back(device.name);
     for (const View& item : list.items()) {
       const std::string wanted = item.text();
+      add_virtual_function(wanted, scenario_.machine, item.at());
+      const std::vector<std::string> known = assignable_devices(scenario_.machine);
       const auto found = std::ranges::find(known, wanted);
       if (found == known.end()) {
-        diagnostics_.add(Problem::kUnknownName, item.at(), fmt::format("no device \"{}\"", wanted),
-                         did_you_mean(wanted, known),
-                         fmt::format("devices of the machine: {}", fmt::join(known, ", ")));
+        diagnostics_.add(
+            Problem::kUnknownName, item.at(), fmt::format("no device \"{}\"", wanted),
+            did_you_mean(wanted, std::vector<std::string_view>(known.begin(), known.end())),
+            fmt::format("devices of the machine: {}", fmt::join(known, ", ")));
         continue;
       }
-      const auto index = static_cast<std::size_t>(found - known.begin());
+      const auto index = static_cast<std::size_t>(
+          std::ranges::find(scenario_.machine.add, wanted, &AddedDevice::name) -
+          scenario_.machine.add.begin());
       if (const auto [owner, fresh] = owners.emplace(index, vm.name); !fresh) {
         diagnostics_.add(Problem::kDuplicateName, item.at(),
                          fmt::format("\"{}\" belongs to {} already", wanted, owner->second));

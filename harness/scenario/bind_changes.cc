@@ -100,7 +100,9 @@ class ChangeBinder {
   std::size_t device(std::string_view key) {
     const View view = item_.key(key);
     std::vector<std::string_view> known;
-    for (const AddedDevice& added : scenario_.machine.add) known.push_back(added.name);
+    for (const AddedDevice& added : scenario_.machine.add) {
+      if (!added.physical) known.push_back(added.name);  // one behind these is no card
+    }
     const std::string wanted = view.text();
     const auto found = std::ranges::find(known, wanted);
     if (found == known.end()) {

@@ -22,12 +22,15 @@ enum class DeviceKind : std::uint8_t { kDsa, kNvme, kVmd };
 struct AddedDevice {
   std::string name;
   DeviceKind kind = DeviceKind::kDsa;
-  Sbdf address;                 // of a device behind a port: known when the host has been built
-  std::optional<Sbdf> port;     // the bridge of the dump above it
-  std::uint8_t function = 0;    // of a card behind a port
-  std::uint64_t capacity = 0;   // bytes of its disk
-  unsigned vfs = 0;             // virtual functions that it can have
-  std::uint64_t buffer = 0;     // bytes of its controller memory buffer
+  Sbdf address;                // of a device behind a port: known when the host has been built
+  std::optional<Sbdf> port;    // the bridge of the dump above it
+  std::uint8_t function = 0;   // of a card behind a port
+  std::uint64_t capacity = 0;  // bytes of its disk
+  unsigned vfs = 0;            // virtual functions that it can have
+  std::uint64_t buffer = 0;    // bytes of its controller memory buffer
+  // A virtual function that a VM owns: its physical function, and which one it is, from 0.
+  std::optional<std::size_t> physical;
+  unsigned vf_index = 0;
   bool fatal_requests = false;  // firmware makes an Unsupported Request a fatal error
   Position at;
 };

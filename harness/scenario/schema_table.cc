@@ -70,6 +70,12 @@ std::vector<Choice> device_keys() {
           {"device-path", true,
            "host bridge and hops from it, and what the function says it is (no upstream series)"}};
 }
+std::vector<Choice> sriov() {
+  return {
+      {"refuse", true, "virtual functions cannot be preserved, and end with enumeration (pci v9)"},
+      {"adopt", true,
+       "their physical function is preserved with them and stays as it is (no upstream series)"}};
+}
 std::vector<Choice> interrupt_uses() {
   return {{"release", true, "down before the reboot when the kernel's policy demands it"},
           {"hold", true, "left configured, whatever the kernel demands"}};
@@ -246,6 +252,8 @@ constexpr std::array kRows{
            "ARI forwarding above functions that were handed over"),
     choice("kernels[].policies.device_key", kMay, "", device_keys,
            "how a record finds its function in the next kernel"),
+    choice("kernels[].policies.sriov", kMay, "", sriov,
+           "virtual functions that are in use when the kernel is replaced"),
     list("kernels[].defects", kMay, "defects of this generation alone"),
     choice("kernels[].defects[]", kMay, "", defects, "a defect by id"),
 
@@ -262,6 +270,8 @@ constexpr std::array kRows{
            "ARI forwarding above functions that were handed over", "preset vision"),
     choice("policies.device_key", kMay, "sbdf", device_keys,
            "how a record finds its function in the next kernel", "preset vision"),
+    choice("policies.sriov", kMay, "refuse", sriov,
+           "virtual functions that are in use when the kernel is replaced", "preset vision"),
     list("defects", kMay, "defects of all generations"),
     choice("defects[]", kMay, "", defects, "a defect by id"),
 

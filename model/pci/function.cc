@@ -89,7 +89,16 @@ void Function::find_error_reporting() {
   }
 }
 
+const Function* Function::physical_function() const {
+  return home_ == nullptr ? nullptr : &home_->physical();
+}
+
+// A virtual function has its place while it is hidden, too.
 Sbdf Function::location() const {
+  if (bus_ == nullptr && home_ != nullptr) {
+    const Sbdf physical = home_->physical().location();
+    return {physical.segment, home_->routing_id(physical.bdf, index_)};
+  }
   BATON_CHECK(bus_ != nullptr, "a function that is on no bus");
   return {bus_->segment(), Bdf(bus_->number(), device_, function_)};
 }

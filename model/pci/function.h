@@ -156,7 +156,9 @@ class Function : private RoutingListener {
 
   // Null without the capability.
   const Sriov* sriov() const { return sriov_.get(); }
+  Sriov* sriov() { return sriov_.get(); }
   bool is_virtual() const { return home_ != nullptr; }
+  const Function* physical_function() const;  // of a virtual one, else null
   // Virtual function `index`, from 0, of this function. The default has registers that read as
   // zero.
   virtual std::unique_ptr<Function> make_virtual_function(unsigned index);

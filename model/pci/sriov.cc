@@ -82,6 +82,26 @@ std::optional<unsigned> Sriov::devfn_of(unsigned index) const {
   return devfn;
 }
 
+Function& Sriov::function(unsigned index) {
+  if (index < present_.size()) return *present_[index];
+  make_until(index);
+  return *hidden_[index];
+}
+
+void Sriov::make_until(unsigned index) {
+  while (hidden_.size() <= index) {
+    const auto next = static_cast<unsigned>(hidden_.size());
+    hidden_.push_back(physical_.make_virtual_function(next));
+    hidden_.back()->home_ = this;
+    hidden_.back()->index_ = next;
+  }
+}
+
+Bdf Sriov::routing_id(Bdf physical, unsigned index) const {
+  return Bdf(static_cast<std::uint16_t>(physical.value() + get(kFirstOffset, 2) +
+                                        std::uint32_t{index} * get(kStride, 2)));
+}
+
 void Sriov::look() {
   const std::uint32_t before = control_;
   control_ = get(kControl, 2);
@@ -107,11 +127,7 @@ void Sriov::appear() {
   for (unsigned index = 0; index < count; ++index) {
     const auto devfn = devfn_of(index);
     if (!devfn || bus.at_devfn(*devfn) != nullptr) break;
-    if (index == hidden_.size()) {
-      hidden_.push_back(physical_.make_virtual_function(index));
-      hidden_.back()->home_ = this;
-      hidden_.back()->index_ = index;
-    }
+    make_until(index);
     Function& function = fabric.add(bus, *devfn >> 3, *devfn & 7, std::move(hidden_[index]));
     function.captured_bus_ = physical_.captured_bus_;
     function.captured_device_ = static_cast<std::uint8_t>(*devfn >> 3);

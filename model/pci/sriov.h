@@ -31,6 +31,12 @@ class Sriov {
   // The physical function captured a bus number; its virtual functions are on it too.
   void capture_bus(std::uint8_t bus);
 
+  const Function& physical() const { return physical_; }
+  // Virtual function `index`, enabled or hidden.
+  Function& function(unsigned index);
+  // Where it is when it appears, with the physical function at `physical`.
+  Bdf routing_id(Bdf physical, unsigned index) const;
+
   unsigned enabled() const { return static_cast<unsigned>(present_.size()); }
   Function* virtual_function(unsigned index) const;  // from 0; null: not enabled
   bool memory_enabled() const;                       // VF MSE
@@ -45,6 +51,7 @@ class Sriov {
 
  private:
   std::uint32_t get(unsigned offset, unsigned bytes) const;
+  void make_until(unsigned index);
   void size_bars();
   // Device and function number of virtual function `index`; nullopt: on another bus number.
   std::optional<unsigned> devfn_of(unsigned index) const;

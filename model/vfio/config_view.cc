@@ -21,6 +21,9 @@ constexpr std::uint16_t kCommandForwarded = 0x0147;
 constexpr std::uint16_t kDeviceControl = 8;  // in the PCI Express capability
 constexpr std::uint32_t kDeviceControlFlr = 0x8000;
 
+constexpr std::uint32_t kBarIs64Bit = 0x4;
+constexpr std::uint32_t kBarPrefetchable = 0x8;
+
 // Bytes of the header whose every bit is virtual.
 struct Field {
   std::uint16_t offset;
@@ -45,9 +48,26 @@ void ConfigView::init() {
     const std::uint32_t value = core_.read(dev_, offset, 4, "vfio_config_init");
     std::memcpy(header_.data() + offset, &value, sizeof(value));
   }
+  if (dev_.is_virtual()) init_virtual_function();
   // INTx is not offered.
   header_[kInterruptLine + 1] = 0;
   header_[kCommand + 1] &= static_cast<std::uint8_t>(~(kCommandIntxDisable >> 8));
+}
+
+// A VF has no ids, BARs and memory enable of its own in hardware: its owner sees those of the
+// capability of its physical function, and memory that is always on (no_command_memory).
+void ConfigView::init_virtual_function() {
+  const auto put = [this](std::uint16_t offset, std::uint32_t value) {
+    std::memcpy(header_.data() + offset, &value, sizeof(value));
+  };
+  put(0, dev_.vendor | static_cast<std::uint32_t>(dev_.device) << 16);
+  header_[kCommand] |= static_cast<std::uint8_t>(kCommandMemory);
+  for (unsigned i = 0; i < kRomIndex; ++i) {
+    const linux::pci::Resource& bar = dev_.resources[i];
+    if (bar.size == 0) continue;
+    put(static_cast<std::uint16_t>(kFirstBar + 4 * i),
+        (bar.is_64bit ? kBarIs64Bit : 0) | (bar.prefetchable ? kBarPrefetchable : 0));
+  }
 }
 
 std::uint32_t ConfigView::from_header(std::uint16_t offset, unsigned width) const {
@@ -56,7 +76,9 @@ std::uint32_t ConfigView::from_header(std::uint16_t offset, unsigned width) cons
   return value;
 }
 
-bool ConfigView::memory_enabled() const { return (from_header(kCommand, 2) & kCommandMemory) != 0; }
+bool ConfigView::memory_enabled() const {
+  return dev_.is_virtual() || (from_header(kCommand, 2) & kCommandMemory) != 0;
+}
 
 // Which bits of an access come from vconfig.
 std::uint32_t ConfigView::virtual_bits(std::uint16_t offset, unsigned width) const {
@@ -67,6 +89,9 @@ std::uint32_t ConfigView::virtual_bits(std::uint16_t offset, unsigned width) con
       if (byte >= field.offset && byte < static_cast<unsigned>(field.offset + field.length)) {
         bits |= std::uint32_t{0xFF} << i * 8;
       }
+    }
+    if (byte == kCommand && dev_.is_virtual()) {
+      bits |= std::uint32_t{kCommandMemory} << i * 8;
     }
     if (byte == kCommand + 1U) {
       bits |= std::uint32_t{kCommandIntxDisable >> 8} << i * 8;

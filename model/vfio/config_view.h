@@ -41,6 +41,7 @@ class ConfigView {
   bool write(std::uint16_t offset, unsigned width, std::uint32_t value);
 
  private:
+  void init_virtual_function();
   std::uint32_t virtual_bits(std::uint16_t offset, unsigned width) const;
   std::uint32_t from_header(std::uint16_t offset, unsigned width) const;
   void write_command(std::uint16_t value);

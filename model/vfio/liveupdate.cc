@@ -49,10 +49,12 @@ Co<linux::Result<std::optional<DeviceState>>> VfioPci::State::inherited_state(
 
 std::string_view VfioPci::compatible() const { return "vfio-pci-v1"; }
 
-// A cdev of this driver, bound to an iommufd, of a function that is no VF.
+// A cdev of this driver, bound to an iommufd, of a function that is no VF [posted vfio v5; policy
+// sriov: adopt has no such rule].
 bool VfioPci::can_preserve(linux::File& file) {
   const CdevFile* cdev = cdev_file_of(&file);
-  return cdev != nullptr && cdev->is_bound() && !cdev->device.dev.is_virtual();
+  const bool adopts = state_->services.config().policies.sriov == linux::SriovPolicy::kAdopt;
+  return cdev != nullptr && cdev->is_bound() && (!cdev->device.dev.is_virtual() || adopts);
 }
 
 Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/linux/uapi/liveupdate.h"
+#include "model/vmm/virtual_functions.h"
 
 namespace baton::vmm {
 
@@ -70,6 +71,9 @@ Co<Result<int>> Luod::retrieve_session(const std::string& name) {
 
 Co<> Luod::bring_up() {
   co_await open_device();
+  for (const PhysicalFunction& function : config_.physical_functions) {
+    static_cast<void>(co_await enable_virtual_functions(environment_, calls_, function));
+  }
   for (Vm& vm : vms_) {
     co_await bring_up(vm);
   }

@@ -38,6 +38,12 @@ struct VmConfig {
   bool releases_interrupts = true;
 };
 
+// A physical function whose virtual functions init makes appear, with pci-pf-stub as its driver.
+struct PhysicalFunction {
+  Sbdf address;
+  unsigned virtual_functions = 0;
+};
+
 // A kernel on disk, for kexec_file_load.
 struct KernelFile {
   std::size_t index = 0;  // of the scenario's kernels
@@ -53,6 +59,7 @@ enum class OnRefusal : std::uint8_t {
 
 struct UserConfig {
   std::vector<VmConfig> vms;
+  std::vector<PhysicalFunction> physical_functions;
   // The kernel that generation n loads is next_kernels[n], the last for all later ones.
   std::vector<KernelFile> next_kernels;
   // What a VMM of generation n injects when it takes over, or goes on after a refused reboot; the

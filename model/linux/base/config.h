@@ -56,6 +56,10 @@ enum class AriPolicy : std::uint8_t { kAdopt, kRewrite };
 // no upstream series).
 enum class DeviceKeyPolicy : std::uint8_t { kSbdf, kDevicePath };
 
+// policies.sriov: virtual functions are not handed over [posted pci v9]; or their physical function
+// is, and the next kernel leaves them enabled.
+enum class SriovPolicy : std::uint8_t { kRefuse, kAdopt };
+
 struct Policies {
   InterruptPolicy interrupts = InterruptPolicy::kDisableInFreeze;
   ReinjectPolicy reinject = ReinjectPolicy::kSpurious;
@@ -63,6 +67,7 @@ struct Policies {
   AcsPolicy acs = AcsPolicy::kAdopt;
   AriPolicy ari = AriPolicy::kAdopt;
   DeviceKeyPolicy device_key = DeviceKeyPolicy::kSbdf;
+  SriovPolicy sriov = SriovPolicy::kRefuse;
 };
 
 // Defects, in the order of the path. The table in config.cc has a row for each: id, sentence,

@@ -117,6 +117,7 @@ Kernel::State::State(Kernel& kernel, host::KernelPort& port, const host::BootHan
       pci_bus_(services_, pci_),
       pcieport_(services_, pci_),
       vmd_(services_, pci_, pci_bus_),
+      pci_pf_stub_(pci_),
       memfd_(services_, kho_, luo_),
       iommufd_(services_, kho_, luo_, memfd_, iommu_),
       vfio_pci_(services_, kho_, luo_, pci_, pci_live_update_, irq_, iommufd_),
@@ -206,6 +207,7 @@ Co<> Kernel::State::bring_up_iommu() {
   for (pci::PciDev* dev : pci_.devices()) {
     if (intel_iommu_.present()) co_await pci_.enable_acs(*dev);
     const Result<> probed = co_await iommu_.probe_device(*dev);
+    dev->grouped = probed.has_value();
     if (!probed && probed.error() != Errno::kNoDev) {
       services_.print(sim::LogLevel::kWarning, "pci {}: no IOMMU group: {}",
                       sim::to_string(dev->address), name(probed.error()));
@@ -252,6 +254,8 @@ Co<> Kernel::State::bring_up_drivers() {
   BATON_CHECK(registered.has_value(), "pcieport is registered twice");
   const Result<> vmd = co_await pci_bus_.register_driver(vmd_);
   BATON_CHECK(vmd.has_value(), "vmd is registered twice");
+  const Result<> stub = co_await pci_bus_.register_driver(pci_pf_stub_);
+  BATON_CHECK(stub.has_value(), "pci-pf-stub is registered twice");
 }
 
 // late_initcall: LUO, then the subsystems that register their handlers with it.

@@ -19,7 +19,9 @@ PciDev* root_port_of(PciDev& dev) {
 
 Co<> PciCore::State::configure(PciDev& dev) {
   co_await configure_mps(dev);
-  if (dev.pcie_cap != 0) {
+  // The bit is reserved in VFs, which kernels heed since 6.16.
+  const bool has_tags = is_6_1() || !dev.is_virtual();
+  if (dev.pcie_cap != 0 && has_tags) {
     constexpr const char* kTags = "pci_configure_extended_tags";
     const std::uint32_t capabilities = read(dev, dev.pcie_cap + regs::kExpDevCap, 4, kTags);
     const std::uint32_t control = read(dev, dev.pcie_cap + regs::kExpDevCtl, 2, kTags);

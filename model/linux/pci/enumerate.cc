@@ -33,6 +33,11 @@ void PciCore::State::register_bus(const PciBus& bus) {
   for (const auto& dev : bus.devices) {
     devices_.push_back(dev.get());
     by_address_.emplace(dev->address, dev.get());
+    for (unsigned i = 0; i < dev->num_vfs; ++i) {  // adopted
+      PciDev& virtfn = *dev->virtual_functions[i];
+      devices_.push_back(&virtfn);
+      by_address_.emplace(virtfn.address, &virtfn);
+    }
   }
   for (const auto& dev : bus.devices) {
     if (dev->subordinate != nullptr) register_bus(*dev->subordinate);

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 namespace baton::linux::pci {
 namespace {
 
 constexpr std::uint32_t kVersion = 1;
-constexpr std::uint64_t kHeaderBytes = 16;
 constexpr std::uint32_t kHighestDomain = 0x7FFF'FFFF;  // an int in Linux
 
 Sbdf address_of(const FunctionShape& shape) { return {shape.domain, Bdf(shape.bdf)}; }
@@ -17,13 +15,24 @@ FunctionShape shape_of_device(const PciDev& dev) {
   FunctionShape shape;
   shape.domain = dev.address.segment;
   shape.bdf = dev.address.bdf.value();
-  shape.in_use = 1;
+  shape.used = 1;
   for (std::size_t i = 0; i < shape.bar_sizes.size(); ++i)
     shape.bar_sizes[i] = dev.resources[i].size;
   shape.rom_size = dev.resources[6].size;
   if (dev.io_window) shape.windows |= kShapeIoWindow;
   if (dev.pref_window) shape.windows |= kShapePrefWindow;
   if (dev.pref_64_window) shape.windows |= kShapePref64Window;
+  return shape;
+}
+
+FunctionShape shape_of_virtual(const PciDev& dev) {
+  FunctionShape shape;
+  shape.domain = dev.address.segment;
+  shape.bdf = dev.address.bdf.value();
+  shape.used = 1;
+  shape.windows = kShapeVirtual;
+  for (std::size_t i = 0; i < shape.bar_sizes.size(); ++i)
+    shape.bar_sizes[i] = dev.vf_bars[i].alignment;
   return shape;
 }
 
@@ -40,93 +49,64 @@ bool is_valid(const FunctionShape& shape) {
 }  // namespace
 
 FunctionShapes::FunctionShapes(KernelServices& services, kho::Kho& kho)
-    : services_(services),
-      kho_(kho),
-      outgoing_blocks_(services, kho, sizeof(FunctionShape), "baton-pci-v1 block"),
-      incoming_blocks_(services, kho, sizeof(FunctionShape), "baton-pci-v1 block") {}
+    : table_(services, kho, kVersion, "baton-pci-v1", "baton-pci-v1 block") {}
 
 Co<Result<std::uint64_t>> FunctionShapes::preserve() {
-  const auto page = kho_.alloc_preserve(kHeaderBytes, "baton-pci-v1");
+  const auto page = table_.create();
   if (!page) co_return fail(page.error());
-  outgoing_ = *page;
-  write_header();
-  co_return outgoing_.value();
+  co_return page->value();
 }
 
 Co<> FunctionShapes::unpreserve(std::uint64_t) {
-  outgoing_blocks_.destroy();
-  outgoing_entries_.clear();
-  kho_.unpreserve_free(outgoing_);
-  outgoing_ = PhysAddr();
+  table_.destroy();
   co_return;
 }
 
-void FunctionShapes::write_header() {
-  sim::PhysicalMemory& ram = services_.port().ram();
-  const auto used = static_cast<std::uint32_t>(std::ranges::count_if(
-      outgoing_entries_, [](const auto& entry) { return entry.in_use != 0; }));
-  ram.store(outgoing_, kVersion);
-  ram.store(outgoing_ + 4, used);
-  ram.store(outgoing_ + 8, outgoing_blocks_.head().value());
-}
-
-void FunctionShapes::write_entry(std::size_t index, const FunctionShape& shape) {
-  outgoing_entries_[index] = shape;
-  outgoing_blocks_.write_entry(index, std::as_bytes(std::span(&shape, 1)));
-  write_header();
-}
-
 Result<> FunctionShapes::add(const PciDev& dev) {
-  if (outgoing_.value() == 0) return fail(Errno::kNoEnt);
-  const auto free = std::ranges::find(outgoing_entries_, 0, &FunctionShape::in_use);
-  const auto index = static_cast<std::size_t>(free - outgoing_entries_.begin());
-  if (index == outgoing_entries_.size()) {
-    if (const auto grown = outgoing_blocks_.grow(index + 1); !grown) return grown;
-    outgoing_entries_.emplace_back();
+  if (!table_.exists()) return fail(Errno::kNoEnt);
+  const auto place = table_.reserve();
+  if (!place) return fail(place.error());
+  table_.write(*place, shape_of_device(dev));
+  if (dev.num_vfs == 0) return {};
+  const auto second = table_.reserve();
+  if (!second) {
+    drop(dev);
+    return fail(second.error());
   }
-  write_entry(index, shape_of_device(dev));
+  table_.write(*second, shape_of_virtual(dev));
   return {};
 }
 
 void FunctionShapes::drop(const PciDev& dev) {
-  for (std::size_t i = 0; i < outgoing_entries_.size(); ++i) {
-    if (outgoing_entries_[i].in_use == 0 || address_of(outgoing_entries_[i]) != dev.address)
-      continue;
-    write_entry(i, FunctionShape{});
-    return;
-  }
+  table_.drop_if([&](const FunctionShape& shape) { return address_of(shape) == dev.address; });
 }
 
 Co<Result<>> FunctionShapes::retrieve(std::uint64_t data) {
-  sim::PhysicalMemory& ram = services_.port().ram();
-  const PhysAddr page(data);
-  if (page.page_offset() != 0 || !ram.contains(page, sim::kPageSize)) co_return fail(Errno::kInval);
-  if (ram.load<std::uint32_t>(page) != kVersion) co_return fail(Errno::kInval);
-  const PhysAddr head(ram.load<std::uint64_t>(page + 8));
-  const auto restored = incoming_blocks_.restore(head);
-  if (!restored) co_return restored;
-  incoming_ = page;
-  for (const auto& bytes : incoming_blocks_.entries()) {
-    FunctionShape shape;
-    std::memcpy(&shape, bytes.data(), sizeof shape);
-    if (shape.in_use == 0) continue;
+  const auto records = table_.restore(PhysAddr(data));
+  if (!records) co_return fail(records.error());
+  for (const FunctionShape& shape : *records) {
     if (!is_valid(shape)) co_return fail(Errno::kInval);
-    shapes_[address_of(shape)] = shape;
+    const bool is_virtual = (shape.windows & kShapeVirtual) != 0;
+    (is_virtual ? incoming_virtual_ : incoming_)[address_of(shape)] = shape;
   }
   co_return Result<>();
 }
 
 Co<> FunctionShapes::finish() {
-  incoming_blocks_.destroy();
-  if (incoming_.value() != 0) kho_.restore_free(incoming_);
-  incoming_ = PhysAddr();
-  shapes_.clear();
+  table_.free_restored();
+  incoming_.clear();
+  incoming_virtual_.clear();
   co_return;
 }
 
 const FunctionShape* FunctionShapes::find(Sbdf address) const {
-  const auto found = shapes_.find(address);
-  return found == shapes_.end() ? nullptr : &found->second;
+  const auto found = incoming_.find(address);
+  return found == incoming_.end() ? nullptr : &found->second;
+}
+
+const FunctionShape* FunctionShapes::find_virtual(Sbdf address) const {
+  const auto found = incoming_virtual_.find(address);
+  return found == incoming_virtual_.end() ? nullptr : &found->second;
 }
 
 }  // namespace baton::linux::pci

@@ -111,11 +111,12 @@ class PciDev {
   std::uint8_t last_vf_bus = 0;    // highest bus that the function's VFs can need
   // SR-IOV. Of a physical function: how many VFs are enabled, and each that ever was.
   std::uint16_t num_vfs = 0;
+  std::uint16_t sriov_control = 0;  // Control without VF Enable and VF MSE
   std::uint16_t vf_offset = 0;
   std::uint16_t vf_stride = 0;
   std::vector<std::unique_ptr<PciDev>> virtual_functions;
   PciDev* physical = nullptr;    // of a virtual function: is_virtfn, physfn
-  bool grouped = false;          // a virtual function that the IOMMU core knows
+  bool grouped = false;          // the IOMMU core knows it
   bool link_configured = false;  // pcie_aspm_init_link_state() has seen the link below
 
   // Live update [linux drivers/pci/liveupdate.c, posted v9].

@@ -1,8 +1,8 @@
 #include "model/linux/pci/pci_liveupdate.h"
 
 #include <algorithm>
-#include <cstring>
 
+#include "model/kho/record_table.h"
 #include "model/linux/base/observations.h"
 #include "model/linux/pci/device_paths.h"
 
@@ -10,18 +10,24 @@ namespace baton::linux::pci {
 namespace {
 
 constexpr std::uint32_t kVersion = 2;
-constexpr std::uint64_t kSerBytes = 16;
 
 struct Record {
   std::uint32_t domain = 0;
   std::uint16_t bdf = 0;
   std::uint16_t refcount = 0;
+
+  bool in_use() const { return refcount > 0; }
 };
 static_assert(sizeof(Record) == 8);
 
 bool is_for(const Record& record, Sbdf address) {
-  return record.refcount > 0 && record.domain == address.segment &&
-         record.bdf == address.bdf.value();
+  return record.domain == address.segment && record.bdf == address.bdf.value();
+}
+
+// Who has the records of all that is preserved below it, one reference for each: a bridge, and the
+// physical function of a virtual one.
+PciDev* holder_of(const PciDev& dev) {
+  return dev.is_virtual() ? dev.physical : dev.upstream_bridge();
 }
 
 }  // namespace
@@ -34,20 +40,17 @@ class PciLiveUpdate::State {
         luo_(luo),
         shapes_(services, kho),
         paths_(services, kho, core),
-        outgoing_blocks_(services, kho, sizeof(Record), "pci records"),
-        incoming_blocks_(services, kho, sizeof(Record), "pci records") {}
+        table_(services, kho, kVersion, "pci_ser", "pci records") {}
 
-  Record* outgoing(const PciDev& dev) {
-    const auto found = std::ranges::find_if(
-        outgoing_, [&](const Record& record) { return is_for(record, dev.address); });
-    return found == outgoing_.end() ? nullptr : &*found;
+  const Record* outgoing(const PciDev& dev) const {
+    return table_.find_if([&](const Record& record) { return is_for(record, dev.address); });
   }
   Record* incoming(const PciDev& dev) {
     if (!dev.record_key) return nullptr;
     const bool lost = services_.has(Defect::kPciTruncateDomain);
     const auto found = std::ranges::find_if(incoming_, [&](const Record& record) {
       const std::uint32_t domain = lost ? record.domain : dev.record_key->segment;
-      return is_for(record, {domain, dev.record_key->bdf});
+      return record.in_use() && is_for(record, {domain, dev.record_key->bdf});
     });
     return found == incoming_.end() ? nullptr : &*found;
   }
@@ -57,25 +60,12 @@ class PciLiveUpdate::State {
     return by_path && paths_.handed_over() ? paths_.key_of(dev) : std::optional(dev.address);
   }
 
-  void write_record(const Record& record) {
-    const auto index = static_cast<std::size_t>(&record - outgoing_.data());
-    outgoing_blocks_.write_entry(index, std::as_bytes(std::span(&record, 1)));
-    write_ser();
-  }
-  void write_ser() {
-    sim::PhysicalMemory& ram = services_.port().ram();
-    const auto live = static_cast<std::uint32_t>(
-        std::ranges::count_if(outgoing_, [](const Record& record) { return record.refcount > 0; }));
-    ram.store(ser_, kVersion);
-    ram.store(ser_ + 4, live);
-    ram.store(ser_ + 8, outgoing_blocks_.head().value());
-  }
-
   void publish_record(LedgerEvent event, const PciDev& dev, const Record& record) {
     services_.port().simulation().topic<FunctionRecord>().publish(
         {services_.generation(), event, dev.address, {record.domain, Bdf(record.bdf)}});
   }
-  Result<> get(PciDev& dev);
+  Result<> get(PciDev& dev, bool for_another);
+  Result<> add(PciDev& dev);
   void put(PciDev& dev);
   void publish(LedgerEvent event, const PciDev& dev);
   Co<> get_own(luo::Flb& flb);
@@ -86,59 +76,56 @@ class PciLiveUpdate::State {
   FunctionShapes shapes_;
   DevicePaths paths_;
 
-  PhysAddr ser_;
-  bool ser_skipped_ = false;
-  kho::BlockSet outgoing_blocks_;
-  std::vector<Record> outgoing_;
+  kho::RecordTable<Record> table_;
+  bool page_skipped_ = false;
 
-  PhysAddr incoming_ser_;
-  kho::BlockSet incoming_blocks_;
   std::vector<Record> incoming_;
   bool had_incoming_ = false;
 };
 
 // One record, or one more reference to it.
-Result<> PciLiveUpdate::State::get(PciDev& dev) {
-  if (Record* record = outgoing(dev)) {
-    // An endpoint has one owner; a bridge counts what is preserved below it.
-    if (!dev.is_bridge()) return fail(Errno::kBusy);
-    if (dev.frozen) return fail(Errno::kInval);
-    ++record->refcount;
-    write_record(*record);
-    return {};
-  }
+Result<> PciLiveUpdate::State::get(PciDev& dev, bool for_another) {
+  const Record* record = outgoing(dev);
+  if (record == nullptr) return dev.frozen ? fail(Errno::kInval) : add(dev);
+  // What is preserved for itself has one owner; a bridge and a physical function count what is
+  // preserved below them.
+  if (!for_another || (!dev.is_bridge() && dev.num_vfs == 0)) return fail(Errno::kBusy);
   if (dev.frozen) return fail(Errno::kInval);
-  auto slot = std::ranges::find(outgoing_, 0, &Record::refcount);
-  if (slot == outgoing_.end()) {
-    if (const auto grown = outgoing_blocks_.grow(outgoing_.size() + 1); !grown) return grown;
-    outgoing_.emplace_back();
-    slot = outgoing_.end() - 1;
-  }
+  Record more = *record;
+  ++more.refcount;
+  table_.write(table_.index_of(*record), more);
+  return {};
+}
+
+Result<> PciLiveUpdate::State::add(PciDev& dev) {
+  const auto place = table_.reserve();
+  if (!place) return fail(place.error());
   if (const auto added = shapes_.add(dev); !added) return added;
   if (const auto added = paths_.add(dev); !added) {
     shapes_.drop(dev);
     return added;
   }
-  *slot = Record{dev.address.segment, dev.address.bdf.value(), 1};
-  write_record(*slot);
+  const Record record{dev.address.segment, dev.address.bdf.value(), 1};
+  table_.write(*place, record);
   dev.outgoing = true;
-  publish_record(LedgerEvent::kPreserved, dev, *slot);
+  publish_record(LedgerEvent::kPreserved, dev, record);
   publish(LedgerEvent::kPreserved, dev);
   return {};
 }
 
 void PciLiveUpdate::State::put(PciDev& dev) {
-  Record* record = outgoing(dev);
-  if (record == nullptr) return;
-  if (--record->refcount == 0) {
-    publish_record(LedgerEvent::kUnpreserved, dev, *record);
-    *record = Record{};
+  const Record* found = outgoing(dev);
+  if (found == nullptr) return;
+  Record record = *found;
+  if (--record.refcount == 0) {
+    publish_record(LedgerEvent::kUnpreserved, dev, record);
+    record = Record{};
     dev.outgoing = false;
     shapes_.drop(dev);
     paths_.drop(dev);
     publish(LedgerEvent::kUnpreserved, dev);
   }
-  write_record(*record);
+  table_.write(table_.index_of(*found), record);
 }
 
 // A function's share of what routes its requests: its BARs, and its bus number or that of the bus
@@ -182,16 +169,17 @@ Result<> PciLiveUpdate::register_flbs(luo::FileHandler& handler) {
 }
 
 // A VF's address follows from its physical function, whose SR-IOV does not outlive enumeration
-// [posted pci v9; policy sriov: refuse].
+// [posted pci v9]; with policy sriov: adopt it does, and the physical function is preserved with
+// it.
 Result<> PciLiveUpdate::preserve(PciDev& dev) {
-  if (dev.is_virtual()) return fail(Errno::kInval);
+  const bool adopts = state_->services_.config().policies.sriov == SriovPolicy::kAdopt;
+  if (dev.is_virtual() && !adopts) return fail(Errno::kInval);
   if (const auto flb = state_->luo_.get_outgoing(*this); !flb) return flb;
-  if (const auto own = state_->get(dev); !own) return own;
-  for (PciDev* bridge = dev.upstream_bridge(); bridge != nullptr;
-       bridge = bridge->upstream_bridge()) {
-    const auto got = state_->get(*bridge);
+  if (const auto own = state_->get(dev, false); !own) return own;
+  for (PciDev* holder = holder_of(dev); holder != nullptr; holder = holder_of(*holder)) {
+    const auto got = state_->get(*holder, true);
     if (got) continue;
-    for (PciDev* undo = &dev; undo != bridge; undo = undo->upstream_bridge()) state_->put(*undo);
+    for (PciDev* undo = &dev; undo != holder; undo = holder_of(*undo)) state_->put(*undo);
     return got;
   }
   return {};
@@ -203,11 +191,11 @@ void PciLiveUpdate::unpreserve(PciDev& dev) {
                             to_string(dev.address), dev.frozen ? "frozen" : "not preserved");
     return;
   }
-  for (PciDev* each = &dev; each != nullptr; each = each->upstream_bridge()) state_->put(*each);
+  for (PciDev* each = &dev; each != nullptr; each = holder_of(*each)) state_->put(*each);
 }
 
 void PciLiveUpdate::finish_device(PciDev& dev) {
-  for (PciDev* each = &dev; each != nullptr; each = each->upstream_bridge()) {
+  for (PciDev* each = &dev; each != nullptr; each = holder_of(*each)) {
     Record* record = each->incoming ? state_->incoming(*each) : nullptr;
     if (record == nullptr || --record->refcount > 0) continue;
     each->incoming = false;
@@ -265,6 +253,10 @@ const FunctionShape* PciLiveUpdate::shape_of(const PciDev& dev) const {
   return dev.record_key ? state_->shapes_.find(*dev.record_key) : nullptr;
 }
 
+const FunctionShape* PciLiveUpdate::virtual_shape_of(const PciDev& dev) const {
+  return dev.record_key ? state_->shapes_.find_virtual(*dev.record_key) : nullptr;
+}
+
 void PciLiveUpdate::freeze(PciDev& dev) { dev.frozen = true; }
 
 bool PciLiveUpdate::is_outgoing(const PciDev& dev) const {
@@ -274,49 +266,33 @@ bool PciLiveUpdate::is_outgoing(const PciDev& dev) const {
 std::string_view PciLiveUpdate::compatible() const { return "pci"; }
 
 Co<Result<std::uint64_t>> PciLiveUpdate::preserve() {
-  const auto ser = state_->kho_.alloc_preserve(kSerBytes, "pci_ser");
-  if (!ser) co_return fail(ser.error());
-  state_->ser_ = *ser;
-  state_->ser_skipped_ = state_->services_.has(Defect::kPciSkipRecords);
-  if (state_->ser_skipped_) state_->kho_.unpreserve_folio(*ser, 0);
-  state_->write_ser();
-  co_return ser->value();
+  const auto page = state_->table_.create();
+  if (!page) co_return fail(page.error());
+  state_->page_skipped_ = state_->services_.has(Defect::kPciSkipRecords);
+  if (state_->page_skipped_) state_->kho_.unpreserve_folio(*page, 0);
+  co_return page->value();
 }
 
 Co<> PciLiveUpdate::unpreserve(std::uint64_t) {
-  if (std::ranges::any_of(state_->outgoing_, [](const Record& r) { return r.refcount > 0; })) {
+  if (state_->table_.find_if([](const Record&) { return true; }) != nullptr) {
     state_->services_.print(sim::LogLevel::kWarning, "PCI: records remain at unpreserve");
   }
-  state_->outgoing_blocks_.destroy();
-  state_->outgoing_.clear();
-  if (state_->ser_skipped_) {
-    state_->services_.pages().free(state_->ser_);
-  } else {
-    state_->kho_.unpreserve_free(state_->ser_);
-  }
-  state_->ser_ = PhysAddr();
+  const PhysAddr page = state_->table_.page();
+  state_->table_.destroy(!state_->page_skipped_);
+  if (state_->page_skipped_) state_->services_.pages().free(page);
   co_return;
 }
 
 Co<Result<>> PciLiveUpdate::retrieve(std::uint64_t data) {
-  sim::PhysicalMemory& ram = state_->services_.port().ram();
-  const PhysAddr ser(data);
-  if (ser.page_offset() != 0 || !ram.contains(ser, sim::kPageSize)) co_return fail(Errno::kInval);
-  const auto version = ram.load<std::uint32_t>(ser);
-  if (version != kVersion) {
-    state_->services_.panic(fmt::format("PCI: live update records of version {}", version));
+  const auto version = state_->table_.version_at(PhysAddr(data));
+  if (!version) co_return fail(version.error());
+  if (*version != kVersion) {
+    state_->services_.panic(fmt::format("PCI: live update records of version {}", *version));
   }
-  const PhysAddr head(ram.load<std::uint64_t>(ser + 8));
-  const auto restored = state_->incoming_blocks_.restore(head);
-  if (!restored) co_return restored;
-  state_->incoming_ser_ = ser;
-  for (const auto& bytes : state_->incoming_blocks_.entries()) {
-    Record record;
-    std::memcpy(&record, bytes.data(), sizeof record);
-    if (record.refcount == 0) continue;
-    state_->incoming_.push_back(record);
-    state_->had_incoming_ = true;
-  }
+  auto records = state_->table_.restore(PhysAddr(data));
+  if (!records) co_return fail(records.error());
+  state_->incoming_ = *std::move(records);
+  state_->had_incoming_ = !state_->incoming_.empty();
   co_return Result<>();
 }
 
@@ -331,9 +307,7 @@ Co<> PciLiveUpdate::finish() {
     state_->services_.panic(fmt::format("PCI: preserved devices were not finished: {}", left));
   }
   state_->incoming_.clear();
-  state_->incoming_blocks_.destroy();
-  if (state_->incoming_ser_.value() != 0) state_->kho_.restore_free(state_->incoming_ser_);
-  state_->incoming_ser_ = PhysAddr();
+  state_->table_.free_restored();
   co_return;
 }
 

@@ -3,6 +3,7 @@
 // struct pci_ser, FLB "pci", 16 bytes: 0 u32 version (2), 4 u32 nr_devices (records in use), 8 u64
 // address of the first KHO block. Record, 8 bytes, 510 in a block: 0 u32 domain, 4 u16 bus, device,
 // function, 6 u16 refcount (1 for an endpoint, preserved endpoints below for a bridge; 0: skipped).
+// With policy sriov: adopt also a physical function, with what is preserved of it.
 //
 // Beside it, of baton's own: FLB "baton-pci-v1" (function_shapes.h), and with policy device_key:
 // device-path FLB "baton-pci-path-v1" (device_paths.h).
@@ -39,6 +40,8 @@ class PciLiveUpdate final : public luo::Flb {
   void setup_device(PciDev& dev);
   // What the previous kernel knew of an incoming function's shape; null: size it.
   const FunctionShape* shape_of(const PciDev& dev) const;
+  // The same of its virtual functions, when one of them was handed over.
+  const FunctionShape* virtual_shape_of(const PciDev& dev) const;
   // By the PCI core at shutdown.
   void freeze(PciDev& dev);
   bool is_outgoing(const PciDev& dev) const;

@@ -67,7 +67,7 @@ class PciCore::State {
   Co<> configure_ltr(PciDev& dev);
   Co<> configure_rcb(PciDev& dev);
 
-  // capabilities.cc: pci_init_capabilities. iov_init.cc: pci_iov_init.
+  // capabilities.cc: pci_init_capabilities. iov.cc: pci_iov_init.
   Co<> init_capabilities(PciDev& dev);
   Co<> init_msi(PciDev& dev);
   Co<> init_pm(PciDev& dev);
@@ -112,6 +112,11 @@ class PciCore::State {
   Co<> disable_sriov(PciDev& dev);
   Result<> check_sriov(PciDev& dev, unsigned count);
   Co<> set_num_vfs(PciDev& dev, unsigned count);
+  void read_vf_ids(PciDev& dev);
+  Co<> find_vf_buses(PciDev& dev, unsigned total);
+  bool keeps_virtual_functions(const PciDev& dev) const;
+  Co<> adopt_iov(PciDev& dev, std::uint16_t at);
+  static PciDev& new_virtual_function(PciDev& dev, unsigned index);
   static Bdf virtual_address(const PciDev& dev, unsigned index);
   Co<> add_virtual_function(PciDev& dev, unsigned index);
   Co<> setup_virtual_function(PciDev& virtfn, unsigned index);

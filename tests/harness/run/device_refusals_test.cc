@@ -36,6 +36,26 @@ TEST_CASE("virtual functions are refused where they are not built") {
             .contains("vfs: virtual functions are on cards of one function"));
 }
 
+TEST_CASE("a VM names a virtual function by its drive and number, and the host keeps the drive") {
+  const std::string folder = testing::source_dir() + "/scenarios";
+  const auto errors = [&](const std::string& vms) {
+    const std::string text =
+        "baton: 1\ntitle: t\nmachine:\n  memory: 64GiB\n  topology:\n"
+        "    lspci: hosts/switch.lspci\n"
+        "    add: [{kind: nvme, name: n, port: \"02:02.0\", vfs: 2}]\nvms:\n" +
+        vms + "script: []\nexpect: [{holds: all}]\n";
+    return check_scenario_text("s.yaml", text, folder).errors();
+  };
+  const auto vm = [](const std::string& name, const std::string& device) {
+    return "  - {name: " + name + ", memory: 64MiB, devices: [" + device +
+           "], workload: {kind: disk, rate: 50MB/s}}\n";
+  };
+  CHECK(errors(vm("a", "n-vf1") + vm("b", "n-vf2")).empty());
+  CHECK(errors(vm("a", "n-vf3")).contains("devices of the machine: n, n-vf1, n-vf2"));
+  CHECK(errors(vm("a", "n-vf1") + vm("b", "n-vf1")).contains("belongs to a already"));
+  CHECK(errors(vm("a", "n-vf1") + vm("b", "n")).contains("\"n\" is b's, \"n-vf1\" needs it"));
+}
+
 TEST_CASE("keys of a drive are refused for a DSA") {
   for (const char* key : {"vfs: 2", "unsupported_request: fatal", "buffer: 1MiB"}) {
     INFO(key);

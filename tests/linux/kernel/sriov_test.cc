@@ -1,5 +1,7 @@
 // Virtual functions by sysfs [linux drivers/pci/iov.c: sriov_numvfs_store].
 #include "model/devices/nvme/nvme.h"
+#include "model/linux/kernel/system_calls.h"
+#include "model/linux/uapi/vfio.h"
 #include "tests/linux/kernel/world.h"
 
 namespace baton::linux::test {
@@ -75,6 +77,40 @@ Co<> use_virtual_functions(Kernel& kernel, Record& record) {
   co_await user.read(first + "driver");  // bound again: the override outlives it
 }
 
+// What a VF's owner sees: ids, BAR and memory enable that the hardware of a VF does not have.
+Co<> look_through_vfio(Kernel& kernel, Record& record) {
+  User user(kernel, record);
+  const std::string physical = kPhysical;
+  co_await user.write(physical + "driver_override", "pci-pf-stub");
+  co_await user.write("/sys/bus/pci/drivers/pci-pf-stub/bind", "0000:6a:02.0");
+  co_await user.write(physical + "sriov_numvfs", "1");
+  co_await bind(user, kVirtual, "0000:6a:02.1");
+  SystemCalls calls(kernel, kernel.create_process("owner"));
+  const Result<int> iommufd = co_await calls.open("/dev/iommu");
+  const Result<int> cdev = co_await calls.open("/dev/vfio/devices/vfio0");
+  REQUIRE(iommufd);
+  REQUIRE(cdev);
+  uapi::VfioDeviceBindIommufd request;
+  request.iommufd = *iommufd;
+  const auto bound =
+      co_await calls.ioctl(*cdev, uapi::kVfioDeviceBindIommufd, uapi::bytes_of(request));
+  CHECK(bound);
+  const std::uint64_t config = uapi::vfio_region_offset(uapi::kVfioPciConfigRegionIndex);
+  std::uint32_t value = 0;
+  for (const unsigned offset : {0x00U, 0x04U, 0x10U}) {
+    const auto read = co_await calls.pread(*cdev, uapi::bytes_of(value), config + offset);
+    CHECK(read);
+    if (offset == 4) value &= 0xFFFF;
+    record.lines.push_back(fmt::format("{:08x}", value));
+  }
+  value = 0xFFFFFFFF;
+  const auto written = co_await calls.pwrite(*cdev, uapi::bytes_of(value), config + 0x10);
+  CHECK(written);
+  const auto size = co_await calls.pread(*cdev, uapi::bytes_of(value), config + 0x10);
+  CHECK(size);
+  record.lines.push_back(fmt::format("{:08x}", value));
+}
+
 Co<> ask_without_parameter(Kernel& kernel, Record& record) {
   User user(kernel, record);
   co_await bind(user, kPhysical, "0000:6a:02.0");
@@ -91,6 +127,13 @@ TEST_CASE("user space makes virtual functions appear by sriov_numvfs, and binds 
                                                        "EINVAL", "ok", "2", "EBUSY", "0x1b36",
                                                        "ENOENT", "ok", "ok", "vfio1", "ok",
                                                        "ENOENT", "ok", "vfio-pci"});
+}
+
+TEST_CASE("the owner of a virtual function sees ids, a BAR to size and memory that is on") {
+  World world({look_through_vfio}, host_with_nvme(false));
+  world.run();
+  CHECK(world.record.lines == std::vector<std::string>{"ok", "ok", "ok", "ok", "ok", "00101b36",
+                                                       "00000002", "00000004", "ffffc004"});
 }
 
 TEST_CASE("vfio-pci enables no virtual functions without its parameter") {
