@@ -8,13 +8,10 @@
 #include "harness/conform/enum_host.h"
 #include "model/host/machine.h"
 #include "model/host/observations.h"
-#include "model/kho/kho.h"
-#include "model/linux/base/kernel_services.h"
+#include "model/kho/early_kernel.h"
 #include "model/linux/pci/bus_type.h"
 #include "model/linux/pci/pci_core.h"
 #include "model/linux/pci/pcieport.h"
-#include "model/luo/luo.h"
-#include "sim/check.h"
 #include "sim/simulation.h"
 
 namespace baton::harness {
@@ -88,36 +85,22 @@ class RecordedDriver final : public linux::pci::Driver {
   const EnumContext& shutdown_;
 };
 
-class EnumKernel final : public host::Software {
+class EnumKernel final : public kho::EarlyKernel {
  public:
-  EnumKernel(host::KernelPort& port, const host::BootHandoff& handoff, Story& story)
-      : port_(port),
-        handoff_(handoff),
+  EnumKernel(host::KernelPort& kernel_port, const host::BootHandoff& boot_handoff, Story& story)
+      : EarlyKernel(kernel_port, boot_handoff, kernel_config()),
         story_(story),
-        config_(kernel_config()),
-        handover_(kho::populate(port, handoff)),
-        services_(port, config_, boot_ranges()),
-        kho_(services_, handoff, handover_),
-        core_(services_),
-        bus_(services_, core_),
-        ports_(services_, core_) {}
+        core_(services),
+        bus_(services, core_),
+        ports_(services, core_) {}
 
-  void start() override { port_.context().spawn(run()); }
+  void start() override { port.context().spawn(run()); }
 
  private:
   static linux::KernelConfig kernel_config() {
-    linux::KernelConfig config;
-    config.pieces.pci_core = linux::PciCoreVersion::kV6_1;
-    return config;
-  }
-
-  std::vector<sim::PhysRange> boot_ranges() const {
-    if (handover_) return handover_->scratch;
-    std::vector<sim::PhysRange> ranges;
-    for (const host::MemoryMapEntry& entry : port_.memory_map().entries) {
-      if (entry.type == host::MemoryType::kRam) ranges.push_back(entry.range);
-    }
-    return ranges;
+    linux::KernelConfig result;
+    result.pieces.pci_core = linux::PciCoreVersion::kV6_1;
+    return result;
   }
 
   const EnumPhase& phase(std::string_view name) const {
@@ -126,10 +109,9 @@ class EnumKernel final : public host::Software {
 
   Co<> run() {
     try {
-      kho_.memory_init();
-      services_.pages().release_all(!handoff_.cold);
-      static_cast<void>(kho_.init());
-      const bool cold = port_.generation() == 0;
+      bring_up_memory();
+      static_cast<void>(kho.init());
+      const bool cold = port.generation() == 0;
       core_.set_assign_busses(!cold && story_.variant->name == "assign");
       core_.set_realloc(!cold && story_.variant->name == "realloc");
       if (story_.record->acs_requested) core_.request_acs();
@@ -180,7 +162,7 @@ class EnumKernel final : public host::Software {
     story_.now = &ignored;
     for (const EnumContext& context : phase(name)) {
       for (const EnumAccess& access : context.accesses) {
-        const bool there = port_.config_read({0, access.function}, 0, 4, "record") != 0xFFFFFFFF;
+        const bool there = port.config_read({0, access.function}, 0, 4, "record") != 0xFFFFFFFF;
         if (!there && !access.absent) {
           story_.apply(EnumAccess{access.function, false, 0, 4, 0, false});
           co_await add_at_run_time(access.function.bus());
@@ -188,7 +170,7 @@ class EnumKernel final : public host::Software {
         story_.apply(access);
       }
     }
-    if (port_.generation() == 0) {
+    if (port.generation() == 0) {
       for (const EnumContext& context : phase("kexec_shutdown")) note_driver(context);
     }
     std::vector<EnumWrite>* keep = &story_.run.writes[1];
@@ -233,20 +215,10 @@ class EnumKernel final : public host::Software {
         phase("kexec_shutdown"),
         [](const EnumContext& context) { return context.word() == "shutdown"; });
     if (orderly) co_await core_.shutdown();
-    const auto image = kho_.load_image(1, kCommandLine);
-    BATON_CHECK(image.has_value(), "the next kernel does not fit into scratch");
-    port_.request_jump(*image);
-    sim::WaitNode node(port_.context(), port_.context().actor(), "leaving");
-    co_await port_.context().wait(node);
+    co_await jump(kCommandLine);
   }
 
-  host::KernelPort& port_;
-  const host::BootHandoff handoff_;
   Story& story_;
-  const linux::KernelConfig config_;
-  const std::optional<kho::Handover> handover_;
-  linux::KernelServices services_;
-  kho::Kho kho_;
   linux::pci::PciCore core_;
   linux::pci::PciBusType bus_;
   linux::pci::PciePort ports_;

@@ -2,13 +2,11 @@
 
 #include "model/host/machine.h"
 #include "model/host/observations.h"
-#include "model/kho/kho.h"
-#include "model/linux/base/kernel_services.h"
+#include "model/kho/early_kernel.h"
 #include "model/linux/intel_iommu/intel_iommu.h"
 #include "model/linux/iommu/iommu.h"
 #include "model/linux/irq/irq.h"
 #include "model/luo/luo.h"
-#include "sim/check.h"
 #include "sim/simulation.h"
 
 namespace baton::harness {
@@ -26,53 +24,35 @@ struct Story {
   std::string failure;
 };
 
-class IommuKernel final : public host::Software {
+class IommuKernel final : public kho::EarlyKernel {
  public:
-  IommuKernel(host::KernelPort& port, const host::BootHandoff& handoff, Story& story)
-      : port_(port),
-        handoff_(handoff),
+  IommuKernel(host::KernelPort& kernel_port, const host::BootHandoff& boot_handoff, Story& story)
+      : EarlyKernel(kernel_port, boot_handoff, kernel_config(story, kernel_port.generation())),
         story_(story),
-        config_(kernel_config(story, port.generation())),
-        handover_(kho::populate(port, handoff)),
-        services_(port, config_, boot_ranges()),
-        kho_(services_, handoff, handover_),
-        luo_(services_, kho_, handoff.command_line),
-        irq_(services_),
-        core_(services_, kho_, luo_),
-        driver_(services_, kho_, core_) {
+        luo_(services, kho, handoff.command_line),
+        irq_(services),
+        core_(services, kho, luo_),
+        driver_(services, kho, core_) {
     bus_.number = 0;
     dev_.address = {0, Bdf(0, 4, 0)};
     dev_.bus = &bus_;
     dev_.pcie_cap = 0x40;
   }
 
-  void start() override { port_.context().spawn(run()); }
+  void start() override { port.context().spawn(run()); }
 
  private:
   static linux::KernelConfig kernel_config(const Story& story, unsigned generation) {
-    linux::KernelConfig config;
-    config.iommu_scalable = story.config->scalable;
-    config.crash_kernel = story.config->crash && generation != 0;
-    return config;
-  }
-
-  std::vector<sim::PhysRange> boot_ranges() const {
-    if (handover_) {
-      return handover_->scratch;
-    }
-    std::vector<sim::PhysRange> ranges;
-    for (const host::MemoryMapEntry& entry : port_.memory_map().entries) {
-      if (entry.type == host::MemoryType::kRam) {
-        ranges.push_back(entry.range);
-      }
-    }
-    return ranges;
+    linux::KernelConfig result;
+    result.iommu_scalable = story.config->scalable;
+    result.crash_kernel = story.config->crash && generation != 0;
+    return result;
   }
 
   Co<> run() {
     try {
       co_await boot();
-      if (port_.generation() == 0) {
+      if (port.generation() == 0) {
         co_await leave();
       }
     } catch (const linux::Panic& panic) {
@@ -81,13 +61,9 @@ class IommuKernel final : public host::Software {
   }
 
   Co<> boot() {
-    story_.now = port_.generation() == 0 ? &story_.boots.cold : &story_.boots.next;
-    kho_.memory_init();
-    // A crash kernel lives in the memory set aside for it: all else stays as it was.
-    if (!config_.crash_kernel) {
-      services_.pages().release_all(!handoff_.cold);
-    }
-    static_cast<void>(kho_.init());
+    story_.now = port.generation() == 0 ? &story_.boots.cold : &story_.boots.next;
+    bring_up_memory();
+    static_cast<void>(kho.init());
     irq_.init();
     driver_.set_interrupts(irq_);
     co_await driver_.init_interrupt_remapping();
@@ -105,20 +81,10 @@ class IommuKernel final : public host::Software {
     if (!story_.config->crash) {
       co_await driver_.shutdown();
     }
-    const auto image = kho_.load_image(1, kCommandLine);
-    BATON_CHECK(image.has_value(), "the next kernel does not fit into scratch");
-    port_.request_jump(*image);
-    sim::WaitNode node(port_.context(), port_.context().actor(), "leaving");
-    co_await port_.context().wait(node);
+    co_await jump(kCommandLine);
   }
 
-  host::KernelPort& port_;
-  const host::BootHandoff handoff_;
   Story& story_;
-  const linux::KernelConfig config_;
-  const std::optional<kho::Handover> handover_;
-  linux::KernelServices services_;
-  kho::Kho kho_;
   luo::Luo luo_;
   linux::irq::IrqCore irq_;
   linux::iommu::IommuCore core_;

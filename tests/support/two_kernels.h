@@ -19,8 +19,7 @@
 #include <vector>
 
 #include "model/host/machine.h"
-#include "model/kho/kho.h"
-#include "model/linux/base/kernel_services.h"
+#include "model/kho/early_kernel.h"
 #include "model/linux/base/process.h"
 #include "model/luo/luo.h"
 #include "sim/simulation.h"
@@ -50,33 +49,20 @@ struct WorldState {
 };
 
 // One generation up to KHO.
-class KhoKernel : public host::Software {
+class KhoKernel : public kho::EarlyKernel {
  public:
   KhoKernel(host::KernelPort& kernel_port, const host::BootHandoff& boot_handoff,
-            const linux::KernelConfig& config, WorldState& world_state)
-      : port(kernel_port),
-        handoff(boot_handoff),
-        handover(kho::populate(port, handoff)),
-        services(port, config, boot_ranges()),
-        kho(services, handoff, handover),
-        state(world_state) {}
+            const linux::KernelConfig& kernel_config, WorldState& world_state)
+      : EarlyKernel(kernel_port, boot_handoff, kernel_config), state(world_state) {}
 
   // The rest of the boot; called at start().
   virtual Co<> bring_up() {
-    kho.memory_init();
-    services.pages().release_all(!handoff.cold);
+    bring_up_memory();
     static_cast<void>(kho.init());
     co_return;
   }
 
-  // kexec_file_load and the jump, without LUO. The caller never runs again.
-  Co<> jump(std::string command_line) {
-    auto image = kho.load_image(port.generation() + 1, std::move(command_line));
-    BATON_CHECK(image.has_value(), "a test's kexec image does not fit into scratch");
-    port.request_jump(*image);
-    sim::WaitNode node(port.context(), port.context().actor(), "jumping");
-    co_await port.context().wait(node);
-  }
+  using EarlyKernel::jump;
   Co<> jump() { return jump(next_command_line()); }
 
   std::string next_command_line() const {
@@ -84,29 +70,10 @@ class KhoKernel : public host::Software {
     return lines[std::min<std::size_t>(port.generation() + 1, lines.size() - 1)];
   }
 
-  host::KernelPort& port;
-  host::BootHandoff handoff;
-  std::optional<kho::Handover> handover;
-  linux::KernelServices services;
-  kho::Kho kho;
   WorldState& state;
   std::function<void()> started;  // set by TwoKernels: spawns the boot actor
 
   void start() override { started(); }
-
- private:
-  std::vector<sim::PhysRange> boot_ranges() const {
-    if (handover.has_value()) {
-      return handover->scratch;
-    }
-    std::vector<sim::PhysRange> ranges;
-    for (const host::MemoryMapEntry& entry : port.memory_map().entries) {
-      if (entry.type == host::MemoryType::kRam) {
-        ranges.push_back(entry.range);
-      }
-    }
-    return ranges;
-  }
 };
 
 // One generation up to LUO, with one process.
@@ -119,11 +86,7 @@ class LuoKernel : public KhoKernel {
         process(port, services.pages(), services.files(), "test") {}
 
   Co<> bring_up() override {
-    kho.memory_init();
-    // A crash kernel lives in memory set aside for it: all else stays as it was.
-    if (!services.config().crash_kernel) {
-      services.pages().release_all(!handoff.cold);
-    }
+    bring_up_memory();
     luo.early_init();
     static_cast<void>(kho.init());
     co_await luo.late_init();

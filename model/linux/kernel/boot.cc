@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "model/kho/command_line.h"
+#include "model/kho/early_kernel.h"
 #include "model/linux/base/observations.h"
 #include "model/linux/kernel/observations.h"
 #include "model/linux/kernel/state.h"
@@ -9,21 +10,6 @@
 namespace baton::linux {
 
 namespace {
-
-// memblock before the page allocator: on a handover boot scratch alone, else all RAM.
-std::vector<sim::PhysRange> boot_ranges(host::KernelPort& port,
-                                        const std::optional<kho::Handover>& handover) {
-  if (handover) {
-    return handover->scratch;
-  }
-  std::vector<sim::PhysRange> ranges;
-  for (const host::MemoryMapEntry& entry : port.memory_map().entries) {
-    if (entry.type == host::MemoryType::kRam) {
-      ranges.push_back(entry.range);
-    }
-  }
-  return ranges;
-}
 
 host::BootHandoff effective(host::BootHandoff handoff, const KernelConfig& config) {
   handoff.command_line = effective_command_line(config, handoff.command_line);
@@ -85,7 +71,7 @@ bool has_pci_option(std::string_view line, std::string_view option) {
 sim::Duration clearing_time(host::KernelPort& port) {
   constexpr std::uint64_t kBytesPerNanosecond = 25;
   std::uint64_t bytes = 0;
-  for (const sim::PhysRange& range : boot_ranges(port, std::nullopt)) bytes += range.length;
+  for (const sim::PhysRange& range : kho::boot_ranges(port, std::nullopt)) bytes += range.length;
   return sim::Duration::nanoseconds(static_cast<std::int64_t>(bytes / kBytesPerNanosecond));
 }
 
@@ -106,7 +92,7 @@ Kernel::State::State(Kernel& kernel, host::KernelPort& port, const host::BootHan
       init_(std::move(init)),
       handover_(config.pieces.kho == KhoVersion::kOff ? std::nullopt
                                                       : kho::populate(port, handoff_)),
-      services_(port, config_, boot_ranges(port, handover_)),
+      services_(port, config_, kho::boot_ranges(port, handover_)),
       kho_(services_, handoff_, handover_),
       luo_(services_, kho_, handoff_.command_line),
       pci_(services_),
