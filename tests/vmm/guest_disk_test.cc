@@ -1,12 +1,12 @@
 // The guest program against an NVMe controller, without any kernel: flat RAM is the guest's memory.
 #include <cstring>
 
-#include "model/vmm/guest_cpu.h"
 #include "model/vmm/guest_disk_layout.h"
-#include "model/vmm/guest_program.h"
 #include "tests/devices/nvme/bench.h"
+#include "tests/vmm/guest_loop.h"
 
 using namespace baton;
+using test::check_clean;
 using vmm::GuestFailure;
 using vmm::GuestState;
 using vmm::GuestStatus;
@@ -17,23 +17,12 @@ namespace nvme = baton::devices::nvme;
 namespace {
 
 constexpr std::uint64_t kGuestMemory = 32 << 20;
-constexpr std::uint32_t kVectorOfGuest = 0x41;  // MSI-X entry 1
 
-// A vCPU over the bench: guest physical is physical, BAR 0 where the layout puts it.
-class DiskCpu final : public vmm::GuestCpu {
+// BAR 0 where the layout puts it.
+class DiskCpu final : public test::FlatGuestCpu<test::NvmeBench, kGuestMemory> {
  public:
-  explicit DiskCpu(test::NvmeBench& bench) : bench_(bench) {}
+  using FlatGuestCpu::FlatGuestCpu;
 
-  bool read(GuestAddr address, std::span<std::byte> to) override {
-    if (!inside(address, to.size())) return false;
-    bench_.root.ram.read(PhysAddr(address.value()), to);
-    return true;
-  }
-  bool write(GuestAddr address, std::span<const std::byte> from) override {
-    if (!inside(address, from.size())) return false;
-    bench_.root.ram.write(PhysAddr(address.value()), from);
-    return true;
-  }
   std::uint64_t mmio_read(GuestAddr address, unsigned width) override {
     return bench_.reg(address - vmm::kDeviceBar0, width);
   }
@@ -43,14 +32,6 @@ class DiskCpu final : public vmm::GuestCpu {
   void mmio_write_64bytes(GuestAddr, std::span<const std::byte>) override {
     FAIL("no NVMe driver does that");
   }
-  sim::Time now() const override { return bench_.simulation.now(); }
-
- private:
-  static bool inside(GuestAddr address, std::uint64_t length) {
-    return length <= kGuestMemory && address.value() <= kGuestMemory - length;
-  }
-
-  test::NvmeBench& bench_;
 };
 
 WorkloadConfig small() {
@@ -69,11 +50,11 @@ nvme::NvmeConfig drive() {
   return config;
 }
 
-class DiskMachine {
+class DiskMachine : public test::GuestLoop<test::NvmeBench> {
  public:
   explicit DiskMachine(const WorkloadConfig& workload = small(),
                        const nvme::NvmeConfig& config = drive())
-      : bench(config) {
+      : GuestLoop(bench, cpu), bench(config) {
     bench.enable_msix();
     vmm::BootInfo info;
     info.device = vmm::GuestDevice::kNvme;
@@ -82,48 +63,9 @@ class DiskMachine {
     bench.root.ram.store(PhysAddr(vmm::kBootInfoAddress.value()), info);
   }
 
-  GuestStatus status() {
-    return bench.root.ram.load<GuestStatus>(PhysAddr(vmm::kGuestStatusAddress.value()));
-  }
-
-  void take_interrupts() {
-    for (; taken < bench.root.interrupts.size(); ++taken) {
-      if (bench.root.interrupts[taken] == kVectorOfGuest && deliver) {
-        vmm::inject(registers, vmm::kCompletionVector);
-      }
-    }
-  }
-
-  void run(sim::Duration duration) {
-    const sim::Time end = bench.simulation.now() + duration;
-    while (bench.simulation.now() < end) {
-      take_interrupts();
-      const vmm::GuestStep did = vmm::step(cpu, registers);
-      const sim::Time wake = std::min(end, bench.simulation.now() + did.cost);
-      if (!did.halt) bench.simulation.run_until(wake);
-      while (did.halt && bench.simulation.now() < wake && registers.pending_vectors == 0) {
-        const sim::Duration slice = sim::Duration::microseconds(1);
-        bench.simulation.run_until(std::min(wake, bench.simulation.now() + slice));
-        take_interrupts();
-      }
-    }
-  }
-
   test::NvmeBench bench;
   DiskCpu cpu{bench};
-  VcpuRegisters registers;
-  std::size_t taken = 0;
-  bool deliver = true;
 };
-
-void check_clean(const GuestStatus& status) {
-  CHECK(status.state == GuestState::kRunning);
-  CHECK(status.failure == GuestFailure::kNone);
-  CHECK(status.mismatches == 0);
-  CHECK(status.member_errors == 0);
-  CHECK(status.batches_lost == 0);
-  CHECK(status.driver_resets == 0);
-}
 
 }  // namespace
 

@@ -1,13 +1,12 @@
 // The guest program against a DSA, without any kernel: flat RAM is the guest's memory.
-#include "model/vmm/guest_program.h"
+#include "tests/vmm/guest_loop.h"
 
 #include <cstring>
 
-#include "model/vmm/guest_cpu.h"
-#include "model/vmm/guest_layout.h"
 #include "tests/devices/dsa/flat_machine.h"
 
 using namespace baton;
+using test::check_clean;
 using vmm::GuestFailure;
 using vmm::GuestState;
 using vmm::GuestStatus;
@@ -17,46 +16,29 @@ using vmm::WorkloadConfig;
 namespace {
 
 constexpr std::uint64_t kGuestMemory = 64 << 20;
-constexpr std::uint32_t kVectorOfGuest = 0x41;  // MSI-X entry 1
 
-// A vCPU over the flat machine: guest physical is physical, BARs where the layout puts them.
-class FlatCpu final : public vmm::GuestCpu {
+// BARs where the layout puts them.
+class FlatCpu final : public test::FlatGuestCpu<test::FlatMachine, kGuestMemory> {
  public:
-  explicit FlatCpu(test::FlatMachine& machine) : machine_(machine) {}
+  using FlatGuestCpu::FlatGuestCpu;
 
-  bool read(GuestAddr address, std::span<std::byte> to) override {
-    if (!inside(address, to.size())) return false;
-    machine_.root.ram.read(PhysAddr(address.value()), to);
-    return true;
-  }
-  bool write(GuestAddr address, std::span<const std::byte> from) override {
-    if (!inside(address, from.size())) return false;
-    machine_.root.ram.write(PhysAddr(address.value()), from);
-    return true;
-  }
   std::uint64_t mmio_read(GuestAddr address, unsigned width) override {
-    return machine_.mmio_read(host(address), width);
+    return bench_.mmio_read(host(address), width);
   }
   void mmio_write(GuestAddr address, unsigned width, std::uint64_t value) override {
-    machine_.mmio_write(host(address), width, value);
+    bench_.mmio_write(host(address), width, value);
   }
   void mmio_write_64bytes(GuestAddr address, std::span<const std::byte> bytes) override {
-    machine_.fabric.cpu_write(PhysAddr(host(address)), bytes);
+    bench_.fabric.cpu_write(PhysAddr(host(address)), bytes);
   }
-  sim::Time now() const override { return machine_.simulation.now(); }
 
  private:
-  static bool inside(GuestAddr address, std::uint64_t length) {
-    return length <= kGuestMemory && address.value() <= kGuestMemory - length;
-  }
   static std::uint64_t host(GuestAddr address) {
     if (address >= vmm::kDeviceBar2) {
       return test::FlatMachine::kBar2 + (address - vmm::kDeviceBar2);
     }
     return test::FlatMachine::kBar0 + (address - vmm::kDeviceBar0);
   }
-
-  test::FlatMachine& machine_;
 };
 
 constexpr WorkloadConfig kSmall{.size = 8192,
@@ -67,52 +49,14 @@ constexpr WorkloadConfig kSmall{.size = 8192,
                                 .poll_interval_ns = 1'000'000};
 
 // A machine with a guest on it, and the vCPU loop that a VMM runs.
-class GuestMachine {
+class GuestMachine : public test::GuestLoop<test::FlatMachine> {
  public:
-  explicit GuestMachine(const WorkloadConfig& workload = kSmall) {
+  explicit GuestMachine(const WorkloadConfig& workload = kSmall) : GuestLoop(machine, cpu) {
     machine.enable_msix();
     vmm::BootInfo info;
     info.memory_bytes = kGuestMemory;
     info.workload = workload;
     machine.root.ram.store(PhysAddr(vmm::kBootInfoAddress.value()), info);
-  }
-
-  GuestStatus status() {
-    return machine.root.ram.load<GuestStatus>(PhysAddr(vmm::kGuestStatusAddress.value()));
-  }
-
-  // New messages of the guest's vector become pending, unless they get lost.
-  void take_interrupts() {
-    for (; taken < machine.root.interrupts.size(); ++taken) {
-      if (machine.root.interrupts[taken] == kVectorOfGuest && deliver) {
-        vmm::inject(registers, vmm::kCompletionVector);
-      }
-    }
-  }
-
-  vmm::GuestStep step() {
-    take_interrupts();
-    return vmm::step(cpu, registers);
-  }
-
-  void run(sim::Duration duration) {
-    const sim::Time end = machine.simulation.now() + duration;
-    while (machine.simulation.now() < end) {
-      const vmm::GuestStep did = step();
-      const sim::Time wake = std::min(end, machine.simulation.now() + did.cost);
-      machine.simulation.run_until(did.halt ? wake_on_interrupt(wake) : wake);
-    }
-  }
-
-  // Runs events until an interrupt is pending or `wake` comes.
-  sim::Time wake_on_interrupt(sim::Time wake) {
-    while (machine.simulation.now() < wake) {
-      take_interrupts();
-      if (registers.pending_vectors != 0) return machine.simulation.now();
-      const sim::Duration slice = sim::Duration::microseconds(1);
-      machine.simulation.run_until(std::min(wake, machine.simulation.now() + slice));
-    }
-    return wake;
   }
 
   void boot() {
@@ -124,21 +68,7 @@ class GuestMachine {
 
   test::FlatMachine machine{{.bytes_per_second = 1'000'000'000}};
   FlatCpu cpu{machine};
-  VcpuRegisters registers;
-  std::size_t taken = 0;
-  bool deliver = true;
 };
-
-void check_clean(const GuestStatus& status) {
-  CHECK(status.state == GuestState::kRunning);
-  CHECK(status.failure == GuestFailure::kNone);
-  CHECK(status.mismatches == 0);
-  CHECK(status.member_errors == 0);
-  CHECK(status.batch_errors == 0);
-  CHECK(status.order_errors == 0);
-  CHECK(status.batches_lost == 0);
-  CHECK(status.driver_resets == 0);
-}
 
 }  // namespace
 
