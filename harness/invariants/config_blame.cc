@@ -49,6 +49,11 @@ void ConfigBlame::on_reset(const pci::FunctionReset& seen, ChainLink reset) {
   changes_[&seen.function].reset = std::move(reset);
 }
 
+void ConfigBlame::on_command(const pci::Function& function, ChainLink command) {
+  Changes& changes = changes_[&function];
+  if (!changes.command) changes.command = std::move(command);
+}
+
 void ConfigBlame::collect(const pci::Function& function, std::vector<ChainLink>& into) const {
   const auto found = changes_.find(&function);
   if (found == changes_.end()) return;
@@ -57,6 +62,7 @@ void ConfigBlame::collect(const pci::Function& function, std::vector<ChainLink>&
     if (change.now != change.before) into.push_back(change.link);
   }
   if (found->second.reset) into.push_back(*found->second.reset);
+  if (found->second.command) into.push_back(*found->second.command);
   if (into.size() == before && found->second.last) into.push_back(*found->second.last);
 }
 

@@ -24,6 +24,8 @@ class ConfigBlame {
 
   void on_written(const pci::ConfigWritten& seen, ChainLink written);
   void on_reset(const pci::FunctionReset& seen, ChainLink reset);
+  // A register of the device itself was written that stops its work.
+  void on_command(const pci::Function& function, ChainLink command);
 
   // What is different now at the function itself and at every bridge above it, oldest first; when
   // nothing is, the last change that was taken back.
@@ -39,6 +41,7 @@ class ConfigBlame {
     std::map<std::uint16_t, Change> registers;  // by dword
     std::optional<ChainLink> last;              // that changed something
     std::optional<ChainLink> reset;
+    std::optional<ChainLink> command;  // the first
   };
 
   void collect(const pci::Function& function, std::vector<ChainLink>& into) const;

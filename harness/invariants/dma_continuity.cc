@@ -18,6 +18,9 @@
 namespace baton::harness {
 namespace {
 
+// Of one descriptor or command, that nothing stops.
+constexpr int kRequestsInFlight = 16;
+
 class DmaContinuity final : public Checker {
  public:
   explicit DmaContinuity(Watch& watch) : Checker(watch), flows_(watch.devices().size()) {
@@ -114,14 +117,15 @@ class DmaContinuity final : public Checker {
     if (flow.stalled || gap <= device.stall_bound) return;
     flow.stalled = true;
     if (!want()) return;
-    std::vector<ChainLink> chain;
+    std::vector<ChainLink> chain{
+        {flow.last,
+         fmt::format("{} completes a request and has more work", device.function->name()),
+         flow.event}};
+    // What was in flight may have gone on after its cause.
     for (const ChainLink& link : watch_.causes(*device.function)) {
-      if (link.time >= flow.last) chain.push_back(link);
+      if (link.time + device.stall_bound * kRequestsInFlight >= flow.last) chain.push_back(link);
     }
-    chain.insert(chain.begin(),
-                 {flow.last,
-                  fmt::format("{} completes a request and has more work", device.function->name()),
-                  flow.event});
+    std::ranges::stable_sort(chain, {}, &ChainLink::time);
     report(fmt::format("{} of {}", device.function->name(), device.vm),
            fmt::format("a completed request at least every {}", sim::to_string(device.stall_bound)),
            fmt::format("none for {}", sim::to_string(gap)),

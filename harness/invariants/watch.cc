@@ -5,11 +5,32 @@
 #include <algorithm>
 
 #include "harness/invariants/checkers.h"
+#include "model/devices/dsa/observations.h"
 #include "model/luo/state_machine.h"
 #include "model/vmm/observations.h"
 
 namespace baton::harness {
 namespace {
+
+// Of a DSA: null for a command that leaves work alone.
+const char* stopping_command(std::uint32_t command) {
+  switch (command) {
+    case 2:
+      return "Disable Device";
+    case 4:
+      return "Abort All";
+    case 5:
+      return "Reset Device";
+    case 7:
+      return "Disable WQ";
+    case 9:
+      return "Abort WQ";
+    case 10:
+      return "Reset WQ";
+    default:
+      return nullptr;
+  }
+}
 
 // Merges neighbours and sorts, so that two walks of equal mappings are equal.
 std::vector<MappedRun> normalise(std::vector<MappedRun> runs) {
@@ -118,6 +139,14 @@ void Watch::blame_writes() {
                                name, name.empty() ? "offset " : ", offset ", seen.offset,
                                seen.function.name(), seen.old_value, seen.new_value)));
   });
+  // Guests set queues up and are not to blame for that; these take away what is queued.
+  simulation().topic<devices::dsa::CommandTaken>().subscribe(
+      [this](const devices::dsa::CommandTaken& seen) {
+        const char* name = stopping_command(seen.command);
+        if (!handover_ || name == nullptr) return;
+        blame_.on_command(seen.function, link(fmt::format("{} is written to CMD of {}", name,
+                                                          seen.function.name())));
+      });
   simulation().topic<pci::FunctionReset>().subscribe([this](const pci::FunctionReset& seen) {
     if (!handover_) return;
     std::string text = fmt::format("{} is reset", seen.function.name());

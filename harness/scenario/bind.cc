@@ -95,6 +95,12 @@ class Binder {
       policies.device_key = key.text() == "device-path" ? linux::DeviceKeyPolicy::kDevicePath
                                                         : linux::DeviceKeyPolicy::kSbdf;
     }
+    if (const View binding = view.key("driver_binding"); binding.given()) {
+      policies.driver_binding =
+          binding.text() == "first-match"       ? linux::DriverBindingPolicy::kFirstMatch
+          : binding.text() == "driver-override" ? linux::DriverBindingPolicy::kDriverOverride
+                                                : linux::DriverBindingPolicy::kUserspacePreserved;
+    }
     if (const View sriov = view.key("sriov"); sriov.given()) {
       policies.sriov =
           sriov.text() == "adopt" ? linux::SriovPolicy::kAdopt : linux::SriovPolicy::kRefuse;
@@ -120,6 +126,9 @@ class Binder {
     for (const View& item : root_.key("kernels").items()) {
       KernelSpec kernel = base;
       kernel.command_line = item.key("cmdline").text();
+      for (const View& driver : item.key("drivers").items()) {
+        kernel.config.idxd = kernel.config.idxd || driver.text() == "idxd";
+      }
       if (item.key("pci_core").text() == "6.1") {
         kernel.config.pieces.pci_core = linux::PciCoreVersion::kV6_1;
       }

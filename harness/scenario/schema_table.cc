@@ -70,6 +70,17 @@ std::vector<Choice> device_keys() {
           {"device-path", true,
            "host bridge and hops from it, and what the function says it is (no upstream series)"}};
 }
+std::vector<Choice> driver_bindings() {
+  return {{"userspace-preserved", true,
+           "user space gives it one; no driver takes it by itself (posted vfio v2 to v5, and what "
+           "they need)"},
+          {"first-match", true, "the first driver that matches, as for any function"},
+          {"driver-override", true, "only one that driver_override names (posted vfio v1)"},
+          {"saved-name", false, "the driver whose name was handed over"},
+          {"guid", false, "a driver that knows the format of what was handed over"},
+          {"refuse-incompatible", false, "the first driver that matches and says that it can"}};
+}
+std::vector<Choice> builtin_drivers() { return {{"idxd", true, "of DSAs: resets what it finds"}}; }
 std::vector<Choice> sriov() {
   return {
       {"refuse", true, "virtual functions cannot be preserved, and end with enumeration (pci v9)"},
@@ -239,6 +250,9 @@ constexpr std::array kRows{
     choice("kernels[].pci_core", kMay, "7.x", pci_cores, "which PCI core enumerates the host"),
     text("kernels[].cmdline", KeyType::kText, kMay, "", "its command line, beside what baton adds",
          "pci=noacpi"),
+    list("kernels[].drivers", kMay,
+         "drivers that are built in beside pcieport, vmd, pci-pf-stub and vfio-pci"),
+    choice("kernels[].drivers[]", kMay, "", builtin_drivers, "a driver by name"),
     map("kernels[].policies", kMay, "policies of this generation alone"),
     choice("kernels[].policies.interrupts", kMay, "", interrupts,
            "a preserved device's interrupts in the gap"),
@@ -252,6 +266,8 @@ constexpr std::array kRows{
            "ARI forwarding above functions that were handed over"),
     choice("kernels[].policies.device_key", kMay, "", device_keys,
            "how a record finds its function in the next kernel"),
+    choice("kernels[].policies.driver_binding", kMay, "", driver_bindings,
+           "who gives a driver to a function that was handed over"),
     choice("kernels[].policies.sriov", kMay, "", sriov,
            "virtual functions that are in use when the kernel is replaced"),
     list("kernels[].defects", kMay, "defects of this generation alone"),
@@ -270,6 +286,8 @@ constexpr std::array kRows{
            "ARI forwarding above functions that were handed over", "preset vision"),
     choice("policies.device_key", kMay, "sbdf", device_keys,
            "how a record finds its function in the next kernel", "preset vision"),
+    choice("policies.driver_binding", kMay, "userspace-preserved", driver_bindings,
+           "who gives a driver to a function that was handed over", "preset vision"),
     choice("policies.sriov", kMay, "refuse", sriov,
            "virtual functions that are in use when the kernel is replaced", "preset vision"),
     list("defects", kMay, "defects of all generations"),

@@ -49,13 +49,35 @@ Co<Result<>> VfioDevice::find_again() {
   co_return Result<>();
 }
 
+Co<Result<>> VfioDevice::unbind_driver() {
+  const Result<std::string> driver = co_await calls_.read_file(sysfs("driver"));
+  if (!driver) {
+    co_return Result<>();  // ENOENT: it has none, and is busy for another reason
+  }
+  std::string path =
+      fmt::format("/sys/bus/pci/drivers/{}/unbind", driver->substr(0, driver->find('\n')));
+  const std::string name = to_string(address_);
+  const Result<> done = co_await calls_.write_file(std::move(path), name);
+  if (!done) {
+    co_return failed("write drivers/*/unbind", done.error());
+  }
+  co_return Result<>();
+}
+
 Co<Result<>> VfioDevice::bind_driver() {
   const Result<> chosen = co_await calls_.write_file(sysfs("driver_override"), "vfio-pci");
   if (!chosen) {
     co_return failed("write driver_override", chosen.error());
   }
   const std::string name = to_string(address_);
-  const Result<> bound = co_await calls_.write_file("/sys/bus/pci/drivers/vfio-pci/bind", name);
+  Result<> bound = co_await calls_.write_file("/sys/bus/pci/drivers/vfio-pci/bind", name);
+  if (!bound && bound.error() == Errno::kBusy) {
+    const Result<> free = co_await unbind_driver();
+    if (!free) {
+      co_return free;
+    }
+    bound = co_await calls_.write_file("/sys/bus/pci/drivers/vfio-pci/bind", name);
+  }
   if (!bound) {
     co_return failed("write drivers/vfio-pci/bind", bound.error());
   }

@@ -29,6 +29,7 @@ class VfioDevice {
   void set_address(Sbdf address) { address_ = address; }
   Co<linux::Result<>> find_again();
   // Makes vfio-pci the driver, by driver_override and bind.
+  // Takes it from the driver that has it.
   Co<linux::Result<>> bind_driver();
   // Opens the character device.
   Co<linux::Result<>> open();
@@ -55,6 +56,7 @@ class VfioDevice {
   Co<> stop();
 
  private:
+  Co<linux::Result<>> unbind_driver();
   Co<> deliver(int eventfd, unsigned vector, Vcpu& vcpu);
   Co<linux::Result<>> map_bar(MappedCpu& cpu, unsigned index, GuestAddr guest);
   std::string sysfs(std::string_view file) const;

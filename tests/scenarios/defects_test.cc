@@ -51,6 +51,11 @@ std::string scenario_with(std::string_view defect) {
     std::string text = scenario_text("device-keys/domain-lost");
     return text.erase(text.find("../hosts"), 3);
   }
+  // Somebody must want the group.
+  if (defect == "iommu-open-groups") {
+    std::string text = scenario_text("driver-binding/built-in-clobbers");
+    return text.erase(text.find("../hosts"), 3);
+  }
   // It needs somebody who uses a BAR, and one more who knows where it was.
   if (defect == "pci-move-bars") return hazard_text("vcpu-loses-bar");
   // Ports of the other hosts have the smallest payload already.

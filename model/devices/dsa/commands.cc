@@ -28,6 +28,7 @@ void Device::write_command(std::uint32_t value) {
   command_.interrupt = field::kCommandInterrupt.get(value) != 0;
   registers_.set(offset::kCmdstatus, 4, field::kCommandActive.put(1));
   simulation_.schedule(command_event_, timing_.per_command);
+  if (commands_taken_.active()) commands_taken_.publish({*this, command_.code});
 }
 
 void Device::on_command() {

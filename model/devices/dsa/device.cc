@@ -31,7 +31,8 @@ Device::Device(sim::Simulation& simulation, const DsaConfig& config)
       device_halted_(simulation.topic<DeviceHalted>()),
       descriptor_submitted_(simulation.topic<DescriptorSubmitted>()),
       descriptor_started_(simulation.topic<DescriptorStarted>()),
-      descriptors_abandoned_(simulation.topic<DescriptorsAbandoned>()) {
+      descriptors_abandoned_(simulation.topic<DescriptorsAbandoned>()),
+      commands_taken_(simulation.topic<CommandTaken>()) {
   BATON_CHECK(config.bytes_per_second > 0, "a DSA without bandwidth");
   for (std::uint32_t i = 0; i < kEngineCount; ++i) {
     engines_.emplace_back(static_cast<EngineHost&>(*this), simulation, actor(), i,

@@ -134,6 +134,7 @@ class Device final : public pci::Function, private EngineHost {
   const sim::Topic<DescriptorSubmitted>& descriptor_submitted_;
   const sim::Topic<DescriptorStarted>& descriptor_started_;
   const sim::Topic<DescriptorsAbandoned>& descriptors_abandoned_;
+  const sim::Topic<CommandTaken>& commands_taken_;
 };
 
 }  // namespace baton::devices::dsa

@@ -31,6 +31,12 @@ struct DescriptorStarted {
   std::uint32_t batch_index;
 };
 
+// Software wrote a command to CMD, and the device took it.
+struct CommandTaken {
+  const pci::Function& function;
+  std::uint32_t command;  // its number, 1 to 17
+};
+
 // A command took what these queues still held; it will never be done.
 struct DescriptorsAbandoned {
   const pci::Function& function;

@@ -56,6 +56,9 @@ constexpr std::array kRows{
               "the new kernel does not look for preserved IOMMU state: devices that run get their "
               "default domain",
               "posted: drivers/iommu/liveupdate.c", "skip"},
+    DefectRow{Defect::kIommuOpenGroups, "iommu-open-groups",
+              "a driver of the host may bind to a function whose IOMMU group was handed over",
+              "posted iommu v5: drivers/iommu/iommu.c iommu_device_use_default_domain", "skip"},
     DefectRow{
         Defect::kIommuTornPasidEntry, "iommu-torn-pasid-entry",
         "the new kernel replaces the PASID entry of a running device in place, word by word: "

@@ -60,6 +60,11 @@ enum class DeviceKeyPolicy : std::uint8_t { kSbdf, kDevicePath };
 // is, and the next kernel leaves them enabled.
 enum class SriovPolicy : std::uint8_t { kRefuse, kAdopt };
 
+// policies.driver_binding: who gives a driver to a function that was handed over. User space alone
+// [posted vfio v2 to v5: "leave to user space", and what that takes]; whatever driver matches
+// first, as for any function; or a driver that its driver_override names [posted vfio v1].
+enum class DriverBindingPolicy : std::uint8_t { kUserspacePreserved, kFirstMatch, kDriverOverride };
+
 struct Policies {
   InterruptPolicy interrupts = InterruptPolicy::kDisableInFreeze;
   ReinjectPolicy reinject = ReinjectPolicy::kSpurious;
@@ -68,6 +73,7 @@ struct Policies {
   AriPolicy ari = AriPolicy::kAdopt;
   DeviceKeyPolicy device_key = DeviceKeyPolicy::kSbdf;
   SriovPolicy sriov = SriovPolicy::kRefuse;
+  DriverBindingPolicy driver_binding = DriverBindingPolicy::kUserspacePreserved;
 };
 
 // Defects, in the order of the path. The table in config.cc has a row for each: id, sentence,
@@ -89,6 +95,7 @@ enum class Defect : std::uint8_t {
   kIommuFreshRoot,           // the new kernel installs an empty root table
   kIommuReuseDomainId,       // the new kernel does not reserve preserved domain ids
   kIommuIgnoreRecords,       // the new kernel does not look for preserved IOMMU state
+  kIommuOpenGroups,          // drivers of the host may take groups that were handed over
   kIommuTornPasidEntry,      // a running device's PASID entry is replaced in two parts
   kIommufdSkipRecord,        // iommufd_ser is not preserved
   kIommufdSkipIoas,          // baton-iommufd-v1 is not preserved
@@ -143,6 +150,7 @@ struct KernelConfig {
   bool vfio_disable_denylist = false;  // vfio-pci.disable_denylist=1
   bool iommu_scalable = false;         // intel_iommu=sm_on
   bool interrupt_remapping = true;     // not intremap=off; where firmware allows it
+  bool idxd = false;                   // CONFIG_INTEL_IDXD=y
   bool crash_kernel = false;           // is_kdump_kernel(): elfcorehdr= is given
 };
 

@@ -118,7 +118,11 @@ Result<> IommuCore::use_default_domain(pci::PciDev& dev) {
   if (group == nullptr) {
     return {};  // no IOMMU, no owner
   }
-  if (group->owner || group->attached != nullptr) {
+  const bool taken = group->owner || group->attached != nullptr;
+  if (taken && state_->services.has(Defect::kIommuOpenGroups)) {
+    return {};
+  }
+  if (taken) {
     return fail(Errno::kBusy);
   }
   // iommu_deferred_attach(): the driver is about to do DMA.

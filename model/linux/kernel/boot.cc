@@ -104,6 +104,7 @@ Kernel::State::State(Kernel& kernel, host::KernelPort& port, const host::BootHan
       pcieport_(services_, pci_),
       vmd_(services_, pci_, pci_bus_),
       pci_pf_stub_(pci_),
+      idxd_(services_, pci_, irq_),
       memfd_(services_, kho_, luo_),
       iommufd_(services_, kho_, luo_, memfd_, iommu_),
       vfio_pci_(services_, kho_, luo_, pci_, pci_live_update_, irq_, iommufd_),
@@ -242,6 +243,10 @@ Co<> Kernel::State::bring_up_drivers() {
   BATON_CHECK(vmd.has_value(), "vmd is registered twice");
   const Result<> stub = co_await pci_bus_.register_driver(pci_pf_stub_);
   BATON_CHECK(stub.has_value(), "pci-pf-stub is registered twice");
+  if (config_.idxd) {
+    const Result<> idxd = co_await pci_bus_.register_driver(idxd_);
+    BATON_CHECK(idxd.has_value(), "idxd is registered twice");
+  }
 }
 
 // late_initcall: LUO, then the subsystems that register their handlers with it.

@@ -11,6 +11,7 @@
 
 #include "model/iommufd/iommufd.h"
 #include "model/kho/kho.h"
+#include "model/linux/drivers/idxd.h"
 #include "model/linux/drivers/pci_pf_stub.h"
 #include "model/linux/drivers/vmd.h"
 #include "model/linux/intel_iommu/intel_iommu.h"
@@ -60,6 +61,7 @@ class Kernel::State {
   pci::PciePort pcieport_;
   drivers::Vmd vmd_;
   drivers::PciPfStub pci_pf_stub_;
+  drivers::Idxd idxd_;
   luo::MemfdSubsystem memfd_;
   iommufd::IommufdSubsystem iommufd_;
   vfio::VfioPci vfio_pci_;

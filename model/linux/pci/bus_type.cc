@@ -23,13 +23,27 @@ bool PciBusType::matches(const Driver& driver, const PciDev& dev) const {
   return std::ranges::find(dynamic_ids_, id) != dynamic_ids_.end() || driver.matches(dev);
 }
 
+// Whether a match is enough, without anybody asking.
+bool PciBusType::binds_by_itself(const PciDev& dev) const {
+  if (!dev.incoming || dev.is_bridge()) return true;
+  switch (services_.config().policies.driver_binding) {
+    case DriverBindingPolicy::kFirstMatch:
+      return true;
+    case DriverBindingPolicy::kDriverOverride:
+      return !dev.driver_override.empty();
+    case DriverBindingPolicy::kUserspacePreserved:
+      break;
+  }
+  return false;
+}
+
 Co<Result<>> PciBusType::new_id(Driver& driver, std::uint16_t vendor, std::uint16_t device) {
   const DynamicId id{&driver, vendor, device};
   if (std::ranges::find(dynamic_ids_, id) != dynamic_ids_.end()) co_return fail(Errno::kExist);
   dynamic_ids_.push_back(id);
   const std::vector<PciDev*> devices = core_.devices();
   for (PciDev* dev : devices) {  // driver_attach
-    if (dev->driver != nullptr || !matches(driver, *dev)) continue;
+    if (dev->driver != nullptr || !matches(driver, *dev) || !binds_by_itself(*dev)) continue;
     static_cast<void>(co_await probe(driver, *dev));
   }
   co_return Result<>();
@@ -61,7 +75,7 @@ Co<Result<>> PciBusType::register_driver(Driver& driver) {
   drivers_.push_back(&driver);
   const std::vector<PciDev*> devices = core_.devices();
   for (PciDev* dev : devices) {
-    if (dev->driver != nullptr || !matches(driver, *dev)) continue;
+    if (dev->driver != nullptr || !matches(driver, *dev) || !binds_by_itself(*dev)) continue;
     const auto probed = co_await probe(driver, *dev);
     if (!probed) {
       services_.print(sim::LogLevel::kWarning, "{} {}: probe failed with {}", driver.name(),
@@ -90,7 +104,11 @@ Co<Result<>> PciBusType::probe(Driver& driver, PciDev& dev) {
 }
 
 Co<Result<>> PciBusType::bind(Driver& driver, PciDev& dev) {
-  if (!matches(driver, dev)) co_return fail(Errno::kNoDev);
+  const bool needs_override = dev.incoming && services_.config().policies.driver_binding ==
+                                                  DriverBindingPolicy::kDriverOverride;
+  if (!matches(driver, dev) || (needs_override && dev.driver_override.empty())) {
+    co_return fail(Errno::kNoDev);
+  }
   co_return co_await probe(driver, dev);
 }
 

@@ -23,10 +23,12 @@ class PciBusType {
 
   // pci_register_driver: probes every function without a driver that matches, in order of
   // registration. A failed probe leaves the function without one. EEXIST: the name is taken.
+  // Policy driver_binding says whether functions that were handed over are among them.
   Co<Result<>> register_driver(Driver& driver);
   Driver* find_driver(std::string_view name) const;
 
-  // /sys/bus/pci/drivers/<name>/bind and unbind. bind: ENODEV when they do not match, EBUSY when
+  // /sys/bus/pci/drivers/<name>/bind and unbind. bind: ENODEV when they do not match (with policy
+  // driver_binding: driver-override also without an override), EBUSY when
   // the function has a driver, or the error of DMA ownership or of the probe. unbind: ENODEV.
   Co<Result<>> bind(Driver& driver, PciDev& dev);
   Co<Result<>> unbind(Driver& driver, PciDev& dev);
@@ -43,6 +45,7 @@ class PciBusType {
   bool matches(const Driver& driver, const PciDev& dev) const;
 
  private:
+  bool binds_by_itself(const PciDev& dev) const;
   Co<Result<>> probe(Driver& driver, PciDev& dev);
   void publish(const Driver& driver, const PciDev& dev, bool bound);
 

@@ -212,7 +212,51 @@ Co<> ports(LuoKernel& kernel) {
   CHECK(pci.at(kVirtio).driver == nullptr);
 }
 
+// A function that was handed over, and a driver that matches it.
+Co<> running_devices(LuoKernel& kernel, bool by_itself, bool by_bind, bool by_override) {
+  Pci pci(kernel);
+  co_await pci.core.enumerate();
+  PciBusType bus(kernel.services, pci.core);
+  TestDriver driver("native", 0x0B25);
+  PciDev& dev = pci.at(kAccelerator);
+  dev.incoming = true;
+  const auto registered = co_await bus.register_driver(driver);
+  CHECK(registered);
+  CHECK((dev.driver == &driver) == by_itself);
+  if (by_itself) co_return;
+  const auto asked = co_await bus.bind(driver, dev);
+  CHECK(asked.has_value() == by_bind);
+  if (by_bind) co_return;
+  CHECK(asked.error() == Errno::kNoDev);
+  CHECK(bus.set_driver_override(dev, "native"));
+  const auto named = co_await bus.bind(driver, dev);
+  CHECK(named.has_value() == by_override);
+}
+
+void run_binding(linux::DriverBindingPolicy policy, bool by_itself, bool by_bind,
+                 bool by_override) {
+  WorldConfig config = switch_world();
+  config.kernels[0].policies.driver_binding = policy;
+  World world(
+      {[=](LuoKernel& kernel) { return running_devices(kernel, by_itself, by_bind, by_override); }},
+      config);
+  world.run();
+  CHECK(world.completed(0));
+}
+
 }  // namespace
+
+TEST_CASE("policy driver_binding first-match: a running device goes to the first driver") {
+  run_binding(linux::DriverBindingPolicy::kFirstMatch, true, true, true);
+}
+
+TEST_CASE("policy driver_binding userspace-preserved: a running device waits for a bind") {
+  run_binding(linux::DriverBindingPolicy::kUserspacePreserved, false, true, true);
+}
+
+TEST_CASE("policy driver_binding driver-override: a running device waits for its driver's name") {
+  run_binding(linux::DriverBindingPolicy::kDriverOverride, false, false, true);
+}
 
 TEST_CASE("functions are enabled, reset and given interrupts through the PCI core") {
   World world({services_of_drivers}, switch_world());
