@@ -55,7 +55,7 @@ std::optional<std::string> explain_vtd_fault(std::string_view value) {
                 : "address translation; FI of the record is the page",
       row->qualified() ? "unless FPD is set in an entry that was read on the way"
                        : "always: FPD does not suppress it",
-      row->raised ? "raised" : "never raised: what leads to it is not modelled");
+      row->never.empty() ? std::string("raised") : fmt::format("never raised: {}", row->never));
 }
 
 constexpr std::array kExplainers{

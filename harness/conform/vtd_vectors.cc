@@ -248,6 +248,7 @@ iommu_vtd::Profile read_profile(const JsonField& source) {
   profile.ecap = source.at("ECAP").number();
   profile.host_address_width = profile.guest_address_bits();
   // Version 1.0 follows the old rule for bit 62; RID_PASID is honoured without RPS.
+  profile.paging_cache_entries = 0;  // it reads every level
   profile.transient_mapping_bit = true;
   profile.rid_pasid_without_rps = true;
   constexpr std::uint64_t kFixedBytes = 0xC0;

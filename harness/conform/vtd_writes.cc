@@ -149,6 +149,7 @@ void recognise(WritesRecord& record) {
   unit.cap = kCap;
   unit.ecap = kEcapPlain;
   unit.host_address_width = unit.guest_address_bits();
+  unit.paging_cache_entries = 0;
   unit.transient_mapping_bit = true;
   unit.rid_pasid_without_rps = true;
   record.config.interrupt_remapping = false;

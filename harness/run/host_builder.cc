@@ -17,6 +17,7 @@
 #include "model/devices/dsa/dsa.h"
 #include "model/devices/nvme/nvme.h"
 #include "model/devices/vmd/vmd.h"
+#include "model/iommu_vtd/profiles.h"
 #include "model/pci/bridge.h"
 #include "model/pci/lspci_dump.h"
 #include "model/pci/sriov.h"
@@ -356,7 +357,9 @@ BuiltHost build_host(sim::Simulation& simulation, Loaded& loaded) {
   host::MachineConfig config;
   config.memory = loaded.scenario.machine.memory;
   config.interrupt_remapping = loaded.scenario.machine.interrupt_remapping;
-  config.iommu_profile = iommu_vtd::sapphire_rapids();
+  if (const auto* part = iommu_vtd::find_profile(loaded.scenario.machine.iommu_profile)) {
+    config.iommu_profile = part->make();
+  }
   if (loaded.scenario.machine.hardware_caches) {
     config.iommu_profile.caches = iommu_vtd::Caches::kHardware;
   }

@@ -105,6 +105,13 @@ class Binder {
       policies.sriov =
           sriov.text() == "adopt" ? linux::SriovPolicy::kAdopt : linux::SriovPolicy::kRefuse;
     }
+    if (const View table = view.key("interrupt_table"); table.given()) {
+      policies.interrupt_table = table.text() == "preserve" ? linux::InterruptTablePolicy::kPreserve
+                                                            : linux::InterruptTablePolicy::kNew;
+    }
+    if (const View ats = view.key("ats"); ats.given()) {
+      policies.ats = ats.text() == "on" ? linux::AtsPolicy::kOn : linux::AtsPolicy::kOff;
+    }
     if (const View acs = view.key("acs"); acs.given()) {
       policies.acs =
           acs.text() == "rewrite" ? linux::AcsPolicy::kRewrite : linux::AcsPolicy::kAdopt;

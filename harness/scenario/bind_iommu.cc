@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "model/iommu_vtd/profiles.h"
+
 namespace baton::harness {
 namespace {
 
@@ -50,9 +52,24 @@ std::optional<std::size_t> device_of(const View& item, const MachineSpec& spec,
   return static_cast<std::size_t>(found - spec.add.begin());
 }
 
+void bind_profile(const View& iommu, MachineSpec& spec, Diagnostics& diagnostics) {
+  const std::string name = iommu.key("profile").text();
+  const auto* row = iommu_vtd::find_profile(name);
+  if (row == nullptr) {
+    return;  // not among the choices: said already
+  }
+  spec.iommu_profile = name;
+  if (spec.scalable_iommu && !row->make().scalable_mode()) {
+    diagnostics.add(Problem::kConflict, iommu.key("mode").at(),
+                    fmt::format("{} has no scalable mode", name), "",
+                    "leave mode at legacy, or profile at sapphire-rapids");
+  }
+}
+
 }  // namespace
 
 void bind_iommu(const View& iommu, MachineSpec& spec, Diagnostics& diagnostics) {
+  bind_profile(iommu, spec, diagnostics);
   bind_units(iommu.key("units"), spec, diagnostics);
   for (const View& item : iommu.key("reserved_regions").items()) {
     ReservedRegion region;

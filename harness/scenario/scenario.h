@@ -60,6 +60,7 @@ struct MachineSpec {
   std::string lspci_path;        // as the program opens it
   Position lspci_at;
   bool scalable_iommu = false;
+  std::string iommu_profile;  // by name
   bool interrupt_remapping = false;
   std::vector<std::uint8_t>
       own_units;  // root buses of segment 0 with a remapping unit of their own

@@ -5,6 +5,7 @@
 
 #include "harness/scenario/invariant_rows.h"
 #include "harness/scenario/schema.h"
+#include "model/iommu_vtd/profiles.h"
 #include "model/linux/base/config.h"
 
 namespace baton::harness {
@@ -22,6 +23,13 @@ std::vector<Choice> presets() {
 std::vector<Choice> booleans() { return {{"true"}, {"false"}}; }
 std::vector<Choice> iommu_modes() { return {{"legacy"}, {"scalable"}}; }
 std::vector<Choice> iommu_kinds() { return {{"vtd"}, {"amd-vi", false}, {"smmuv3", false}}; }
+std::vector<Choice> iommu_profiles() {
+  std::vector<Choice> choices;
+  for (const iommu_vtd::ProfileRow& row : iommu_vtd::profile_rows()) {
+    choices.push_back({row.name, true, row.what});
+  }
+  return choices;
+}
 std::vector<Choice> iommu_caches() { return {{"exact"}, {"hardware"}}; }
 std::vector<Choice> added_kinds() {
   return {{"dsa"}, {"nvme"}, {"vmd"}, {"nic", false}, {"virtio-net", false}, {"watchdog", false}};
@@ -86,6 +94,14 @@ std::vector<Choice> sriov() {
       {"refuse", true, "virtual functions cannot be preserved, and end with enumeration (pci v9)"},
       {"adopt", true,
        "their physical function is preserved with them and stays as it is (no upstream series)"}};
+}
+std::vector<Choice> ats() {
+  return {{"off", true, "every request is translated by the remapping unit"},
+          {"on", true, "functions on root buses ask for translations and keep them"}};
+}
+std::vector<Choice> interrupt_tables() {
+  return {{"new", true, "a new kernel makes its own; remapping is off for a moment"},
+          {"preserve", true, "handed over and left in use (no upstream series)"}};
 }
 std::vector<Choice> interrupt_uses() {
   return {{"release", true, "down before the reboot when the kernel's policy demands it"},
@@ -223,6 +239,8 @@ constexpr std::array kRows{
            "0"),
     map("machine.iommu", kMay, "the remapping units"),
     choice("machine.iommu.kind", kMay, "vtd", iommu_kinds, "whose remapping units they are"),
+    choice("machine.iommu.profile", kMay, "sapphire-rapids", iommu_profiles,
+           "which part they are: capabilities and address widths"),
     choice("machine.iommu.mode", kMay, "legacy", iommu_modes,
            "table mode that kernels use; scalable: intel_iommu=sm_on"),
     choice("machine.iommu.interrupt_remapping", kMay, "false", booleans,
@@ -270,6 +288,10 @@ constexpr std::array kRows{
            "who gives a driver to a function that was handed over"),
     choice("kernels[].policies.sriov", kMay, "", sriov,
            "virtual functions that are in use when the kernel is replaced"),
+    choice("kernels[].policies.ats", kMay, "", ats,
+           "device-TLBs, where unit and function have them"),
+    choice("kernels[].policies.interrupt_table", kMay, "", interrupt_tables,
+           "the interrupt remapping tables"),
     list("kernels[].defects", kMay, "defects of this generation alone"),
     choice("kernels[].defects[]", kMay, "", defects, "a defect by id"),
 
@@ -290,6 +312,10 @@ constexpr std::array kRows{
            "who gives a driver to a function that was handed over", "preset vision"),
     choice("policies.sriov", kMay, "refuse", sriov,
            "virtual functions that are in use when the kernel is replaced", "preset vision"),
+    choice("policies.ats", kMay, "off", ats, "device-TLBs, where unit and function have them",
+           "preset vision"),
+    choice("policies.interrupt_table", kMay, "new", interrupt_tables,
+           "the interrupt remapping tables", "preset vision"),
     list("defects", kMay, "defects of all generations"),
     choice("defects[]", kMay, "", defects, "a defect by id"),
 

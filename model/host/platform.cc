@@ -272,7 +272,9 @@ pci::Completion Platform::request(const pci::MemoryRequest& request, std::span<s
   if (!translation.allowed) {
     return refused(request, "iommu-fault", translation.latency);
   }
-  return host_access(request, translation.address, data, translation.latency);
+  pci::Completion completion = host_access(request, translation.address, data, translation.latency);
+  unit->under_way(request, completion.latency);
+  return completion;
 }
 
 // "No translation" is an answer too: a completion without rights [PCIe 10.2.3].

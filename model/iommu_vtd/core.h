@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "model/iommu_vtd/drain.h"
 #include "model/iommu_vtd/iotlb.h"
 #include "model/iommu_vtd/paging_cache.h"
 #include "model/iommu_vtd/profile.h"
@@ -52,6 +53,8 @@ struct Core {
   PagingCache first_stage;
   PagingCache second_stage;
   sim::TranslationCache<Entry128> remap_entries;
+
+  Drain drain;
 
   std::uint64_t root = 0;         // RTADDR as latched
   std::uint64_t remap_table = 0;  // IRTA as latched

@@ -33,14 +33,16 @@ inline constexpr std::uint64_t kDevice = 3;
 
 namespace iotlb_descriptor {
 inline constexpr Field kG{"G", 5, 4};
+inline constexpr Field kDw{"DW", 6, 6};
+inline constexpr Field kDr{"DR", 7, 7};
 inline constexpr Field kDid{"DID", 31, 16};
 inline constexpr Field kAm{"AM", 69, 64};
 inline constexpr Field kIh{"IH", 70, 70};
 inline constexpr Field kAddress{"ADDR", 127, 76};
 inline constexpr std::array kFields{kTypeLow,
                                     kG,
-                                    Field{"DW", 6, 6},
-                                    Field{"DR", 7, 7},
+                                    kDw,
+                                    kDr,
                                     kReserved8,
                                     kTypeHigh,
                                     kReserved15to12,
@@ -98,10 +100,11 @@ namespace wait_descriptor {
 inline constexpr Field kPd{"PD", 7, 7};  // reserved if ECAP.PDS=0
 inline constexpr Field kIf{"IF", 4, 4};
 inline constexpr Field kSw{"SW", 5, 5};
+inline constexpr Field kFn{"FN", 6, 6};
 inline constexpr Field kStatus{"status data", 63, 32};
 inline constexpr Field kAddress{"status address", 127, 66};
 inline constexpr std::array kFields{kTypeLow,  kIf,
-                                    kSw,       Field{"FN", 6, 6},
+                                    kSw,       kFn,
                                     kPd,       kReserved8,
                                     kTypeHigh, Field{"", 31, 12, Access::kReserved},
                                     kStatus,   Field{"", 65, 64, Access::kReserved},

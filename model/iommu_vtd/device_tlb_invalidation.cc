@@ -22,6 +22,11 @@ bool DeviceTlbInvalidation::has_room(Bdf function, unsigned most) const {
   return busy_ < kTags && static_cast<unsigned>(pending) < most;
 }
 
+bool DeviceTlbInvalidation::answered(std::uint64_t count) const {
+  return std::ranges::none_of(
+      slots_, [&](const Slot& slot) { return slot.state != State::kFree && slot.order < count; });
+}
+
 void DeviceTlbInvalidation::send(Bdf function, const pci::AtsInvalidation& invalidation) {
   if (port_ == nullptr) {
     return;
@@ -30,6 +35,7 @@ void DeviceTlbInvalidation::send(Bdf function, const pci::AtsInvalidation& inval
       std::ranges::find_if(slots_, [](const Slot& each) { return each.state == State::kFree; });
   BATON_CHECK(slot != slots_.end(), "an invalidation without a tag");
   ++busy_;
+  slot->order = sent_++;
   slot->function = function;
   slot->invalidation = invalidation;
   simulation_.fold(actor_, "device-tlb-invalidation",

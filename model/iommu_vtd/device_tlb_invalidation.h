@@ -37,7 +37,9 @@ class DeviceTlbInvalidation {
   // May one more be sent to this function, of which it takes `most` at a time?
   bool has_room(Bdf function, unsigned most) const;
   void send(Bdf function, const pci::AtsInvalidation& invalidation);
-  bool idle() const { return busy_ == 0; }
+  // How many were sent so far; are the first `count` of them answered?
+  std::uint64_t sent() const { return sent_; }
+  bool answered(std::uint64_t count) const;
 
   // An Invalidate Completion message [PCIe 10.3.3]: bit n of `tags` answers ITag n. One that
   // answers nothing that was asked of this function is an error (FSTS.ICE).
@@ -56,6 +58,7 @@ class DeviceTlbInvalidation {
     sim::MemberEvent<&Slot::on_event> event;
     unsigned tag;
     State state = State::kFree;
+    std::uint64_t order = 0;  // among those sent
     Bdf function{};
     pci::AtsInvalidation invalidation;
   };
@@ -72,6 +75,7 @@ class DeviceTlbInvalidation {
   Listener* listener_ = nullptr;
   std::deque<Slot> slots_;  // never grows after construction
   unsigned busy_ = 0;
+  std::uint64_t sent_ = 0;
 };
 
 }  // namespace baton::iommu_vtd

@@ -36,6 +36,8 @@ DmaRemapping::Outcome DmaRemapping::process(const pci::MemoryRequest& request) {
   FaultRecord fault{.source = request.requester, .info = request.address, .reason = *reason};
   fault.write = request.write;
   fault.pasid = request.pasid;
+  fault.privileged = request.privileged;
+  fault.execute = request.execute;
   fault.type = request.type;
   return {result, log_.record(fault)};
 }

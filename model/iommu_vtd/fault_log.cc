@@ -55,6 +55,8 @@ bool FaultLog::record(const FaultRecord& fault) {
   if (fault.pasid) {
     high = with(frcd::kPp, high, 1);
     high = with(frcd::kPv, high, fault.pasid->value());
+    high = with(frcd::kPriv, high, fault.privileged ? 1 : 0);
+    high = with(frcd::kExe, high, fault.execute ? 1 : 0);
   }
   regs.set(Reg::kFrcdLow, fault.info & frcd::kFi.mask(), next_);
   regs.set(Reg::kFrcdHigh, high, next_);

@@ -19,6 +19,8 @@ struct FaultRecord {
   bool write = false;
   bool page_request = false;
   std::optional<Pasid> pasid{};
+  bool privileged = false;  // with a PASID
+  bool execute = false;
   pci::AddressType type = pci::AddressType::kUntranslated;
 };
 

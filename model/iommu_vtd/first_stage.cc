@@ -118,13 +118,17 @@ std::expected<PhysAddr, Reason> Walker::table_at(PhysAddr guest, Rights wanted, 
   return mapping->translate(guest.value());
 }
 
-// Sets A (and EA) in an entry that is used, D in a leaf that is written.
+// Sets A (and EA) in an entry that is used, D in a leaf that is written. Memory that is not snooped
+// cannot be updated.
 std::expected<std::uint64_t, Reason> Walker::mark(PhysAddr at, std::uint64_t entry, bool dirty,
                                                   bool top) {
   const std::uint64_t marked =
       entry | kA.mask() | (dirty ? kD.mask() : 0) | (tables_.extended_accessed ? kEa.mask() : 0);
   if (!walk_.update || marked == entry) {
     return entry;
+  }
+  if (!tables_.snooped) {
+    return std::unexpected(Reason::kFirstStageNotSnooped);
   }
   if (tables_.second) {
     const auto writable = table_at(guest_table_, Rights{.read = true, .write = true}, top);
@@ -188,7 +192,8 @@ std::expected<Mapping, Reason> Walker::run(std::uint64_t iova) {
     if (leaf) {
       const PhysAddr frame(target.value() & ~((sim::kPageSize << (9 * level)) - 1));
       const bool writable = step.writable || (wanted_.privileged && !tables_.write_protect);
-      return finish({frame, level, true, writable, get(kD, *marked) != 0}, iova);
+      const bool executable = step.executable || !tables_.execute_disable;
+      return finish({frame, level, true, writable, get(kD, *marked) != 0, executable}, iova);
     }
     const auto table = table_at(target, Rights{.read = true}, false);
     if (!table) {
@@ -229,6 +234,7 @@ FirstStage first_stage_of(const Entry512& entry) {
                     .write_protect = entry.test(pasid_entry::kWpe),
                     .execute_disable = entry.test(pasid_entry::kNxe),
                     .extended_accessed = entry.test(pasid_entry::kEafe),
+                    .snooped = entry.test(pasid_entry::kPwsnp),
                     .second = std::nullopt};
   if (entry.get(pasid_entry::kPgtt) == pasid_entry::kNested) {
     tables.second = second_stage_of(entry);

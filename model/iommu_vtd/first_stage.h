@@ -1,7 +1,8 @@
 // First-stage translation, alone or nested over a second stage [VT-d 3.6, 3.8, 9.7].
 //
-// Not modelled: memory that is not snooped and locked updates that fail (reasons 90h, 91h), global
-// pages (G has no effect: every entry is tagged with its PASID).
+// Not modelled: locked updates that fail (reason 91h; RAM takes them everywhere, and an entry that
+// is not in RAM cannot be read), global pages (G has no effect: every entry is tagged with its
+// PASID), execute rights of the second stage.
 #pragma once
 
 #include <expected>
@@ -46,6 +47,7 @@ struct FirstStage {
   bool write_protect = false;      // supervisor writes honour R/W
   bool execute_disable = false;    // XD is no reserved bit
   bool extended_accessed = false;  // keep EA bits
+  bool snooped = true;             // of reads and updates of entries
   std::optional<SecondStage> second;
 };
 FirstStage first_stage_of(const Entry512& entry);

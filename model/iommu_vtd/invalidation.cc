@@ -225,7 +225,17 @@ void Invalidation::iotlb_command() {
     observe(InvalidationKind::kIotlb, nullptr);
   }
   regs.set(Reg::kIotlb, iotlb::kIaig, granularity);
-  regs.set(Reg::kIotlb, iotlb::kIvt, 0);
+  const sim::Time drained = core_.drain.end(
+      granularity != 0 && regs.test(Reg::kIotlb, iotlb::kDr) && core_.profile.drains_reads(),
+      granularity != 0 && regs.test(Reg::kIotlb, iotlb::kDw) && core_.profile.drains_writes());
+  simulation_.cancel(drained_event_);
+  if (drained > simulation_.now()) {
+    simulation_.schedule_at(drained_event_, drained);
+  } else {
+    end_iotlb_command();
+  }
 }
+
+void Invalidation::end_iotlb_command() { core_.regs.set(Reg::kIotlb, iotlb::kIvt, 0); }
 
 }  // namespace baton::iommu_vtd

@@ -4,8 +4,8 @@
 // What is dropped is exactly what must be, so that a missing invalidation shows, but for two: a
 // device-selective invalidation of the context cache does not look at the domain id, and nested
 // translations, which are found by first-stage addresses, go for the whole domain when pages of the
-// second stage are invalidated. Draining takes no time: a request is translated and done within one
-// instant.
+// second stage are invalidated. An IOTLB command with drain stays in its register until the
+// requests that were under way have arrived (drain.h).
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,8 @@
 
 #include "model/iommu_vtd/core.h"
 #include "model/iommu_vtd/observations.h"
+#include "sim/event.h"
+#include "sim/simulation.h"
 
 namespace baton::iommu_vtd {
 
@@ -20,7 +22,11 @@ class Invalidation {
  public:
   // Told of every register command and descriptor that was carried out.
   using Observer = std::function<void(InvalidationKind, const Entry256* descriptor)>;
-  Invalidation(Core& core, Observer observer) : core_(core), observer_(std::move(observer)) {}
+  Invalidation(Core& core, sim::Simulation& simulation, sim::ActorId actor, Observer observer)
+      : core_(core),
+        simulation_(simulation),
+        observer_(std::move(observer)),
+        drained_event_(*this, actor, "drained", sim::Phase::kIommu) {}
   void observe(InvalidationKind kind, const Entry256* descriptor) const {
     observer_(kind, descriptor);
   }
@@ -55,8 +61,12 @@ class Invalidation {
   static Range pages(std::uint64_t address, std::uint64_t mask);
 
  private:
+  void end_iotlb_command();
+
   Core& core_;
+  sim::Simulation& simulation_;
   Observer observer_;
+  sim::MemberEvent<&Invalidation::end_iotlb_command> drained_event_;
 };
 
 }  // namespace baton::iommu_vtd

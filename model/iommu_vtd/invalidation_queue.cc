@@ -1,5 +1,6 @@
 #include "model/iommu_vtd/invalidation_queue.h"
 
+#include <algorithm>
 #include <array>
 
 #include "model/iommu_vtd/descriptors.h"
@@ -23,7 +24,7 @@ Pasid pasid_of(std::uint64_t pasid) { return Pasid(static_cast<std::uint32_t>(pa
 bool InvalidationQueue::may_fetch() const {
   constexpr std::uint64_t kStopped = fsts::kIqe.mask() | fsts::kIte.mask();
   const RegisterFile& regs = core_.regs;
-  return core_.status(gcmd::kQie) && !waiting_ && (regs.get(Reg::kFsts) & kStopped) == 0 &&
+  return core_.status(gcmd::kQie) && !waits_.blocks() && (regs.get(Reg::kFsts) & kStopped) == 0 &&
          regs.get(Reg::kIqh) != regs.get(Reg::kIqt);
 }
 
@@ -43,16 +44,23 @@ void InvalidationQueue::run() {
   running_ = false;
 }
 
+void InvalidationQueue::stop() {
+  waits_.clear();
+  simulation_.cancel(drained_event_);
+}
+
 // A time-out aborts the waits that are pending: they write no status, ever [VT-d 6.5.2.10].
 void InvalidationQueue::invalidation_ended(bool timed_out) {
   ++core_.changes;
   if (timed_out) {
-    waiting_.reset();
-  } else if (waiting_ && device_tlbs_.idle()) {
-    const Descriptor descriptor = *waiting_;
-    waiting_.reset();
-    complete_wait(descriptor);
+    stop();
   }
+  complete_waits();
+  run();
+}
+
+void InvalidationQueue::on_drained() {
+  complete_waits();
   run();
 }
 
@@ -185,7 +193,15 @@ InvalidationQueue::Progress InvalidationQueue::iotlb(const Descriptor& descripto
     caches_.pages_of(did, Invalidation::pages(descriptor.words[1] & d::kAddress.mask(), mask),
                      descriptor.test(d::kIh));
   }
+  drain(descriptor.test(d::kDr), descriptor.test(d::kDw));
   return true;
+}
+
+// A unit without draining does not look at the bits [VT-d 11.4.2, DRD, DWD].
+void InvalidationQueue::drain(bool reads, bool writes) {
+  const Profile& profile = core_.profile;
+  drained_ = std::max(drained_, core_.drain.end(reads && profile.drains_reads(),
+                                                writes && profile.drains_writes()));
 }
 
 InvalidationQueue::Progress InvalidationQueue::device_tlb(const Descriptor& descriptor) {
@@ -260,6 +276,7 @@ InvalidationQueue::Progress InvalidationQueue::pasid_iotlb(const Descriptor& des
         Invalidation::pages(descriptor.words[1] & d::kAddress.mask(), descriptor.get(d::kAm)),
         descriptor.test(d::kIh));
   }
+  drain(true, true);  // always [VT-d 6.5.2.4]
   return true;
 }
 
@@ -312,12 +329,36 @@ InvalidationQueue::Progress InvalidationQueue::wait(const Descriptor& descriptor
       (descriptor.test(d::kPd) && !core_.profile.page_request_drain())) {
     return refuse(QueueError::kReserved);
   }
-  if (device_tlbs_.idle()) {
+  const PendingWait pending{.descriptor = descriptor,
+                            .sent = device_tlbs_.sent(),
+                            .drained = drained_,
+                            .since = simulation_.now(),
+                            .fence = descriptor.test(d::kFn)};
+  if (waits_.empty() && is_ready(pending)) {
     complete_wait(descriptor);
-  } else {
-    waiting_ = descriptor;
+    return true;
   }
+  waits_.push(pending);
+  complete_waits();
   return true;
+}
+
+bool InvalidationQueue::is_ready(const PendingWait& wait) const {
+  return simulation_.now() >= wait.drained && device_tlbs_.answered(wait.sent);
+}
+
+// In their order; the event of the first that waits for requests alone is scheduled.
+void InvalidationQueue::complete_waits() {
+  while (!waits_.empty() && is_ready(waits_.oldest())) {
+    const PendingWait wait = waits_.oldest();
+    waits_.pop();
+    complete_wait(wait.descriptor);
+    waited_(simulation_.now() - wait.since);
+  }
+  simulation_.cancel(drained_event_);
+  if (!waits_.empty() && waits_.oldest().drained > simulation_.now()) {
+    simulation_.schedule(drained_event_, waits_.oldest().drained - simulation_.now());
+  }
 }
 
 void InvalidationQueue::complete_wait(const Descriptor& descriptor) {

@@ -1,13 +1,15 @@
 // The invalidation queue [VT-d 6.5.2]: fetching, checking and carrying out descriptors, and what
 // stops it.
 //
-// Descriptors are carried out in order within the register write that makes them visible, but for
-// those that concern device-TLBs: their invalidations travel. A wait descriptor has been fetched
-// when it meets outstanding invalidations, and completes after them; what follows it waits too.
+// Descriptors are carried out in order within the register write that makes them visible. What
+// takes time is to be sure of it: invalidations of device-TLBs travel, and requests that used what
+// was dropped have to arrive (drain.h). A wait descriptor that meets either has been fetched and
+// completes later; what follows it is carried out meanwhile, unless it is a fence (FN=1).
 #pragma once
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <optional>
 
 #include "model/iommu_vtd/core.h"
@@ -16,6 +18,9 @@
 #include "model/iommu_vtd/fault_log.h"
 #include "model/iommu_vtd/invalidation.h"
 #include "model/iommu_vtd/page_requests.h"
+#include "model/iommu_vtd/pending_waits.h"
+#include "sim/event.h"
+#include "sim/simulation.h"
 
 namespace baton::iommu_vtd {
 
@@ -31,21 +36,27 @@ enum class QueueError : std::uint8_t {
 
 class InvalidationQueue final : public DeviceTlbInvalidation::Listener {
  public:
+  // Told of every wait that did not complete at once, and how long it took.
+  using Waited = std::function<void(sim::Duration)>;
   InvalidationQueue(Core& core, FaultLog& log, EventMessage& completion, Invalidation& caches,
-                    DeviceTlbInvalidation& device_tlbs, PageRequests& page_requests)
+                    DeviceTlbInvalidation& device_tlbs, PageRequests& page_requests,
+                    sim::Simulation& simulation, sim::ActorId actor, Waited waited)
       : core_(core),
         log_(log),
         completion_(completion),
         caches_(caches),
         device_tlbs_(device_tlbs),
-        page_requests_(page_requests) {
+        page_requests_(page_requests),
+        simulation_(simulation),
+        waited_(std::move(waited)),
+        drained_event_(*this, actor, "drained", sim::Phase::kIommu) {
     device_tlbs_.set_listener(this);
   }
 
   // Goes on until the queue is empty, off, waiting, or stopped by an error.
   void run();
   // QIE was switched off: waits that have not completed never will.
-  void stop() { waiting_.reset(); }
+  void stop();
 
   void invalidation_ended(bool timed_out) override;
 
@@ -71,7 +82,11 @@ class InvalidationQueue final : public DeviceTlbInvalidation::Listener {
   Progress pasid_device_tlb(const Descriptor& descriptor);
   Progress page_group_response(const Descriptor& descriptor);
   Progress send(Bdf function, std::uint64_t most, const pci::AtsInvalidation& invalidation);
+  void drain(bool reads, bool writes);
+  bool is_ready(const PendingWait& wait) const;
+  void complete_waits();
   void complete_wait(const Descriptor& descriptor);
+  void on_drained();
 
   Core& core_;
   FaultLog& log_;
@@ -79,7 +94,11 @@ class InvalidationQueue final : public DeviceTlbInvalidation::Listener {
   Invalidation& caches_;
   DeviceTlbInvalidation& device_tlbs_;
   PageRequests& page_requests_;
-  std::optional<Descriptor> waiting_;  // fetched, not complete
+  sim::Simulation& simulation_;
+  Waited waited_;
+  PendingWaits waits_;
+  sim::Time drained_;  // by the invalidations carried out so far
+  sim::MemberEvent<&InvalidationQueue::on_drained> drained_event_;
   bool running_ = false;
 };
 

@@ -23,11 +23,13 @@ struct Mapping {
   bool readable = false;
   bool writable = false;
   bool dirty = true;  // a write needs no further update of the tables
+  bool executable = true;
 
   std::uint64_t bytes() const { return sim::kPageSize << (9 * level); }
   PhysAddr translate(std::uint64_t iova) const { return frame + (iova & (bytes() - 1)); }
   bool allows(Rights wanted) const {
-    return (!wanted.read || readable) && (!wanted.write || (writable && dirty));
+    return (!wanted.read || readable) && (!wanted.write || (writable && dirty)) &&
+           (!wanted.execute || executable);
   }
 };
 

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "sim/address.h"
+#include "sim/time.h"
 
 namespace baton::iommu_vtd {
 
@@ -44,6 +45,12 @@ struct Invalidated {
   InvalidationKind kind;
   bool queued;
   std::uint64_t descriptor[2];
+};
+
+// A wait descriptor that did not complete at once: for device-TLBs, or for requests to arrive.
+struct WaitCompleted {
+  const RemappingUnit& unit;
+  sim::Duration waited;
 };
 
 }  // namespace baton::iommu_vtd

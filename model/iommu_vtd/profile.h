@@ -4,9 +4,11 @@
 // The capability registers decide what the model does: a feature whose capability bit is 0 behaves
 // as hardware without it.
 //
-// Not modelled, and therefore 0 in every profile of ours: page requests (PRS), interrupt posting
-// (PI), advanced fault log (AFL), memory types (MTS). The default is legacy mode alone, without
-// device-TLBs; sapphire_rapids() has both table modes.
+// The default is Sapphire Rapids. Older parts have names of their own; profiles.h lists them.
+//
+// Not modelled, and therefore 0 in every profile of ours: page requests (PRS; the unit has them,
+// no profile offers them), interrupt posting (PI), advanced fault log (AFL), memory types (MTS),
+// throttled invalidation of device-TLBs (DIT), enhanced commands (ECMDS).
 #pragma once
 
 #include <cstddef>
@@ -71,15 +73,17 @@ enum class Erratum : std::uint8_t {
 };
 
 struct Profile {
-  std::string_view name = "sapphire-rapids-legacy";
+  std::string_view name = "sapphire-rapids";
 
   // Sapphire Rapids: version 6.0, one fault record at 400h, IOTLB registers at 500h, 57-bit guest
   // addresses, 4- and 5-level tables, 2 MiB and 1 GiB pages, 16-bit domain ids, protected memory
-  // registers [boot logs of that machine: CAP 19ED008C40780C66, ECAP 0003EE9E86F050DF], without
-  // what is not modelled.
+  // registers; both table modes, PASIDs of 20 bits, first stage with 4 and 5 levels, nesting,
+  // accessed and dirty bits, device-TLBs [boot logs of that machine: CAP 19ED008C40780C66, ECAP
+  // 0003EE9E86F050DF]. Without what is not modelled (PI; MTS, DIT, PDS); PASID, off on the logged
+  // machine by choice of its firmware, is on.
   std::uint32_t version = 0x60;
-  std::uint64_t cap = 0x00ED008C40780C66;
-  std::uint64_t ecap = 0x0000000000F050DB;
+  std::uint64_t cap = 0x11ED008C40780C66;
+  std::uint64_t ecap = 0x0003E99E84F050DF;
 
   // Physical address bits, as the DMAR table tells software. Assumed: 52.
   unsigned host_address_width = 52;
@@ -93,7 +97,7 @@ struct Profile {
   std::size_t interrupt_cache_entries = 256;
   std::size_t pasid_cache_entries = 128;
   // For each stage. 0: every miss of the IOTLB reads every level.
-  std::size_t paging_cache_entries = 0;
+  std::size_t paging_cache_entries = 64;
 
   // Second-stage entries, bit 62. Up to specification 3.1: TM, allowed when ECAP.DT=1. Since 3.2:
   // reserved. True selects the old rule.
@@ -132,6 +136,8 @@ struct Profile {
   bool page_selective() const { return bit(cap, 39); }
   unsigned fault_records() const { return bits(cap, 47, 40) + 1; }
   unsigned largest_address_mask() const { return bits(cap, 53, 48); }
+  bool drains_writes() const { return bit(cap, 54); }
+  bool drains_reads() const { return bit(cap, 55); }
   bool first_stage_1gib() const { return bit(cap, 56); }
   bool first_stage_5_level() const { return bit(cap, 60); }
   bool sirtp_flushes() const { return bit(cap, 62); }
@@ -148,6 +154,7 @@ struct Profile {
 
   bool nested() const { return bit(ecap, 26); }
   bool page_requests() const { return bit(ecap, 29); }
+  bool execute_requests() const { return bit(ecap, 30); }
   bool supervisor_requests() const { return bit(ecap, 31); }
   bool pasid() const { return bit(ecap, 40); }
   bool page_request_drain() const { return bit(ecap, 42); }
@@ -165,26 +172,5 @@ struct Profile {
     return static_cast<unsigned>(value >> low & ((std::uint64_t{2} << (high - low)) - 1));
   }
 };
-
-// Sapphire Rapids with scalable mode, PASIDs of 20 bits, first stage with 4 and 5 levels, nesting,
-// accessed and dirty bits, device-TLBs [boot logs: CAP 19ED008C40780C66, ECAP 0003EE9E86F050DF];
-// PASID, off on the logged machine by choice of its firmware, is on; what is not modelled is 0.
-inline Profile sapphire_rapids() {
-  Profile profile;
-  profile.name = "sapphire-rapids";
-  profile.cap = 0x11ED008C40780C66;   // without PI
-  profile.ecap = 0x0003E99E84F050DF;  // without MTS, DIT, PDS; with PASID
-  profile.paging_cache_entries = 64;
-  return profile;
-}
-
-// Sapphire Rapids in legacy mode alone, with device-TLBs and paging-structure caches.
-inline Profile sapphire_rapids_legacy_ats() {
-  Profile profile;
-  profile.name = "sapphire-rapids-legacy-ats";
-  profile.ecap |= 0x4;
-  profile.paging_cache_entries = 64;
-  return profile;
-}
 
 }  // namespace baton::iommu_vtd

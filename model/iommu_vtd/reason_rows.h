@@ -12,9 +12,9 @@ namespace baton::iommu_vtd {
 
 struct ReasonRow {
   Reason reason;
-  std::string_view id;         // of the specification's tables
-  std::string_view condition;  // a sentence without its full stop
-  bool raised = true;          // false: the model has no request or memory that could meet it
+  std::string_view id;          // of the specification's tables
+  std::string_view condition;   // a sentence without its full stop
+  std::string_view never = {};  // why the model cannot raise it; empty: it does
 
   std::uint8_t code() const { return static_cast<std::uint8_t>(reason); }
   bool qualified() const { return is_qualified(reason); }  // FPD keeps it out of the log

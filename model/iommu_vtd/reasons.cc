@@ -16,6 +16,7 @@ bool is_qualified(Reason reason) {
     case Reason::kBadTableMode:
     case Reason::kPasidInLegacyMode:
     case Reason::kPageRequestInLegacyMode:
+    case Reason::kUnknown33:
     case Reason::kScalableRootUnreadable:
     case Reason::kScalableRootNotPresent:
     case Reason::kScalableRootReserved:

@@ -31,10 +31,13 @@ enum class Reason : std::uint8_t {
   kRemapEntryReserved = 0x24,
   kCompatibilityBlocked = 0x25,
   kSourceMismatch = 0x26,
+  kPostedDescriptorUnreadable = 0x27,
+  kPostedDescriptorReserved = 0x28,
   kNotAnInterrupt = 0x29,
   kBadTableMode = 0x30,
   kPasidInLegacyMode = 0x31,
   kPageRequestInLegacyMode = 0x32,
+  kUnknown33 = 0x33,
   // Scalable mode: root, context, PASID directory, PASID table.
   kScalableRootUnreadable = 0x38,
   kScalableRootNotPresent = 0x39,
@@ -42,6 +45,7 @@ enum class Reason : std::uint8_t {
   kScalableContextUnreadable = 0x40,
   kScalableContextNotPresent = 0x41,
   kScalableContextReserved = 0x42,
+  kScalableContextInvalid = 0x43,
   kDeviceTlbDisabled = 0x44,
   kPasidDisabled = 0x45,
   kPasidTooLarge = 0x46,
@@ -70,6 +74,8 @@ enum class Reason : std::uint8_t {
   kSecondStagePermission = 0x79,
   kSecondStageReserved = 0x7A,
   kSecondStageTopUnreadable = 0x7B,
+  kSecondStageNotSnooped = 0x7C,
+  kSecondStageUpdateFailed = 0x7D,
   // Any stage.
   kNotCanonical = 0x80,
   kUserBlocked = 0x81,
@@ -79,6 +85,10 @@ enum class Reason : std::uint8_t {
   kScalableNoWrite = 0x85,
   kScalableNoRead = 0x86,
   kScalableInterruptRange = 0x87,
+  kUnknown88 = 0x88,
+  kUnknown89 = 0x89,
+  kFirstStageNotSnooped = 0x90,
+  kFirstStageUpdateFailed = 0x91,
 };
 
 // Is logging of this fault suppressed by FPD in the entries it was found through? [VT-d 7.1.3, "Q"]

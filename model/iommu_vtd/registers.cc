@@ -68,21 +68,14 @@ constexpr std::array kPrsFields{Field{"", 31, 2, kReserved}, page_request::kPro,
 constexpr std::array kIvaFields{iotlb::kIvaAddress, Field{"", 11, 7, kReserved}, iotlb::kIvaHint,
                                 iotlb::kIvaMask};
 constexpr std::array kIotlbFields{
-    iotlb::kIvt,  Field{"", 62, 62, kReserved}, iotlb::kIirg,        Field{"", 59, 59, kReserved},
-    iotlb::kIaig, Field{"", 56, 50, kReserved}, Field{"DR", 49, 49}, Field{"DW", 48, 48},
+    iotlb::kIvt,  Field{"", 62, 62, kReserved}, iotlb::kIirg, Field{"", 59, 59, kReserved},
+    iotlb::kIaig, Field{"", 56, 50, kReserved}, iotlb::kDr,   iotlb::kDw,
     iotlb::kDid,  Field{"", 31, 0, kReserved}};
 constexpr std::array kFrcdLowFields{frcd::kFi, Field{"", 11, 0, kReserved}};
-constexpr std::array kFrcdHighFields{frcd::kF,
-                                     frcd::kT1,
-                                     frcd::kAt,
-                                     frcd::kPv,
-                                     frcd::kFr,
-                                     frcd::kPp,
-                                     Field{"EXE", 30, 30, kReadOnly, true},
-                                     Field{"PRIV", 29, 29, kReadOnly, true},
-                                     frcd::kT2,
-                                     Field{"", 27, 16, kReserved},
-                                     frcd::kSid};
+constexpr std::array kFrcdHighFields{
+    frcd::kF,  frcd::kT1,  frcd::kAt,   frcd::kPv, frcd::kFr,
+    frcd::kPp, frcd::kExe, frcd::kPriv, frcd::kT2, Field{"", 27, 16, kReserved},
+    frcd::kSid};
 
 constexpr std::uint64_t kMasked = 0x8000'0000;
 

@@ -169,6 +169,8 @@ inline constexpr Field kIvaMask{"AM", 5, 0, Access::kWriteOnly};
 inline constexpr Field kIvt{"IVT", 63, 63};
 inline constexpr Field kIirg{"IIRG", 61, 60};
 inline constexpr Field kIaig{"IAIG", 58, 57, Access::kReadOnly};
+inline constexpr Field kDr{"DR", 49, 49};
+inline constexpr Field kDw{"DW", 48, 48};
 inline constexpr Field kDid{"DID", 47, 32};
 }  // namespace iotlb
 
@@ -176,6 +178,8 @@ namespace frcd {  // bits of the high half count from 64
 inline constexpr Field kFi{"FI", 63, 12, Access::kReadOnly, true};
 inline constexpr Field kSid{"SID", 15, 0, Access::kReadOnly, true};
 inline constexpr Field kT2{"T2", 28, 28, Access::kReadOnly, true};
+inline constexpr Field kPriv{"PRIV", 29, 29, Access::kReadOnly, true};
+inline constexpr Field kExe{"EXE", 30, 30, Access::kReadOnly, true};
 inline constexpr Field kPp{"PP", 31, 31, Access::kReadOnly, true};
 inline constexpr Field kFr{"FR", 39, 32, Access::kReadOnly, true};
 inline constexpr Field kPv{"PV", 59, 40, Access::kReadOnly, true};

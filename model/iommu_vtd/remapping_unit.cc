@@ -32,7 +32,8 @@ class RemappingUnit::State {
         send_(std::move(send_message)),
         faults_(simulation.topic<Fault>()),
         switches_(simulation.topic<TranslationSwitched>()),
-        invalidated_(simulation.topic<Invalidated>()) {}
+        invalidated_(simulation.topic<Invalidated>()),
+        waits_(simulation.topic<WaitCompleted>()) {}
 
   // The same unit after power-on.
   std::unique_ptr<State> fresh() const {
@@ -44,6 +45,10 @@ class RemappingUnit::State {
 
   Translation translate(const pci::MemoryRequest& request);
   void take_steps(const pci::MemoryRequest& request, Translation& result);
+
+  void under_way(const pci::MemoryRequest& request, sim::Duration duration) {
+    core_.drain.moves(request.write, simulation_.now() + duration);
+  }
 
   void connect(DeviceTlbPort* port) {
     port_ = port;
@@ -68,6 +73,7 @@ class RemappingUnit::State {
   void set_status(const Field& bit, bool on) { core_.regs.set(Reg::kGsts, bit, on ? 1 : 0); }
   void publish_switch();
   void publish_invalidation(InvalidationKind kind, const Entry256* descriptor);
+  void publish_wait(sim::Duration waited);
 
   const RemappingUnit& unit_;
   sim::Simulation& simulation_;
@@ -76,6 +82,7 @@ class RemappingUnit::State {
   sim::Topic<Fault>& faults_;
   sim::Topic<TranslationSwitched>& switches_;
   sim::Topic<Invalidated>& invalidated_;
+  sim::Topic<WaitCompleted>& waits_;
   EventMessage fault_event_{core_.regs,   send_,        Reg::kFectl,
                             Reg::kFedata, Reg::kFeaddr, Reg::kFeuaddr};
   EventMessage completion_event_{core_.regs,   send_,        Reg::kIectl,
@@ -84,15 +91,18 @@ class RemappingUnit::State {
   EventMessage page_request_event_{core_.regs,   send_,        Reg::kPectl,
                                    Reg::kPedata, Reg::kPeaddr, Reg::kPeuaddr};
   DeviceTlbPort* port_ = nullptr;
-  Invalidation invalidation_{core_, [this](InvalidationKind kind, const Entry256* descriptor) {
+  Invalidation invalidation_{core_, simulation_, actor_,
+                             [this](InvalidationKind kind, const Entry256* descriptor) {
                                publish_invalidation(kind, descriptor);
                              }};
 
  public:
   DeviceTlbInvalidation device_tlbs_{core_, log_, simulation_, actor_};
   PageRequests page_requests_{core_, page_request_event_};
-  InvalidationQueue queue_{core_,         log_,         completion_event_,
-                           invalidation_, device_tlbs_, page_requests_};
+  InvalidationQueue queue_{
+      core_,         log_,         completion_event_,
+      invalidation_, device_tlbs_, page_requests_,
+      simulation_,   actor_,       [this](sim::Duration waited) { publish_wait(waited); }};
   RecentTranslations recent_;
   CommonRequests common_{core_};
   DmaRemapping dma_{core_, log_};
@@ -125,6 +135,12 @@ void RemappingUnit::State::publish_invalidation(InvalidationKind kind, const Ent
     seen.descriptor[1] = descriptor->words[1];
   }
   invalidated_.publish(seen);
+}
+
+void RemappingUnit::State::publish_wait(sim::Duration waited) {
+  if (waits_.active()) {
+    waits_.publish({unit_, waited});
+  }
 }
 
 void RemappingUnit::State::write(const RegisterFile::Hit& hit, std::uint64_t lanes,
@@ -313,6 +329,10 @@ void RemappingUnit::State::take_steps(const pci::MemoryRequest& request, Transla
   if (result.misses == 0) {
     recent_.remember(core_, request, result);
   }
+}
+
+void RemappingUnit::under_way(const pci::MemoryRequest& request, sim::Duration duration) {
+  state_->under_way(request, duration);
 }
 
 void RemappingUnit::connect(DeviceTlbPort* port) { state_->connect(port); }

@@ -74,6 +74,10 @@ class RemappingUnit {
   // A memory request of a device below this unit. Faults are recorded.
   Translation translate(const pci::MemoryRequest& request);
 
+  // A request that was let through moves its data from now on for so long: what invalidations with
+  // drain wait for.
+  void under_way(const pci::MemoryRequest& request, sim::Duration duration);
+
   // The functions below this unit that have device-TLBs; without, an invalidation of device-TLBs is
   // complete at once. Outlives the unit.
   void connect(DeviceTlbPort* port);

@@ -32,9 +32,13 @@ std::optional<Reason> ScalableRemapping::translate(Progress& progress) {
   if (!entry) {
     return entry.error();
   }
-  const bool privileged = !progress.request.pasid && core_.profile.rid_privilege() &&
-                          context->test(scalable_context::kRidPriv);
-  if (const auto reason = check_privilege(*entry, privileged)) {
+  const pci::MemoryRequest& request = progress.request;
+  Rights wanted = progress.rights();
+  wanted.privileged =
+      request.pasid ? request.privileged
+                    : core_.profile.rid_privilege() && context->test(scalable_context::kRidPriv);
+  wanted.execute = request.pasid && request.execute;
+  if (const auto reason = check_kind(*entry, wanted)) {
     return reason;
   }
   progress.result.domain = domain_of(core_.profile, *entry);
@@ -42,7 +46,7 @@ std::optional<Reason> ScalableRemapping::translate(Progress& progress) {
     return progress.beyond_host_width() ? std::optional(Reason::kBeyondHostWidth)
                                         : progress.pass_through(Reason::kScalableInterruptRange);
   }
-  const std::expected<Mapping, Reason> mapping = find_mapping(progress, *entry, *pasid, privileged);
+  const std::expected<Mapping, Reason> mapping = find_mapping(progress, *entry, *pasid, wanted);
   return mapping ? progress.arrive(*mapping, Reason::kScalableInterruptRange)
                  : std::optional(mapping.error());
 }
@@ -176,27 +180,30 @@ std::expected<Entry512, Reason> ScalableRemapping::read_tables(Progress& progres
   return entry;
 }
 
-// Step 5Dh.
-std::optional<Reason> ScalableRemapping::check_privilege(const Entry512& entry,
-                                                         bool privileged) const {
-  return privileged && !entry.test(pasid_entry::kSre) ? std::optional(Reason::kSupervisorDisabled)
-                                                      : std::nullopt;
+// Steps 5Ch and 5Dh. A unit that has no such requests does not look at their enable bits.
+std::optional<Reason> ScalableRemapping::check_kind(const Entry512& entry, Rights wanted) const {
+  const Profile& profile = core_.profile;
+  if (wanted.execute && !(profile.execute_requests() && entry.test(pasid_entry::kEre))) {
+    return Reason::kExecuteDisabled;
+  }
+  if (wanted.privileged && !(profile.supervisor_requests() && entry.test(pasid_entry::kSre))) {
+    return Reason::kSupervisorDisabled;
+  }
+  return std::nullopt;
 }
 
 // From the IOTLB, or through the page tables. A hit that does not allow the request is not final:
 // the tables decide.
 std::expected<Mapping, Reason> ScalableRemapping::find_mapping(Progress& progress,
                                                                const Entry512& entry, Pasid pasid,
-                                                               bool privileged) {
+                                                               Rights wanted) {
   const Stage stage = stage_of(entry.get(pasid_entry::kPgtt));
   std::uint64_t tag = stage == Stage::kSecond ? make_tag(core_.tag_domain(progress.result.domain))
                                               : make_tag(core_.tag_domain(progress.result.domain),
-                                                         stage, pasid, privileged);
+                                                         stage, pasid, wanted.privileged);
   if (core_.profile.has(Erratum::kIotlbIgnoresPasid)) {
     tag = with(tag::kPasid, tag, 0);
   }
-  Rights wanted = progress.rights();
-  wanted.privileged = privileged;
   const std::uint64_t iova = progress.request.address;
   if (const Mapping* hit = find_cached(progress, tag, wanted)) {
     return *hit;

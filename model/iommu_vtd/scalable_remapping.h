@@ -34,9 +34,9 @@ class ScalableRemapping {
                                                    Pasid pasid);
   std::expected<Entry512, Reason> read_tables(Progress& progress, const Entry256& context,
                                               Pasid pasid);
-  std::optional<Reason> check_privilege(const Entry512& entry, bool privileged) const;
+  std::optional<Reason> check_kind(const Entry512& entry, Rights wanted) const;
   std::expected<Mapping, Reason> find_mapping(Progress& progress, const Entry512& entry,
-                                              Pasid pasid, bool privileged);
+                                              Pasid pasid, Rights wanted);
   std::expected<Mapping, Reason> walk(Progress& progress, const Entry512& entry, std::uint64_t tag,
                                       Rights wanted);
 

@@ -147,7 +147,8 @@ DomainId domain_of(const Profile& profile, const Entry512& entry) {
 SecondStage second_stage_of(const Entry512& entry) {
   return {.table = entry.address(pasid_entry::kSsptptr),
           .width = static_cast<unsigned>(entry.get(pasid_entry::kAw)),
-          .accessed_dirty = entry.test(pasid_entry::kSsade)};
+          .accessed_dirty = entry.test(pasid_entry::kSsade),
+          .snooped = entry.test(pasid_entry::kPwsnp)};
 }
 
 }  // namespace baton::iommu_vtd

@@ -101,13 +101,18 @@ std::optional<Reason> check_paging_entry(const SecondStageRules& rules, std::uin
 
 namespace {
 
-// Sets A in an entry that is used, D in a leaf that is written [VT-d 3.7.2].
-std::uint64_t mark(WalkContext& walk, const SecondStage& tables, PhysAddr at, std::uint64_t entry,
-                   bool dirty) {
+// Sets A in an entry that is used, D in a leaf that is written [VT-d 3.7.2]. Memory that is not
+// snooped cannot be updated. AMBIGUOUS: whether the right to the page or this is looked at first;
+// here the right.
+std::expected<std::uint64_t, Reason> mark(WalkContext& walk, const SecondStage& tables, PhysAddr at,
+                                          std::uint64_t entry, bool dirty) {
   const std::uint64_t marked =
       entry | paging_entry::kA.mask() | (dirty ? paging_entry::kD.mask() : 0);
   if (!tables.accessed_dirty || !walk.update || marked == entry) {
     return entry;
+  }
+  if (!tables.snooped) {
+    return std::unexpected(Reason::kSecondStageNotSnooped);
   }
   walk.memory.store(at, marked);
   return marked;
@@ -129,7 +134,7 @@ std::expected<Mapping, Reason> walk_second_stage(WalkContext& walk, const Second
       return std::unexpected(level == top ? Reason::kContextInvalid
                                           : Reason::kPagingEntryUnreadable);
     }
-    auto entry = walk.memory.load<std::uint64_t>(at);
+    const auto entry = walk.memory.load<std::uint64_t>(at);
     ++walk.reads;
     if (const auto reason = check_paging_entry(walk.rules, entry, level, wanted, write)) {
       return std::unexpected(*reason);
@@ -138,9 +143,12 @@ std::expected<Mapping, Reason> walk_second_stage(WalkContext& walk, const Second
     step.writable = step.writable && get(paging_entry::kW, entry) != 0;
     const PhysAddr target(entry & paging_entry::kAddress.mask());
     const bool leaf = is_leaf(entry, level);
-    entry = mark(walk, tables, at, entry, leaf && wanted.write);
+    const auto marked = mark(walk, tables, at, entry, leaf && wanted.write);
+    if (!marked) {
+      return std::unexpected(marked.error());
+    }
     if (leaf) {
-      const bool dirty = !tables.accessed_dirty || get(paging_entry::kD, entry) != 0;
+      const bool dirty = !tables.accessed_dirty || get(paging_entry::kD, *marked) != 0;
       return Mapping{target, level, step.readable, step.writable, dirty};
     }
     step.table = target;

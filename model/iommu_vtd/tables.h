@@ -172,6 +172,7 @@ struct SecondStage {
   PhysAddr table;
   unsigned width = 0;           // AW: 1 is 3 levels, 2 is 4, 3 is 5
   bool accessed_dirty = false;  // keep A and D bits
+  bool snooped = true;          // of reads and updates of entries
 
   unsigned levels() const { return width + 2; }
 };

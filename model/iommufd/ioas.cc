@@ -222,6 +222,7 @@ Co<Result<std::uint64_t>> Ioas::unmap(std::uint64_t first, std::uint64_t last) {
     for (Domain* domain : domains_) {
       static_cast<void>(domain->unmap(Iova(area.iova), area.length));
     }
+    co_await iommu_.settle();
     unpin(area);
     unmapped += area.length;
     if (area.memfd != nullptr) {

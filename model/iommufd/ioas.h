@@ -48,8 +48,8 @@ inline constexpr IovaRange kMessageWindow{0xFEE0'0000, 0xFEEF'FFFF};
 
 class Ioas final : public Object {
  public:
-  Ioas(linux::KernelServices& services, std::uint32_t object_id)
-      : Object(ObjectType::kIoas, object_id), services_(services) {}
+  Ioas(linux::KernelServices& services, linux::iommu::IommuCore& iommu, std::uint32_t object_id)
+      : Object(ObjectType::kIoas, object_id), services_(services), iommu_(iommu) {}
 
   const std::map<std::uint64_t, Area>& areas() const { return areas_; }
   bool immutable() const { return immutable_; }
@@ -96,6 +96,7 @@ class Ioas final : public Object {
   linux::Result<> map_into(linux::iommu::Domain& domain, const Area& area);
 
   linux::KernelServices& services_;
+  linux::iommu::IommuCore& iommu_;
   std::map<std::uint64_t, Area> areas_;
   std::vector<linux::iommu::Domain*> domains_;
   std::vector<Reserved> reserved_;

@@ -137,7 +137,7 @@ Result<> Iommufd::State::ioas_alloc(std::span<std::byte> request) {
   if (cmd.flags != 0) {
     return fail(Errno::kOpNotSupp);
   }
-  cmd.out_ioas_id = add(std::make_unique<Ioas>(shared.services, free_id())).id;
+  cmd.out_ioas_id = add(std::make_unique<Ioas>(shared.services, shared.iommu, free_id())).id;
   answer(request, cmd);
   return {};
 }

@@ -42,6 +42,8 @@ class Iommufd final : public linux::File {
   linux::Result<> attach(std::uint32_t device_id, std::uint32_t& pt_id);
   linux::Result<> detach(std::uint32_t device_id);  // EBUSY when the device is preserved
   std::optional<std::uint32_t> attached_hwpt(std::uint32_t device_id) const;
+  // After any of these: until no cache knows what is no more.
+  Co<> settle();
 
   // Live update of a bound device [posted series iommu v5]: ENOENT (not attached, or this iommufd
   // is not in the session), EINVAL (HWPT not marked), or the core's errno.

@@ -208,6 +208,8 @@ Result<> Iommufd::detach(std::uint32_t device_id) {
   return {};
 }
 
+Co<> Iommufd::settle() { return state_->shared.iommu.settle(); }
+
 std::optional<std::uint32_t> Iommufd::attached_hwpt(std::uint32_t device_id) const {
   const Device* device = state_->device(device_id);
   return device == nullptr || device->hwpt == nullptr ? std::nullopt

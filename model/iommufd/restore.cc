@@ -102,7 +102,7 @@ Result<> Iommufd::State::restore_objects(luo::Session& session, PhysAddr record,
 Result<> Iommufd::State::restore_areas(luo::Session& session, const Contents& contents) {
   auto area = contents.areas.begin();
   for (const auto& entry : contents.ioas) {
-    Ioas& space = add(std::make_unique<Ioas>(shared.services, entry.id));
+    Ioas& space = add(std::make_unique<Ioas>(shared.services, shared.iommu, entry.id));
     space.set_immutable(true);
     for (std::uint32_t i = 0; i < entry.areas; ++i, ++area) {
       if (area->region) {

@@ -37,7 +37,7 @@ void AddressMap::add(std::uint64_t first, std::uint64_t last, Claimant claimant)
     auto& all = segment->second;
     all.insert(std::ranges::lower_bound(all, claimant), claimant);
   }
-  forget_found();
+  changed();
 }
 
 void AddressMap::remove(std::uint64_t first, std::uint64_t last, Claimant claimant) {
@@ -52,15 +52,45 @@ void AddressMap::remove(std::uint64_t first, std::uint64_t last, Claimant claima
   }
   for (auto segment = begin; segment != end;) join(segment++);
   join(end);
-  forget_found();
+  changed();
+}
+
+void AddressMap::changed() {
+  found_first_ = 1;
+  found_last_ = 0;
+  laid_.clear();
+  looks_ = 0;
+}
+
+void AddressMap::lay_out() {
+  laid_.reserve(segments_.size());
+  for (const auto& [first, all] : segments_) {
+    laid_.push_back({first, all.empty() ? std::nullopt : std::optional(all.front())});
+  }
 }
 
 void AddressMap::look(std::uint64_t address) {
-  const auto segment = holding(address);
-  const auto next = std::next(segment);
-  found_first_ = segment->first;
-  found_last_ = next == segments_.end() ? kLastAddress : next->first - 1;
-  found_ = segment->second.empty() ? std::nullopt : std::optional(segment->second.front());
+  constexpr std::size_t kLooksThatPay = 8;  // of the tree, for one segment of the array
+  if (laid_.empty()) {
+    const auto segment = holding(address);
+    const auto next = std::next(segment);
+    found_first_ = segment->first;
+    found_last_ = next == segments_.end() ? kLastAddress : next->first - 1;
+    found_ = segment->second.empty() ? std::nullopt : std::optional(segment->second.front());
+    if (++looks_ * kLooksThatPay >= segments_.size()) lay_out();
+    return;
+  }
+  // The last segment that begins at or before the address; the first begins at 0.
+  const Laid* at = laid_.data();
+  for (std::size_t rest = laid_.size(); rest > 1;) {
+    const std::size_t half = rest / 2;
+    at = at[half].first <= address ? at + half : at;
+    rest -= half;
+  }
+  const bool is_last = at == &laid_.back();
+  found_first_ = at->first;
+  found_last_ = is_last ? kLastAddress : at[1].first - 1;
+  found_ = at->claimant;
 }
 
 }  // namespace baton::pci

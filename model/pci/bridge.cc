@@ -62,10 +62,19 @@ std::optional<Bridge::Window> Bridge::io_window() const {
   return Window{base, limit};
 }
 
+// Of every request that climbs past: base and limit of a window are looked at together, and what is
+// below or above both is out without another look.
 bool Bridge::claims_memory(std::uint64_t address) const {
   if (!memory_enabled()) return false;
-  const auto memory = memory_window();
-  if (memory && memory->contains(address)) return true;
+  const auto outside = [&](std::uint16_t offset, std::uint64_t base_upper,
+                           std::uint64_t limit_upper) {
+    const std::uint64_t both = config().get(offset, 4);
+    const std::uint64_t base = base_upper << 32 | (both & 0xFFF0) << 16;
+    const std::uint64_t limit = limit_upper << 32 | (both & 0xFFF0'0000) | 0xFFFFF;
+    return address < base || address > limit;
+  };
+  if (!outside(0x20, 0, 0)) return true;
+  if (outside(0x24, config().get(0x28, 4), config().get(0x2C, 4))) return false;
   const auto prefetch = prefetch_window();
   return prefetch && prefetch->contains(address);
 }
@@ -94,7 +103,9 @@ std::optional<PortType> Bridge::port_type() const {
 }
 
 bool Bridge::is_downstream_port() const {
-  const auto type = port_type();
+  if (express_ == 0) return false;
+  const std::uint32_t flags = config().get(static_cast<std::uint16_t>(express_ + 2), 2);
+  const auto type = static_cast<PortType>(flags >> 4 & 0xF);
   return type == PortType::kRootPort || type == PortType::kDownstreamPort;
 }
 

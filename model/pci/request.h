@@ -33,6 +33,9 @@ struct MemoryRequest {
   // How much of a write its sender puts into one packet; 0: all of it, it is not PCI Express.
   std::uint16_t payload_max = 0;
   bool poisoned = false;  // EP: the data of a write is known to be wrong [PCIe 2.7.2]
+  // Of the PASID prefix, without meaning where there is none [PCIe 6.20.2.4, 6.20.2.5].
+  bool privileged = false;
+  bool execute = false;
 };
 
 // Completion status as the requester sees it. A posted write has no completion: its sender sees

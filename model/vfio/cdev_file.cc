@@ -73,10 +73,16 @@ Co<linux::Result<std::int64_t>> CdevFile::ioctl(linux::Process& process, std::ui
     co_return linux::fail(can.error());
   }
   switch (command) {
-    case uapi::kVfioDeviceAttachIommufdPt:
-      co_return attach(argument);
-    case uapi::kVfioDeviceDetachIommufdPt:
-      co_return detach(argument);
+    case uapi::kVfioDeviceAttachIommufdPt: {
+      const Answer answer = attach(argument);
+      co_await device.iommufd->settle();
+      co_return answer;
+    }
+    case uapi::kVfioDeviceDetachIommufdPt: {
+      const Answer answer = detach(argument);
+      co_await device.iommufd->settle();
+      co_return answer;
+    }
     case uapi::kVfioDeviceGetInfo:
       co_return get_info(argument);
     case uapi::kVfioDeviceGetRegionInfo:
@@ -127,9 +133,11 @@ Co<CdevFile::Answer> CdevFile::bind(linux::Process& process, std::span<std::byte
     co_return linux::fail(id.error());
   }
   services.files().get(*iommufd);
+  co_await iommufd->settle();
   const auto opened = co_await open_device();
   if (!opened) {
     iommufd->unbind(*id);
+    co_await iommufd->settle();
     co_await services.files().put(*iommufd);
     co_return linux::fail(opened.error());
   }
@@ -383,6 +391,7 @@ Co<> CdevFile::release() {
     co_await device.disable();
     iommufd::Iommufd* iommufd = device.iommufd;
     iommufd->unbind(device.iommufd_device);
+    co_await iommufd->settle();
     device.bound = nullptr;
     device.iommufd = nullptr;
     co_await services.files().put(*iommufd);

@@ -1,6 +1,7 @@
 // A function with address translation services in a machine: translated requests, what a
 // device-TLB still knows, invalidations that travel to it, page requests [PCIe 10; VT-d 6.5.2.5].
 #include "model/host/machine.h"
+#include "model/iommu_vtd/profiles.h"
 #include "model/pci/config_space.h"
 
 namespace baton::host::test {
@@ -133,6 +134,27 @@ TEST_CASE("What the remapping unit reads and looks up is part of a request's lat
   // Root entry, context entry and four levels, against two look-ups.
   CHECK(cold.latency - warm.latency ==
         timing.table_read * 6 - (timing.context_hit + timing.iotlb_hit));
+}
+
+TEST_CASE("A device that waits for each answer is as slow as its misses") {
+  constexpr unsigned kRequests = 64;
+  Host host;
+  const iommu_vtd::UnitTiming timing = iommu_vtd::sapphire_rapids_legacy_ats().timing;
+  for (std::uint64_t page = 0; page < kRequests; ++page) {
+    host.put(kPt + (64 + page) * 8, (kTarget + page * 0x1000) | 3);
+  }
+  const auto takes = [&](std::uint64_t stride) {
+    sim::Duration total;
+    for (std::uint64_t i = 0; i < kRequests; ++i) {
+      total += host.function->dma_read(0x4'0000 + i * stride).latency;
+    }
+    return total;
+  };
+  CHECK(host.function->dma_read(0x4'0000).arrived());
+  const sim::Duration hits = takes(4);
+  // Paging-structure caches know the way to the last table: each new page is one read.
+  const sim::Duration misses = takes(0x1000);
+  CHECK(misses - hits == (timing.table_read - timing.iotlb_hit) * (kRequests - 1));
 }
 
 TEST_CASE("A device-TLB knows a page that was unmapped until an invalidation reaches it") {

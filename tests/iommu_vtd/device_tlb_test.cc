@@ -58,6 +58,9 @@ struct Connected : UnitFixture {
     send(3 | std::uint64_t{mip} << 16 | std::uint64_t{function.value()} << 32, range);
   }
   void wait(std::uint64_t number = 1) { send(5 | 1 << 5 | number << 32, kStatus + number * 4); }
+  void fence(std::uint64_t number = 1) {
+    send(5 | 1 << 5 | 1 << 6 | number << 32, kStatus + number * 4);
+  }
   std::uint32_t status(std::uint64_t number = 1) {
     return memory.load<std::uint32_t>(PhysAddr(kStatus + number * 4));
   }
@@ -70,13 +73,14 @@ struct Connected : UnitFixture {
 
 TEST_CASE("a wait completes after the invalidations of device-TLBs before it, not sooner") {
   Connected t;
+  const bool fence = GENERATE(true, false);
   t.invalidate(t.device);
-  t.wait();
+  fence ? t.fence() : t.wait();
   t.send(1 | 1 << 4);
   CHECK(t.status() == 0);
   CHECK(t.functions.arrived.empty());
-  // The wait has been fetched, what follows it has not.
-  CHECK(t.read64(Offset::kIqh) == 64);
+  // The wait has been fetched; what follows it has not, if it is a fence.
+  CHECK(t.read64(Offset::kIqh) == (fence ? 64 : 96));
   t.after(200_ns);
   CHECK(t.functions.arrived.size() == 1);
   CHECK(t.status() == 0);
@@ -85,6 +89,22 @@ TEST_CASE("a wait completes after the invalidations of device-TLBs before it, no
   t.after(1_ns);
   CHECK(t.status() == 1);
   CHECK(t.read64(Offset::kIqh) == t.read64(Offset::kIqt));
+}
+
+TEST_CASE("each wait is for the invalidations before it, and waits complete in their order") {
+  Connected t;
+  t.invalidate(t.device);
+  t.wait(1);
+  t.after(300_ns);
+  t.invalidate(Bdf(0, 4, 0));
+  t.wait(2);
+  t.wait(3);
+  t.after(400_ns);
+  CHECK(t.status(1) == 1);
+  CHECK(t.status(2) == 0);
+  t.after(300_ns);
+  CHECK(t.status(2) == 2);
+  CHECK(t.status(3) == 3);
 }
 
 TEST_CASE("without invalidations of device-TLBs a wait completes within the register write") {
@@ -140,7 +160,7 @@ TEST_CASE(
     t.functions.known.clear();
   }
   t.invalidate(t.device);
-  t.wait(1);
+  t.fence(1);
   t.wait(2);
   t.after(sim::Duration::seconds(89));
   CHECK((t.read32(Offset::kFsts) & kIte) == 0);

@@ -127,7 +127,7 @@ TEST_CASE("context entries are cached by requester and dropped by device, domain
 
 TEST_CASE("SRTP keeps the caches, unless the unit says otherwise") {
   for (const bool flushes : {false, true}) {
-    Profile profile;
+    Profile profile = sapphire_rapids_legacy();
     profile.cap |= flushes ? 1ULL << 63 : 0;
     UnitFixture t(profile);
     t.enable();
@@ -139,7 +139,7 @@ TEST_CASE("SRTP keeps the caches, unless the unit says otherwise") {
 }
 
 TEST_CASE("caches hold what their capacity allows, the least recently used leaves first") {
-  Profile profile;
+  Profile profile = sapphire_rapids_legacy();
   profile.caches = Caches::kHardware;
   profile.iotlb_entries = 2;
   UnitFixture t(profile);

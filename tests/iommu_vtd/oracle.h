@@ -1,6 +1,6 @@
 // A remapping unit without caches, registers or faults: what a request must get from the tables as
 // they are in memory. Written from the specification apart from the model, on raw bits, for the
-// property test. It knows the profile sapphire_rapids() alone.
+// property test. It knows the profile of Sapphire Rapids alone.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +50,7 @@ class Oracle {
   }
 
   Verdict legacy() {
+    marks_ = false;
     const pci::MemoryRequest& r = *request_;
     if (r.pasid) return {0x31};
     const Word root = *word(root_ + r.requester.bus() * 16);
@@ -90,12 +91,15 @@ class Oracle {
           (leaf && (e & kPage & offset) != 0)) {
         return {0xC};
       }
+      const bool marked = (e & 0x100) != 0 && (!leaf || !write || (e & 0x200) != 0);
+      if (marks_ && !snooped_ && !marked) return {0x7C};
       if (leaf) return {0, (e & kPage) | (address & offset)};
       table = e & kPage;
     }
   }
 
   Verdict scalable() {
+    marks_ = false;
     const pci::MemoryRequest& r = *request_;
     const unsigned devfn = r.requester.devfn();
     const Word root = *word(root_ + r.requester.bus() * 16 + (devfn >> 7) * 8);
@@ -127,6 +131,7 @@ class Oracle {
     if (type == 0 || type > 4 || (uses_second && aw != 2 && aw != 3) || (uses_first && mode > 1)) {
       return {0x5B};
     }
+    snooped_ = (*word(entry_ + 8) >> 23 & 1) != 0;
     const Word address = request_->address;
     if (type == 4) return address >> 52 != 0 ? Verdict{0x83} : Verdict{0, address};
     nested_ = type == 3;
@@ -143,6 +148,7 @@ class Oracle {
     const Word aw = low >> 2 & 7;
     if (aw != 2 && aw != 3) return {kNowhere};
     if (guest >> (30 + 9 * aw) != 0) return {beyond};
+    marks_ = (low >> 9 & 1) != 0;
     return second(low & kPage, static_cast<unsigned>(aw), guest, read, write);
   }
 
@@ -201,6 +207,7 @@ class Oracle {
         return {0x72};
       }
       const bool update = (e & 0x20) == 0 || (leaf && request_->write && (e & 0x40) == 0);
+      if (update && !snooped_) return {0x90};
       at = place(guest, top, update);
       if (at.reason != 0) return at;
       if (leaf) return output((e & kPage & ~offset) | (address & offset));
@@ -219,7 +226,9 @@ class Oracle {
   const bool scalable_;
   const pci::MemoryRequest* request_ = nullptr;
   bool nested_ = false;
-  Word entry_ = 0;  // of the PASID table
+  bool snooped_ = true;  // PWSNP
+  bool marks_ = false;   // SSADE, of the second-stage walk under way
+  Word entry_ = 0;       // of the PASID table
 };
 
 // The same oracle for tables that were changed while caches may know them as they were: each time

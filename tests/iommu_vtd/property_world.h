@@ -3,6 +3,7 @@
 // requests meet one another in the caches.
 #pragma once
 
+#include "model/iommu_vtd/profiles.h"
 #include "model/pci/device_tlb.h"
 #include "tests/iommu_vtd/oracle.h"
 #include "tests/iommu_vtd/unit_fixture.h"
@@ -79,7 +80,9 @@ class World : public UnitFixture, private iommu_vtd::DeviceTlbPort {
   static Word legacy_domain(Word which) { return 10 + which; }
   // Entries of the first stage alone share a domain id, told apart by their PASID; no others do.
   static Word domain_for(Word pasid, Word type) { return type == 1 ? kSharedDomain : 20 + pasid; }
-  Word domain_of(Word pasid) { return memory.load<Word>(PhysAddr(kPasids + pasid * 64 + 8)); }
+  Word domain_of(Word pasid) {
+    return memory.load<Word>(PhysAddr(kPasids + pasid * 64 + 8)) & 0xFFFF;
+  }
 
   void write(Word at, Word value);
   Word any_table(Word pool, unsigned level);
@@ -257,7 +260,8 @@ inline void World::change_pasid(Word pasid) {
   const Word first = type == 3 && !one_in(3) ? guest : host;
   const Word no_execute = one_in(2) ? 0x20 : 0;
   write(at, second | type << 6 | aw << 2 | dirty | present);
-  write(at + 8, domain_for(pasid, type));
+  const Word snooped = fault_in(60) ? 0 : Word{1} << 23;
+  write(at + 8, domain_for(pasid, type) | snooped);
   write(at + 16, first | mode << 2 | no_execute);
 }
 

@@ -27,7 +27,7 @@ TEST_CASE("fields print by name in hexadecimal, reserved ones not at all") {
 }
 
 TEST_CASE("after reset every register has its reset value") {
-  Profile profile;
+  Profile profile = sapphire_rapids_legacy();
   profile.ecap |= std::uint64_t{1} << 29;  // PRS
   UnitFixture t(profile);
   for (const Register& row : register_rows()) {
@@ -97,7 +97,7 @@ TEST_CASE("the halves of a 64-bit register are registers of their own") {
 }
 
 TEST_CASE("what the profile does not have reads zero and cannot be written") {
-  Profile profile;
+  Profile profile = sapphire_rapids_legacy();
   profile.cap &= ~0x60ULL;   // no protected memory
   profile.ecap &= ~0x1AULL;  // no QI, IR, EIM
   UnitFixture t(profile);
@@ -149,7 +149,7 @@ TEST_CASE("switching is published, and level bits follow what is written") {
 }
 
 TEST_CASE("several fault records lie where CAP says") {
-  Profile profile;
+  Profile profile = sapphire_rapids_legacy();
   profile.cap |= 3ULL << 40;  // four records
   UnitFixture t(profile);
   t.set_root();

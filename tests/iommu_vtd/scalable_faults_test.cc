@@ -184,6 +184,87 @@ TEST_CASE("the four translation types of scalable mode arrive where their tables
   CHECK(t.memory.load<std::uint64_t>(PhysAddr(F::kFirst1 + 40)) == (F::kFirstTarget | 0x67));
 }
 
+TEST_CASE("accessed and dirty bits are set in snooped memory alone") {
+  constexpr std::uint64_t kSsade = 1 << 9;
+  const auto leaf = F::kFirst1 + 40;
+  const auto not_snooped = [](F& t, unsigned pasid) {
+    t.put(F::pasid_at(pasid) + 8,
+          t.memory.load<std::uint64_t>(PhysAddr(F::pasid_at(pasid) + 8)) & ~F::kSnooped);
+  };
+  check({
+      {0x90, "first stage, accessed", [&](F& t) { not_snooped(t, 1); }, {1}},
+      {0x7C, "second stage, accessed",
+       [&](F& t) {
+         t.put(F::pasid_at(0), F::kPml4 | 2 << 6 | 2 << 2 | 1 | kSsade);
+         not_snooped(t, 0);
+       }},
+      {0x7C,
+       "nested, second stage",
+       [&](F& t) {
+         t.put(F::pasid_at(2), F::kOuter4 | 3 << 6 | 2 << 2 | 1 | kSsade);
+         not_snooped(t, 2);
+       },
+       {2}},
+  });
+  // What is marked already needs no update.
+  F t;
+  for (const std::uint64_t at : {F::kFirst4, F::kFirst3, F::kFirst2, leaf}) {
+    t.put(at, t.memory.load<std::uint64_t>(PhysAddr(at)) | 0x60);
+  }
+  not_snooped(t, 1);
+  CHECK(t.ask({1, 0x5000, true}).allowed);
+  // A page that was read is not dirty yet.
+  F read;
+  CHECK(read.ask({1}).allowed);
+  not_snooped(read, 1);
+  read.enable_wide_queue();
+  read.send(7 | 3 << 4);
+  CHECK(read.ask({1}).allowed);
+  CHECK(read.ask({1, 0x5000, true}).fault_reason == 0x90);
+}
+
+TEST_CASE("execute and supervisor requests need their enable bit, and execution its right") {
+  constexpr std::uint64_t kSre = 1, kEre = 2, kNxe = 1 << 5, kXd = 1ULL << 63;
+  const auto enable = [](std::uint64_t bits) {
+    return [bits](F& t) { t.put(F::pasid_at(1) + 16, F::kFirst4 | bits); };
+  };
+  F::Ask execute{1};
+  execute.execute = true;
+  F::Ask supervisor{1};
+  supervisor.privileged = true;
+  const auto forbidden = [&](F& t) {
+    enable(kEre | kNxe)(t);
+    t.put(F::kFirst1 + 40, F::kFirstTarget | 7 | kXd);
+  };
+  check({
+      {0x5C, "execute without ERE", enable(kSre), execute},
+      {0x5D, "supervisor without SRE", enable(kEre), supervisor},
+      {0x82, "a page that must not be executed", forbidden, execute},
+  });
+  F t;
+  forbidden(t);
+  CHECK(t.ask({1}).allowed);  // and is cached now
+  CHECK(t.ask(execute).fault_reason == 0x82);
+  CHECK((t.read64(Offset::kFrcd + 8) >> 30 & 1) == 1);  // EXE
+  CHECK((t.read64(Offset::kFrcd + 8) >> 29 & 1) == 0);  // PRIV
+  F supervised;
+  enable(kSre)(supervised);
+  supervised.put(F::kFirst1 + 40, F::kFirstTarget | 3);  // a supervisor page
+  CHECK(supervised.ask(supervisor).allowed);
+  CHECK(supervised.ask({1}).fault_reason == 0x81);
+  F::Ask without_pasid = execute;
+  without_pasid.pasid.reset();
+  CHECK(supervised.ask(without_pasid).allowed);  // no prefix, no meaning
+  SECTION("a unit that has no such requests refuses them whatever the entry says") {
+    Profile profile = test::every_feature();
+    profile.ecap &= ~(std::uint64_t{3} << 30);  // ERS, SRS
+    F plain(profile);
+    enable(kEre | kSre)(plain);
+    CHECK(plain.ask(execute).fault_reason == 0x5C);
+    CHECK(plain.ask(supervisor).fault_reason == 0x5D);
+  }
+}
+
 TEST_CASE("FPD of the directory entry and of the PASID entry silences what is found behind it") {
   F t;
   SECTION("directory entry") { t.put(F::kDirectory, F::kPasids | 3); }

@@ -8,8 +8,9 @@ namespace baton::test {
 
 inline iommu_vtd::Profile every_feature() {
   iommu_vtd::Profile profile = iommu_vtd::sapphire_rapids();
-  // PRS, PDS, RPRIVS
-  profile.ecap |= std::uint64_t{1} << 29 | std::uint64_t{1} << 42 | std::uint64_t{1} << 53;
+  // PRS, ERS, PDS, RPRIVS
+  profile.ecap |= std::uint64_t{1} << 29 | std::uint64_t{1} << 30 | std::uint64_t{1} << 42 |
+                  std::uint64_t{1} << 53;
   return profile;
 }
 
@@ -43,8 +44,9 @@ struct ScalableFixture : UnitFixture {
 
   std::uint64_t context() const { return kScalableContexts + device.devfn() * 32; }
   static std::uint64_t pasid_at(unsigned pasid) { return kPasids + pasid * 64; }
+  static constexpr std::uint64_t kSnooped = 1 << 23;  // PWSNP
   void pasid_entry(unsigned pasid, std::uint64_t low, std::uint64_t domain, std::uint64_t first) {
-    put(pasid_at(pasid), low, domain);
+    put(pasid_at(pasid), low, domain | kSnooped);
     put(pasid_at(pasid) + 16, first);
   }
 
@@ -66,6 +68,8 @@ struct ScalableFixture : UnitFixture {
     std::uint64_t iova = 0x5000;
     bool write = false;
     pci::AddressType type = pci::AddressType::kUntranslated;
+    bool privileged = false;
+    bool execute = false;
   };
   iommu_vtd::Translation ask(const Ask& what) {
     pci::MemoryRequest memory_request;
@@ -74,6 +78,8 @@ struct ScalableFixture : UnitFixture {
     memory_request.length = 64;
     memory_request.write = what.write;
     memory_request.type = what.type;
+    memory_request.privileged = what.privileged;
+    memory_request.execute = what.execute;
     if (what.pasid) {
       memory_request.pasid = Pasid(*what.pasid);
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "model/iommu_vtd/observations.h"
+#include "model/iommu_vtd/profiles.h"
 #include "model/iommu_vtd/remapping_unit.h"
 
 namespace baton::test {
@@ -26,7 +27,7 @@ struct UnitFixture {
   static constexpr std::uint32_t kTe = 1U << 31, kSrtp = 1U << 30, kQie = 1U << 26, kIre = 1U << 25,
                                  kSirtp = 1U << 24, kCfi = 1U << 23;
 
-  explicit UnitFixture(const iommu_vtd::Profile& profile = {})
+  explicit UnitFixture(const iommu_vtd::Profile& profile = iommu_vtd::sapphire_rapids_legacy())
       : unit(simulation, memory, "dmar0", PhysAddr(0xFED9'0000), profile,
              [this](std::uint64_t address, std::uint32_t data) {
                messages.emplace_back(address, data);

@@ -59,6 +59,13 @@ enum class DeviceKeyPolicy : std::uint8_t { kSbdf, kDevicePath };
 // policies.sriov: virtual functions are not handed over [posted pci v9]; or their physical function
 // is, and the next kernel leaves them enabled.
 enum class SriovPolicy : std::uint8_t { kRefuse, kAdopt };
+// policies.ats: whether the IOMMU driver lets functions use device-TLBs, where unit and function
+// have them. Of a function that was handed over ATS stays as it is.
+enum class AtsPolicy : std::uint8_t { kOff, kOn };
+// policies.interrupt_table: the new kernel makes a table of its own and remapping is off for a
+// moment [linux drivers/iommu/intel/irq_remapping.c], or the table is handed over and stays in use
+// (baton-irq-v1, no upstream series).
+enum class InterruptTablePolicy : std::uint8_t { kNew, kPreserve };
 
 // policies.driver_binding: who gives a driver to a function that was handed over. User space alone
 // [posted vfio v2 to v5: "leave to user space", and what that takes]; whatever driver matches
@@ -74,6 +81,8 @@ struct Policies {
   DeviceKeyPolicy device_key = DeviceKeyPolicy::kSbdf;
   SriovPolicy sriov = SriovPolicy::kRefuse;
   DriverBindingPolicy driver_binding = DriverBindingPolicy::kUserspacePreserved;
+  AtsPolicy ats = AtsPolicy::kOff;
+  InterruptTablePolicy interrupt_table = InterruptTablePolicy::kNew;
 };
 
 // Defects, in the order of the path. The table in config.cc has a row for each: id, sentence,

@@ -88,7 +88,7 @@ Result<> Unit::set_context(Bdf source, const ContextEntry& entry) {
 
 // domain_context_clear_one(), in the order that never lets hardware see half an entry. In scalable
 // mode the PASID cache is keyed by domain id: what the directory led to goes with the entries.
-void Unit::clear_context(Bdf source) {
+void Unit::clear_context(Bdf source, const std::optional<DeviceTlb>& device) {
   if (is_copied(source)) {
     drop_copied(source);
     return;
@@ -105,6 +105,7 @@ void Unit::clear_context(Bdf source) {
   if (!scalable_) {
     submit(iotlb_of_domain(id));
   }
+  flush_device_tlb(device);
   forget_context(source);
   step("clear context", source.value());
 }

@@ -125,6 +125,8 @@ Unit& IntelIommu::State::unit_at(PhysAddr registers) const {
 
 void IntelIommu::set_interrupts(irq::IrqCore& irqs) { state_->irqs = &irqs; }
 
+void IntelIommu::set_pci(pci::PciCore& pci) { state_->pci = &pci; }
+
 void IntelIommu::State::find_units() {
   if (dmar) {
     return;
@@ -219,7 +221,7 @@ Co<> IntelIommu::shutdown() {
       state.prune(*unit);
     }
   }
-  co_return;
+  co_await settle();
 }
 
 Result<std::unique_ptr<iommu::Domain>> IntelIommu::alloc_paging(pci::PciDev& dev) {
@@ -286,7 +288,11 @@ Result<> IntelIommu::probe_device(pci::PciDev& dev, const iommu::PasidState* pre
   Unit* unit = state.unit_of(dev);
   DeviceInfo& info = state.devices[dev.address];
   info.dev = &dev;
-  if (unit == nullptr || !unit->scalable()) {
+  if (unit == nullptr) {
+    return {};
+  }
+  info.device_tlb = state.find_device_tlb(dev, *unit);
+  if (!unit->scalable()) {
     return {};
   }
   if (preserved != nullptr) {
@@ -299,13 +305,21 @@ Result<> IntelIommu::probe_device(pci::PciDev& dev, const iommu::PasidState* pre
     return fail(pasids.error());
   }
   info.pasids = *pasids;
-  return state.is_copied(dev, *unit) ? Result<>{} : state.set_directory(dev, *unit);
+  if (state.is_copied(dev, *unit)) {
+    return {};
+  }
+  const Result<> set = state.set_directory(dev, *unit);
+  if (set) {
+    state.enable_ats(info);  // intel_iommu_probe_finalize()
+  }
+  return set;
 }
 
 Result<> IntelIommu::State::set_directory(pci::PciDev& dev, Unit& unit) {
   const PasidTable& pasids = *devices.at(dev.address).pasids;
   ContextEntry entry;
-  entry.low = pasids.directory().value() | pasids.size_field() << 9;
+  entry.low = pasids.directory().value() | pasids.size_field() << 9 |
+              (devices.at(dev.address).device_tlb ? ContextEntry::kDeviceTlbEnable : 0);
   return set_contexts(dev, unit, entry);
 }
 
@@ -319,16 +333,20 @@ void IntelIommu::State::block(pci::PciDev& dev) {
   }
   if (!unit->scalable()) {
     for (const Bdf alias : dma_aliases(dev)) {
-      unit->clear_context(alias);
+      unit->clear_context(alias, device_tlb_of(info));
     }
+    disable_ats(info);
   } else if (is_copied(dev, *unit)) {
     if (!set_directory(dev, *unit)) {
       services.panic("DMAR: no memory for a context table");
     }
   } else {
-    info.pasids->tear_down(*unit, kNoPasid);
+    info.pasids->tear_down(*unit, kNoPasid, device_tlb_of(info));
   }
   if (info.domain != nullptr) {
+    if (info.device_tlb) {
+      info.domain->remove_device_tlb(*unit, *info.device_tlb);
+    }
     info.domain->put_id(*unit);
     info.domain = nullptr;
   }
@@ -354,10 +372,15 @@ Result<> IntelIommu::State::install(pci::PciDev& dev, Unit& unit, const PagingDo
             : PasidEntry::second_stage(capabilities, id, domain.top_table(), domain.top_level());
     return devices.at(dev.address).pasids->install(unit, dev.address.bdf, kNoPasid, entry);
   }
+  DeviceInfo& info = devices.at(dev.address);
   ContextEntry entry;
-  entry.low = domain.top_table().value();
+  entry.low = domain.top_table().value() | (info.device_tlb ? ContextEntry::kWithDeviceTlb : 0);
   entry.high = address_width(domain.top_level()) | std::uint64_t{id} << 8;
-  return set_contexts(dev, unit, entry);
+  const Result<> written = set_contexts(dev, unit, entry);
+  if (written) {
+    enable_ats(info);
+  }
+  return written;
 }
 
 Result<> IntelIommu::attach(pci::PciDev& dev, iommu::Domain& domain) {
@@ -388,7 +411,11 @@ Result<> IntelIommu::attach(pci::PciDev& dev, iommu::Domain& domain) {
     paging.put_id(*unit);
     return written;
   }
-  state.devices[dev.address].domain = &paging;
+  DeviceInfo& info = state.devices[dev.address];
+  info.domain = &paging;
+  if (info.device_tlb) {
+    paging.add_device_tlb(*unit, *info.device_tlb);
+  }
   return {};
 }
 

@@ -3,14 +3,17 @@
 // liveupdate.c (posted)].
 //
 // Scalable mode is used on units that have it when the kernel asks for it (intel_iommu=sm_on); a
-// paging domain is then first stage where the unit has one, as in Linux. Not modelled: PASIDs of
-// user space, nested domains, dirty tracking, ATS and page requests (off on every function).
+// paging domain is then first stage where the unit has one, as in Linux. Functions get device-TLBs
+// where the unit and they have them, and policy ats says so. Not modelled: PASIDs of user space,
+// nested domains, dirty tracking, page requests (off on every function), device-TLBs below root
+// ports (the model's firmware has no ATSR for them).
 #pragma once
 
 #include <memory>
 
 #include "model/linux/iommu/iommu.h"
 #include "model/linux/irq/irq.h"
+#include "model/linux/pci/pci_core.h"
 
 namespace baton::linux::intel_iommu {
 
@@ -22,6 +25,13 @@ class IntelIommu final : public iommu::HardwareDriver, public irq::IrqCore::Rema
   // Vectors for the units' fault events, and where interrupts are remapped from then on. Before
   // the calls below.
   void set_interrupts(irq::IrqCore& irqs);
+  // Before the calls below: interrupt remapping tables can be handed over then, where policy
+  // interrupt_table says so. The second attaches their FLB to a driver's handler [errors of
+  // luo::Luo::register_flb].
+  void set_live_update(luo::Luo& luo);
+  Result<> register_flb(luo::FileHandler& handler);
+  // Whose functions may get device-TLBs. Before devices are probed; without, none does.
+  void set_pci(pci::PciCore& pci);
   // enable_IR_x2apic(): where firmware and every unit allow it, and the command line does not say
   // intremap=off. Remapping that a previous kernel left on is off for a moment.
   Co<> init_interrupt_remapping();
@@ -51,6 +61,7 @@ class IntelIommu final : public iommu::HardwareDriver, public irq::IrqCore::Rema
   void unpreserve_unit(PhysAddr unit) override;
   Result<> attach_restored(pci::PciDev& dev, iommu::Domain& domain,
                            std::uint64_t attachment_id) override;
+  Co<> settle() override;
   void tear_restored_entry(pci::PciDev& dev, bool half) override;
 
   // irq::IrqCore::Remapper

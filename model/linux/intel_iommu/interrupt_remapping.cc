@@ -82,6 +82,50 @@ Result<> InterruptTable::set_up(bool crash_kernel, bool extended) {
   return {};
 }
 
+// Nothing is written to the unit but a queue: table, EIME and IRE stay as they are.
+Result<> InterruptTable::take_over(const HandedTable& handed, bool extended) {
+  const bool same =
+      unit_.interrupts_remapped() && unit_.hardware_interrupt_table_word() == handed.irta;
+  const bool was_extended = (handed.irta & kIrtaExtended) != 0;
+  if (!same || was_extended != extended || (handed.irta & 0xF) != kTableSizeField) {
+    return fail(Errno::kInval);
+  }
+  if (auto queue = unit_.init_queue(); !queue) {
+    return queue;
+  }
+  table_ = handed.table();
+  extended_ = extended;
+  sim::PhysicalMemory& ram = services_.port().ram();
+  for (std::uint32_t index = 0; index < kEntries; ++index) {
+    if ((ram.load<std::uint64_t>(table_ + index * kEntryBytes) & kPresent) != 0) {
+      used_.insert(static_cast<std::uint16_t>(index));
+    }
+  }
+  inherited_ = used_;
+  unit_.step("took interrupt table over", table_.value());
+  return {};
+}
+
+HandedTable InterruptTable::as_handed() const {
+  return {unit_.registers(), unit_.hardware_interrupt_table_word(), kEntries};
+}
+
+std::vector<Vector> InterruptTable::inherited_vectors() const {
+  std::vector<Vector> vectors;
+  for (const std::uint16_t index : inherited_) {
+    const auto low = services_.port().ram().load<std::uint64_t>(table_ + index * kEntryBytes);
+    vectors.emplace_back(static_cast<std::uint8_t>(low >> 16));
+  }
+  return vectors;
+}
+
+void InterruptTable::drop_inherited() {
+  for (const std::uint16_t index : inherited_) {
+    free(index);
+  }
+  inherited_.clear();
+}
+
 void InterruptTable::enable() {
   if (!unit_.interrupts_remapped()) {
     unit_.enable_interrupt_remapping();

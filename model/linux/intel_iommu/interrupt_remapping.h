@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <set>
 
+#include "model/linux/intel_iommu/interrupt_handover.h"
 #include "model/linux/intel_iommu/unit.h"
 #include "model/linux/irq/irq.h"
 #include "model/linux/pci/pci_dev.h"
@@ -21,7 +22,15 @@ class InterruptTable {
   // intel_setup_irq_remapping(): a fresh table, or in a crash kernel a copy of the one that is in
   // use. ENOMEM; EINVAL (the table in use cannot be taken over).
   Result<> set_up(bool crash_kernel, bool extended);
+  // Instead: the table that is in use stays, if it is the one that was handed over. ENOMEM; EINVAL.
+  Result<> take_over(const HandedTable& handed, bool extended);
   void enable();
+
+  // For the next kernel.
+  HandedTable as_handed() const;
+  // Vectors that entries of the previous kernel lead to; then those entries go.
+  std::vector<Vector> inherited_vectors() const;
+  void drop_inherited();
 
   // ENOSPC.
   Result<std::uint16_t> allocate(const pci::PciDev& dev, irq::IrqCore::Target target);
@@ -36,6 +45,7 @@ class InterruptTable {
   PhysAddr table_;
   bool extended_ = false;
   std::set<std::uint16_t> used_;
+  std::set<std::uint16_t> inherited_;  // of them: of the previous kernel
 };
 
 }  // namespace baton::linux::intel_iommu

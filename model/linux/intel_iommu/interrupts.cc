@@ -14,9 +14,66 @@ namespace {
 constexpr sim::Duration kRemappingOff = sim::Duration::microseconds(240);
 }  // namespace
 
+void IntelIommu::set_live_update(luo::Luo& luo) {
+  State& state = *state_;
+  if (state.services.config().policies.interrupt_table != InterruptTablePolicy::kPreserve) {
+    return;
+  }
+  state.luo = &luo;
+  state.handover.emplace(
+      state.services, state.kho,
+      [&state] {
+        std::vector<HandedTable> tables;
+        for (const auto& [base, table] : state.interrupts) {
+          tables.push_back(table->as_handed());
+        }
+        return tables;
+      },
+      [&state] { state.drop_inherited_interrupts(); });
+}
+
+Result<> IntelIommu::register_flb(luo::FileHandler& handler) {
+  State& state = *state_;
+  return state.handover ? state.luo->register_flb(handler, *state.handover) : Result<>{};
+}
+
+bool IntelIommu::State::take_over_interrupts(InterruptTable& table, const Unit& unit,
+                                             bool extended) {
+  const HandedTable* handed = handover ? handover->incoming(unit.registers()) : nullptr;
+  if (handed == nullptr) {
+    return false;
+  }
+  if (const auto taken = table.take_over(*handed, extended); !taken) {
+    services.print(sim::LogLevel::kWarning, "DMAR-IR: {:x}: the table handed over is not in use",
+                   unit.registers().value());
+    return false;
+  }
+  for (const Vector vector : table.inherited_vectors()) {
+    irqs->hold(vector);
+  }
+  return true;
+}
+
+// The devices that were handed over have new entries by now, or none.
+void IntelIommu::State::drop_inherited_interrupts() {
+  for (const auto& [base, table] : interrupts) {
+    for (const Vector vector : table->inherited_vectors()) {
+      irqs->release(vector);
+    }
+    table->drop_inherited();
+  }
+}
+
 Co<> IntelIommu::init_interrupt_remapping() {
   State& state = *state_;
   state.find_units();
+  if (state.handover) {
+    // AMBIGUOUS: no upstream series hands these tables over. LUO has to be up this early then.
+    const Result<> incoming = co_await state.luo->get_incoming(*state.handover);
+    if (incoming) {
+      co_await state.luo->put_incoming(*state.handover);
+    }
+  }
   const auto can = [](const auto& unit) {
     return unit->capabilities().interrupt_remapping() && unit->capabilities().queued_invalidation();
   };
@@ -29,8 +86,12 @@ Co<> IntelIommu::init_interrupt_remapping() {
       state.units, [](const auto& unit) { return unit->capabilities().extended_interrupts(); });
   bool was_on = false;
   for (const auto& unit : state.units) {
-    was_on = was_on || unit->interrupts_remapped();
     auto table = std::make_unique<InterruptTable>(state.services, *unit);
+    if (state.take_over_interrupts(*table, *unit, extended)) {
+      state.interrupts[unit->registers()] = std::move(table);
+      continue;
+    }
+    was_on = was_on || unit->interrupts_remapped();
     if (auto done = table->set_up(crash_kernel, extended); !done) {
       state.services.print(sim::LogLevel::kWarning, "DMAR-IR: Failed to set up {:x}: {}",
                            unit->registers().value(), name(done.error()));

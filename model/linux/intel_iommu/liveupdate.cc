@@ -111,6 +111,16 @@ Result<> IntelIommu::attach_restored(pci::PciDev& dev, iommu::Domain& domain,
   DeviceInfo& info = state_->devices[dev.address];
   info.dev = &dev;
   info.domain = &paging;
+  // The device-TLB is what it was: nothing is written. Whether this kernel would have enabled it
+  // does not matter.
+  if (state_->pci != nullptr && unit->capabilities().device_tlb() && state_->pci->adopt_ats(dev)) {
+    info.device_tlb =
+        DeviceTlb{.source = dev.address.bdf.value(), .depth = state_->pci->ats_queue_depth(dev)};
+    info.uses_device_tlb = true;
+    paging.add_device_tlb(*unit, *info.device_tlb);
+  } else {
+    info.device_tlb.reset();
+  }
   return {};
 }
 
@@ -220,13 +230,23 @@ void IntelIommu::unpreserve_unit(PhysAddr registers) {
 
 // Before the jump: only preserved devices keep a way through the tables. Device-TLBs are not told,
 // because drivers may have put their devices into D3.
+// Entries of the aliases of preserved devices have no record and stay as they are.
 void IntelIommu::State::prune(Unit& unit) {
+  std::set<Bdf> kept;
+  for (const auto& [address, info] : devices) {
+    if (core.is_preserved(*info.dev)) {
+      const std::vector<Bdf> aliases = dma_aliases(*info.dev);
+      kept.insert(aliases.begin(), aliases.end());
+    }
+  }
   for (const auto& [address, info] : devices) {
     if (unit_of(*info.dev) != &unit || core.is_preserved(*info.dev)) {
       continue;
     }
     for (const Bdf alias : dma_aliases(*info.dev)) {
-      unit.forget_context(alias);
+      if (!kept.contains(alias)) {
+        unit.forget_context(alias);
+      }
     }
   }
   for (unsigned index = 0; index < kContextTables; ++index) {

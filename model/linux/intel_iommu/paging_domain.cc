@@ -41,7 +41,8 @@ Result<> PagingDomain::unmap(Iova iova, std::uint64_t length) {
   return unmapped;
 }
 
-// cache_tag_flush_range(): pages if the unit can, else the whole domain.
+// cache_tag_flush_range(): pages if the unit can, else the whole domain; then device-TLBs, which
+// may ask the unit again for what they miss.
 void PagingDomain::flush(std::uint64_t first, std::uint64_t last) {
   const unsigned mask = covering_mask(first, last);
   for (auto& [base, attachment] : attachments_) {
@@ -50,12 +51,19 @@ void PagingDomain::flush(std::uint64_t first, std::uint64_t last) {
     const bool pages =
         unit.capabilities().page_selective() && mask <= unit.capabilities().max_address_mask();
     const std::uint64_t block = first & ~((sim::kPageSize << mask) - 1);
+    std::vector<Descriptor> batch;
     if (first_stage()) {
-      unit.submit(pages ? pasid_iotlb_pages(id, kNoPasid, block, mask)
-                        : pasid_iotlb_of(id, kNoPasid));
+      batch.push_back(pages ? pasid_iotlb_pages(id, kNoPasid, block, mask)
+                            : pasid_iotlb_of(id, kNoPasid));
     } else {
-      unit.submit(pages ? iotlb_pages(id, block, mask) : iotlb_of_domain(id));
+      batch.push_back(pages ? iotlb_pages(id, block, mask) : iotlb_of_domain(id));
     }
+    if (unit.uses_device_tlbs()) {
+      for (const DeviceTlb& device : attachment.second.device_tlbs) {
+        batch.push_back(device_tlb_pages(device.source, device.depth, block, mask));
+      }
+    }
+    unit.submit(batch);
   }
 }
 
@@ -93,6 +101,14 @@ void PagingDomain::put_id(Unit& unit) {
 std::optional<std::uint16_t> PagingDomain::id_on(const Unit& unit) const {
   const auto found = attachments_.find(unit.registers());
   return found == attachments_.end() ? std::nullopt : std::optional(found->second.second.id);
+}
+
+void PagingDomain::add_device_tlb(const Unit& unit, const DeviceTlb& device) {
+  attachments_.at(unit.registers()).second.device_tlbs.push_back(device);
+}
+
+void PagingDomain::remove_device_tlb(const Unit& unit, const DeviceTlb& device) {
+  std::erase(attachments_.at(unit.registers()).second.device_tlbs, device);
 }
 
 }  // namespace baton::linux::intel_iommu

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <vector>
 
 #include "model/linux/intel_iommu/unit.h"
 #include "model/linux/iommu/generic_pt.h"
@@ -34,11 +35,15 @@ class PagingDomain final : public iommu::Domain {
   void adopt_id(Unit& unit, std::uint16_t id);
   void put_id(Unit& unit);
   std::optional<std::uint16_t> id_on(const Unit& unit) const;
+  // Cache tags of functions with device-TLBs [linux cache_tag_assign, CACHE_TAG_DEVTLB].
+  void add_device_tlb(const Unit& unit, const DeviceTlb& device);
+  void remove_device_tlb(const Unit& unit, const DeviceTlb& device);
 
  private:
   struct Attachment {
     std::uint16_t id = 0;
     unsigned devices = 0;
+    std::vector<DeviceTlb> device_tlbs;
   };
   void flush(std::uint64_t first, std::uint64_t last);
 

@@ -166,13 +166,15 @@ Result<> PasidTable::replace(Unit& unit, std::uint32_t pasid, const PasidEntry& 
   return {};
 }
 
-void PasidTable::tear_down(Unit& unit, std::uint32_t pasid) {
+void PasidTable::tear_down(Unit& unit, std::uint32_t pasid,
+                           const std::optional<DeviceTlb>& device) {
   const std::optional<PasidEntry> old = entry(pasid);
   if (!old || !old->present()) {
     return;
   }
   services_->port().ram().store(slot(pasid), old->words[0] & ~kPresent);
   flush(unit, pasid, *old);
+  unit.flush_device_tlb(device);
   store(pasid, PasidEntry{});
   unit.step("clear PASID entry", pasid);
 }

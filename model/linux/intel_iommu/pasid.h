@@ -4,7 +4,7 @@
 // A table page has 64 entries of 64 bytes and comes when its first entry does. Requests without
 // PASID go through the entry of PASID 0.
 //
-// Not modelled: device-TLBs and page requests at tear-down (both are off), supervisor requests.
+// Not modelled: page requests at tear-down (they are off), supervisor requests.
 #pragma once
 
 #include <array>
@@ -59,8 +59,9 @@ class PasidTable {
   // over an entry that hardware may be reading; here no request falls between two stores.
   // EINVAL: the old one is not present.
   Result<> replace(Unit& unit, std::uint32_t pasid, const PasidEntry& entry);
-  // intel_pasid_tear_down_entry(): P first, caches, then the rest.
-  void tear_down(Unit& unit, std::uint32_t pasid);
+  // intel_pasid_tear_down_entry(): P first, caches, the function's own last, then the rest.
+  void tear_down(Unit& unit, std::uint32_t pasid,
+                 const std::optional<DeviceTlb>& device = std::nullopt);
 
   // Stores the words of an entry, the one with P last, and nothing else.
   void store(std::uint32_t pasid, const PasidEntry& entry);

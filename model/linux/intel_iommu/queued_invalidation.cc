@@ -1,5 +1,8 @@
 #include "model/linux/intel_iommu/queued_invalidation.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "model/linux/intel_iommu/registers.h"
 
 namespace baton::linux::intel_iommu {
@@ -12,6 +15,7 @@ constexpr std::uint32_t kDone = 2;   // QI_DONE
 
 constexpr std::uint64_t kTypeContext = 1;
 constexpr std::uint64_t kTypeIotlb = 2;
+constexpr std::uint64_t kTypeDeviceTlb = 3;
 constexpr std::uint64_t kTypeInterruptEntry = 4;
 constexpr std::uint64_t kTypeWait = 5;
 constexpr std::uint64_t kTypePasidIotlb = 6;
@@ -66,6 +70,22 @@ Descriptor pasid_iotlb_pages(std::uint16_t domain, std::uint32_t pasid, std::uin
       address | mask};
 }
 
+// The order is told by the lowest zero bit of the address [VT-d 6.5.2.5].
+Descriptor device_tlb_pages(std::uint16_t source, unsigned depth, std::uint64_t address,
+                            unsigned order) {
+  constexpr unsigned kMostAtATime = 32;
+  const std::uint64_t at_a_time = depth >= kMostAtATime ? 0 : depth;
+  const std::uint64_t sized =
+      order == 0 ? address : address | ((sim::kPageSize << (order - 1)) - 1) | 1;
+  return {kTypeDeviceTlb | at_a_time << 16 | std::uint64_t{source} << 32,
+          (sized & ~(sim::kPageSize - 1)) | (order == 0 ? 0 : 1)};
+}
+
+Descriptor device_tlb_all(std::uint16_t source, unsigned depth) {
+  constexpr unsigned kEverything = 52;
+  return device_tlb_pages(source, depth, 0, kEverything);
+}
+
 Descriptor interrupt_entries_global() { return {kTypeInterruptEntry, 0}; }
 
 Descriptor interrupt_entry(std::uint16_t index) {
@@ -90,6 +110,7 @@ Result<> QueuedInvalidation::allocate(bool wide) {
 
 void QueuedInvalidation::program() {
   free_head_ = 0;
+  outstanding_.clear();
   services_.port().mmio_write(registers_ + kIqtReg, 4, 0);
   services_.port().mmio_write(registers_ + kIqaReg, 8, queue_.value() | (wide_ ? kIqaWide | 1 : 0));
 }
@@ -113,22 +134,82 @@ void QueuedInvalidation::push(const Descriptor& descriptor) {
   free_head_ = (free_head_ + 1) % kQueueLength;
 }
 
+bool QueuedInvalidation::is_done(std::uint64_t index) const {
+  return services_.port().ram().load<std::uint32_t>(status_ + index * 4) == kDone;
+}
+
+void QueuedInvalidation::forget_done() {
+  std::erase_if(outstanding_, [&](const Submission& each) { return is_done(each.wait); });
+}
+
 Result<> QueuedInvalidation::submit(std::span<const Descriptor> descriptors) {
+  host::KernelPort& port = services_.port();
+  forget_done();
+  const std::uint64_t head = port.mmio_read(registers_ + kIqhReg, 8) / descriptor_bytes();
+  const std::uint64_t used = (free_head_ + kQueueLength - head) % kQueueLength;
+  if (used + descriptors.size() + 1 >= kQueueLength) {
+    services_.panic("DMAR: the invalidation queue is full");
+  }
   for (const Descriptor& descriptor : descriptors) {
     push(descriptor);
   }
-  const PhysAddr status = status_ + free_head_ * 4;
-  services_.port().ram().store(status, kInUse);
+  const std::uint64_t index = free_head_;
+  port.ram().store(status_ + index * 4, kInUse);
   push(wait());
-  services_.port().mmio_write(registers_ + kIqtReg, 4, free_head_ * descriptor_bytes());
+  port.mmio_write(registers_ + kIqtReg, 4, free_head_ * descriptor_bytes());
   bool refused = false;
-  while (services_.port().ram().load<std::uint32_t>(status) != kDone) {
-    if (!check_fault()) {
-      services_.panic("DMAR: the invalidation queue does not complete");
-    }
+  while (!is_done(index) && check_fault()) {
     refused = true;
   }
+  if (!is_done(index)) {
+    outstanding_.push_back({index, {descriptors.begin(), descriptors.end()}});
+  }
   return refused ? fail(Errno::kInval) : Result<>{};
+}
+
+// Linux reads the status word without a pause. Here it is read at intervals that grow, as nothing
+// else of this CPU's work depends on the instant.
+Co<> QueuedInvalidation::settle() {
+  constexpr sim::Duration kFirst = sim::Duration::nanoseconds(100);
+  constexpr sim::Duration kLongest = sim::Duration::milliseconds(1);
+  sim::Duration pause = kFirst;
+  for (forget_done(); !outstanding_.empty(); forget_done()) {
+    co_await services_.spend(pause);
+    pause = std::min(pause * 2, kLongest);
+    if (!check_time_out()) {
+      continue;
+    }
+    // Every wait that was pending is lost.
+    forget_done();
+    const std::vector<Submission> again = std::exchange(outstanding_, {});
+    for (const Submission& lost : again) {
+      const bool gone = std::ranges::any_of(lost.descriptors, [&](const Descriptor& each) {
+        constexpr std::uint32_t kNobody = 0xFFFF;
+        const Bdf source(static_cast<std::uint16_t>(each.low >> 32));
+        return (each.low & 0xF) == kTypeDeviceTlb &&
+               services_.port().config_read({segment_, source}, 0, 2, "pci_device_is_present") ==
+                   kNobody;
+      });
+      if (!gone) {
+        static_cast<void>(submit(lost.descriptors));
+      }
+    }
+  }
+}
+
+// False: no time-out. A function took longer than 60 to 90 s [PCIe 10.3.1].
+bool QueuedInvalidation::check_time_out() {
+  host::KernelPort& port = services_.port();
+  const auto fault = static_cast<std::uint32_t>(port.mmio_read(registers_ + kFstsReg, 4));
+  if ((fault & kFstsIte) == 0) {
+    return false;
+  }
+  const auto source = static_cast<std::uint16_t>(port.mmio_read(registers_ + kIqercdReg, 8) >> 32);
+  services_.print(sim::LogLevel::kError,
+                  "DMAR: VT-d detected Invalidation Time-out Error: SID {:x}", source);
+  port.mmio_write(registers_ + kFstsReg, 4, kFstsIte);
+  services_.print(sim::LogLevel::kInfo, "DMAR: Invalidation Time-out Error (ITE) cleared");
+  return true;
 }
 
 // qi_check_fault(): an invalidation queue error is overcome by overwriting the descriptor it points

@@ -3,11 +3,15 @@
 // qi_submit_sync, dmar_enable_qi]. Descriptors are 256 bits wide on a unit that knows scalable
 // mode, used or not, else 128.
 //
-// Submissions take no simulated time: the unit completes them within the tail write.
+// Most submissions are complete when the tail is written. Those that are not, because a device-TLB
+// or a request under way has to be waited for, are outstanding; Linux spins on each, here settle()
+// waits for all of them, and whoever gives memory back, or answers user space, calls it first. What
+// an invalidation drops from the unit itself is gone at once.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "model/linux/base/kernel_services.h"
 
@@ -29,13 +33,17 @@ Descriptor pasid_cache_of(std::uint16_t domain, std::uint32_t pasid);
 Descriptor pasid_iotlb_of(std::uint16_t domain, std::uint32_t pasid);
 Descriptor pasid_iotlb_pages(std::uint16_t domain, std::uint32_t pasid, std::uint64_t address,
                              unsigned mask);
+// 2^order pages of one function, of which `depth` are taken at a time.
+Descriptor device_tlb_pages(std::uint16_t source, unsigned depth, std::uint64_t address,
+                            unsigned order);
+Descriptor device_tlb_all(std::uint16_t source, unsigned depth);
 Descriptor interrupt_entries_global();
 Descriptor interrupt_entry(std::uint16_t index);
 
 class QueuedInvalidation {
  public:
-  QueuedInvalidation(KernelServices& services, PhysAddr registers)
-      : services_(services), registers_(registers) {}
+  QueuedInvalidation(KernelServices& services, PhysAddr registers, std::uint32_t segment)
+      : services_(services), registers_(registers), segment_(segment) {}
 
   // The pages of queue and status words. ENOMEM.
   Result<> allocate(bool wide);
@@ -43,8 +51,13 @@ class QueuedInvalidation {
   // Hands a fresh, empty queue to the hardware; QIE itself is the unit's command.
   void program();
 
-  // Descriptors in order, then a wait. EINVAL when the hardware refuses one.
+  // Descriptors in order, then a wait, which may be outstanding on return. EINVAL when the hardware
+  // refuses one.
   Result<> submit(std::span<const Descriptor> descriptors);
+  // Until nothing is outstanding. What timed out is tried again, unless its function is gone
+  // [linux qi_check_fault, qi_submit_sync].
+  Co<> settle();
+  bool settled() const { return outstanding_.empty(); }
 
  private:
   Descriptor wait() const;
@@ -52,13 +65,23 @@ class QueuedInvalidation {
   void store(std::uint64_t index, const Descriptor& descriptor);
   void push(const Descriptor& descriptor);
   bool check_fault();
+  bool check_time_out();
+  bool is_done(std::uint64_t index) const;
+  void forget_done();
+
+  struct Submission {
+    std::uint64_t wait = 0;  // index of its wait descriptor
+    std::vector<Descriptor> descriptors;
+  };
 
   KernelServices& services_;
   PhysAddr registers_;
+  std::uint32_t segment_;
   PhysAddr queue_;
   PhysAddr status_;
   bool wide_ = false;
   std::uint64_t free_head_ = 0;  // index
+  std::vector<Submission> outstanding_;
 };
 
 }  // namespace baton::linux::intel_iommu

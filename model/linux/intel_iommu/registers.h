@@ -21,6 +21,7 @@ inline constexpr std::uint64_t kPmenReg = 0x64;
 inline constexpr std::uint64_t kIqhReg = 0x80;
 inline constexpr std::uint64_t kIqtReg = 0x88;
 inline constexpr std::uint64_t kIqaReg = 0x90;
+inline constexpr std::uint64_t kIqercdReg = 0xB0;
 inline constexpr std::uint64_t kIrtaReg = 0xB8;
 
 inline constexpr std::uint32_t kGcmdTe = 1U << 31;
@@ -38,6 +39,7 @@ inline constexpr std::uint64_t kIrtaExtended = 1U << 11;
 inline constexpr std::uint32_t kFstsPfo = 1U << 0;
 inline constexpr std::uint32_t kFstsPpf = 1U << 1;
 inline constexpr std::uint32_t kFstsIqe = 1U << 4;
+inline constexpr std::uint32_t kFstsIte = 1U << 6;
 
 inline constexpr std::uint32_t kPmenEpm = 1U << 31;
 inline constexpr std::uint32_t kPmenPrs = 1U << 0;
@@ -66,6 +68,7 @@ struct Capabilities {
   bool sirtp_flushes() const { return field(cap, 62, 62) != 0; }
   bool srtp_flushes() const { return field(cap, 63, 63) != 0; }
   bool queued_invalidation() const { return field(ecap, 1, 1) != 0; }
+  bool device_tlb() const { return field(ecap, 2, 2) != 0; }
   bool interrupt_remapping() const { return field(ecap, 3, 3) != 0; }
   bool extended_interrupts() const { return field(ecap, 4, 4) != 0; }
   bool pass_through() const { return field(ecap, 6, 6) != 0; }

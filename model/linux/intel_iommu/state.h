@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "model/linux/intel_iommu/intel_iommu.h"
+#include "model/linux/intel_iommu/interrupt_handover.h"
 #include "model/linux/intel_iommu/interrupt_remapping.h"
 #include "model/linux/intel_iommu/paging_domain.h"
 #include "model/linux/intel_iommu/pasid.h"
 #include "model/linux/intel_iommu/unit.h"
+#include "model/linux/pci/pci_core.h"
 
 namespace baton::linux::intel_iommu {
 
@@ -20,6 +22,8 @@ struct DeviceInfo {
   PagingDomain* domain = nullptr;         // null: blocked or identity
   std::optional<PasidTable> pasids;       // in scalable mode, from the probe on
   std::vector<PhysAddr> preserved_pages;  // of the PASID table
+  std::optional<DeviceTlb> device_tlb;    // unit, function and policy allow one
+  bool uses_device_tlb = false;           // ATS is enabled, or about to be
 };
 
 class IntelIommu::State {
@@ -39,6 +43,17 @@ class IntelIommu::State {
   Result<> set_contexts(pci::PciDev& dev, Unit& unit, const ContextEntry& entry);
   // Scalable mode: context entries that lead to the device's PASID directory.
   Result<> set_directory(pci::PciDev& dev, Unit& unit);
+  // ATS [linux drivers/iommu/intel/iommu.c dmar_ats_supported, iommu_enable_pci_ats].
+  std::optional<DeviceTlb> find_device_tlb(pci::PciDev& dev, const Unit& unit) const;
+  void enable_ats(DeviceInfo& info);
+  void disable_ats(DeviceInfo& info);
+  // What a function's device-TLB may hold, for who tears its entries down.
+  static std::optional<DeviceTlb> device_tlb_of(const DeviceInfo& info) {
+    return info.uses_device_tlb ? info.device_tlb : std::nullopt;
+  }
+  // Of a unit: what the previous kernel handed over, if it did and that can be used.
+  bool take_over_interrupts(InterruptTable& table, const Unit& unit, bool extended);
+  void drop_inherited_interrupts();
   bool is_copied(const pci::PciDev& dev, const Unit& unit) const;
   Result<> install(pci::PciDev& dev, Unit& unit, const PagingDomain& domain, std::uint16_t id);
 
@@ -55,8 +70,12 @@ class IntelIommu::State {
   kho::Kho& kho;
   iommu::IommuCore& core;
   irq::IrqCore* irqs = nullptr;
-  std::optional<DmarTable> dmar;                                   // nullopt: not looked for yet
-  std::vector<std::unique_ptr<Unit>> units;                        // in the order of the DMAR table
+  luo::Luo* luo = nullptr;
+  std::optional<InterruptHandover> handover;  // with policy interrupt_table: preserve
+  pci::PciCore* pci = nullptr;                // null: ATS stays off
+  std::vector<pci::PciDev*> ats_to_disable;   // once their device-TLBs are empty
+  std::optional<DmarTable> dmar;              // nullopt: not looked for yet
+  std::vector<std::unique_ptr<Unit>> units;   // in the order of the DMAR table
   std::map<PhysAddr, std::unique_ptr<InterruptTable>> interrupts;  // by register base
   std::set<PhysAddr> pre_enabled;  // units that go on with copied tables
   std::map<Sbdf, DeviceInfo> devices;

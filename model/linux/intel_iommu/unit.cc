@@ -11,7 +11,7 @@ constexpr std::uint64_t kTableMask = ~std::uint64_t{0xFFF};
 }  // namespace
 
 Unit::Unit(KernelServices& services, const DrhdUnit& drhd, bool scalable)
-    : services_(services), drhd_(drhd), queue_(services, drhd.registers) {
+    : services_(services), drhd_(drhd), queue_(services, drhd.registers, drhd.segment) {
   capabilities_.cap = services.port().mmio_read(registers() + kCapReg, 8);
   capabilities_.ecap = services.port().mmio_read(registers() + kEcapReg, 8);
   scalable_ = scalable && capabilities_.scalable();
@@ -99,6 +99,10 @@ void Unit::set_interrupt_table(PhysAddr table, unsigned size_field) {
 
 PhysAddr Unit::hardware_interrupt_table() const {
   return PhysAddr(services_.port().mmio_read(registers() + kIrtaReg, 8) & kTableMask);
+}
+
+std::uint64_t Unit::hardware_interrupt_table_word() const {
+  return services_.port().mmio_read(registers() + kIrtaReg, 8);
 }
 
 unsigned Unit::hardware_interrupt_table_size() const { return read32(kIrtaReg) & 0xF; }
@@ -215,6 +219,12 @@ void Unit::flush_all() {
 void Unit::submit(std::span<const Descriptor> descriptors) {
   // Linux ignores the result everywhere but in its tests; the queue has reported the error.
   static_cast<void>(queue_.submit(descriptors));
+}
+
+void Unit::flush_device_tlb(const std::optional<DeviceTlb>& device) {
+  if (device && uses_device_tlbs()) {
+    submit(device_tlb_all(device->source, device->depth));
+  }
 }
 
 bool Unit::hardware_scalable() const {

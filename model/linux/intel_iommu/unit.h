@@ -1,9 +1,8 @@
 // One remapping unit as the driver knows it: registers, command handshakes, queue, root and context
 // tables of either table mode, domain ids [linux drivers/iommu/intel/iommu.c, dmar.c].
 //
-// Not modelled: page request queue, device-TLBs (ATS is left off on every function), write buffer
-// flushing (CAP.RWBF; no profile has it), register based invalidation (a unit without ECAP.QI is
-// refused).
+// Not modelled: page request queue, write buffer flushing (CAP.RWBF; no profile has it), register
+// based invalidation (a unit without ECAP.QI is refused).
 #pragma once
 
 #include <array>
@@ -32,10 +31,19 @@ struct ContextEntry {
 
   static constexpr std::uint64_t kPresent = 1;
   static constexpr std::uint64_t kPassThrough = 2 << 2;
+  static constexpr std::uint64_t kWithDeviceTlb = 1 << 2;    // TT, legacy mode
+  static constexpr std::uint64_t kDeviceTlbEnable = 1 << 2;  // DTE, scalable mode
 
   bool present() const { return (low & kPresent) != 0; }
   // In scalable mode these bits belong to RID_PASID, and no domain id is there.
   std::uint16_t domain_id() const { return static_cast<std::uint16_t>(high >> 8); }
+};
+
+// A function whose device-TLB the driver keeps in step.
+struct DeviceTlb {
+  std::uint16_t source = 0;
+  unsigned depth = 0;  // invalidations that it takes at a time
+  friend bool operator==(const DeviceTlb&, const DeviceTlb&) = default;
 };
 
 // Context tables by index: bus * 2 + (devfn >= 0x80). Legacy mode uses the even ones.
@@ -71,6 +79,7 @@ class Unit {
   // IRTA, SIRTP, interrupt-entry cache.
   void set_interrupt_table(PhysAddr table, unsigned size_field);
   PhysAddr hardware_interrupt_table() const;
+  std::uint64_t hardware_interrupt_table_word() const;  // all of IRTA
   unsigned hardware_interrupt_table_size() const;
   void enable_interrupt_remapping();
 
@@ -91,6 +100,12 @@ class Unit {
   void flush_all();
   void submit(std::span<const Descriptor> descriptors);
   void submit(const Descriptor& descriptor) { submit(std::span(&descriptor, 1)); }
+  // Nothing is asked of device-TLBs while translation is off.
+  void flush_device_tlb(const std::optional<DeviceTlb>& device);
+  bool uses_device_tlbs() const { return (shadow_ & kGcmdTe) != 0; }
+  // Until every invalidation so far is complete, device-TLBs included.
+  Co<> settle() { return queue_.settle(); }
+  bool settled() const { return queue_.settled(); }
 
   // The table mode and root pointer in RTADDR, as another kernel left them.
   bool hardware_scalable() const;
@@ -106,7 +121,7 @@ class Unit {
   // Writes an entry, P last, over one that is not present. ENOMEM.
   Result<> set_context(Bdf source, const ContextEntry& entry);
   // Clears P, invalidates, then zeroes the rest.
-  void clear_context(Bdf source);
+  void clear_context(Bdf source, const std::optional<DeviceTlb>& device = std::nullopt);
   // Without invalidation, for a unit about to be invalidated as a whole.
   void forget_context(Bdf source);
 

@@ -169,6 +169,12 @@ void IommuCore::detach(pci::PciDev& dev) {
   state_->driver->attach_blocking(dev);
 }
 
+Co<> IommuCore::settle() {
+  if (state_->driver != nullptr) {
+    co_await state_->driver->settle();
+  }
+}
+
 Domain* IommuCore::attached(const pci::PciDev& dev) const {
   const Group* group = state_->group_of(dev);
   return group == nullptr ? nullptr : group->attached;

@@ -79,6 +79,9 @@ class HardwareDriver {
   // Attach without writing tables: takes the preserved domain id.
   virtual Result<> attach_restored(pci::PciDev& dev, Domain& domain,
                                    std::uint64_t attachment_id) = 0;
+  // Until all that was asked of caches so far is done, those of functions included. Before memory
+  // that a device could reach is given back, and before user space is told that it cannot any more.
+  virtual Co<> settle() = 0;
   // The two halves of a replacement that is not atomic, for the defect of that name.
   virtual void tear_restored_entry(pci::PciDev& dev, bool half) = 0;
 };
@@ -118,6 +121,7 @@ class IommuCore final : public luo::Flb {
   Result<> attach(pci::PciDev& dev, Domain& domain);
   void detach(pci::PciDev& dev);  // to the blocking domain while owned
   Domain* attached(const pci::PciDev& dev) const;
+  Co<> settle();
 
   // Live update, old kernel.
   // The address of the domain's record. ENOENT (the FLB is not preserved), EBUSY, ENOMEM.

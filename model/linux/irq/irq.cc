@@ -39,6 +39,7 @@ class IrqCore::State {
     std::function<void()> handler;
     const pci::PciDev* dev = nullptr;  // with an entry of the remapping table
     std::uint16_t entry = 0;
+    bool held = false;
   };
 
   // common_interrupt(): a vector without descriptor is counted and acknowledged.
@@ -62,7 +63,7 @@ class IrqCore::State {
 
   std::optional<Vector> free_vector() const {
     for (unsigned vector = kFirstExternalVector; vector < kFirstSystemVector; ++vector) {
-      if (is_for_devices(vector) && !slots_[vector].handler) {
+      if (is_for_devices(vector) && !slots_[vector].handler && !slots_[vector].held) {
         return Vector(static_cast<std::uint8_t>(vector));
       }
     }
@@ -120,6 +121,10 @@ void IrqCore::free(Vector vector) {
     state_->remapper_->free(*slot.dev, slot.entry);
   }
 }
+
+void IrqCore::hold(Vector vector) { state_->slots_[vector.value()].held = true; }
+
+void IrqCore::release(Vector vector) { state_->slots_[vector.value()].held = false; }
 
 std::uint64_t IrqCore::spurious() const { return state_->spurious_; }
 

@@ -65,6 +65,11 @@ class IrqCore {
   Result<Irq> request(std::function<void()> handler);
   void free(Vector vector);
 
+  // Messages to this vector are of the time before this kernel: nobody is given it until they
+  // cannot come any more.
+  void hold(Vector vector);
+  void release(Vector vector);
+
   // Interrupts that arrived on a vector without handler.
   std::uint64_t spurious() const;
 

@@ -157,10 +157,15 @@ Co<> Kernel::State::bring_up_memory() {
   irq_.init();
   // enable_IR_x2apic(), before the other CPUs.
   intel_iommu_.set_interrupts(irq_);
+  intel_iommu_.set_pci(pci_);
+  // Tables that were handed over are needed before LUO's own turn comes.
+  const bool early = config_.policies.interrupt_table == InterruptTablePolicy::kPreserve;
+  if (early) luo_.early_init();
+  intel_iommu_.set_live_update(luo_);
   co_await intel_iommu_.init_interrupt_remapping();
   co_await pass(BootStage::kSmp);
   co_await pass(BootStage::kEarlyInitcalls);
-  luo_.early_init();
+  if (!early) luo_.early_init();
 }
 
 // acpi_init() [subsys_initcall], kho_init() [fs_initcall].
@@ -258,6 +263,10 @@ Co<> Kernel::State::bring_up_late() {
   }
   iommufd_.init();
   vfio_pci_.init();
+  if (const Result<> tables = intel_iommu_.register_flb(vfio_pci_); !tables) {
+    services_.print(sim::LogLevel::kWarning, "DMAR-IR: tables cannot be handed over: {}",
+                    name(tables.error()));
+  }
   for (const std::string_view parameter : {"vfio-pci.enable_sriov", "vfio_pci.enable_sriov"}) {
     if (kho::flag(handoff_.command_line, parameter).value_or(false)) vfio_pci_.allow_sriov();
   }

@@ -117,6 +117,9 @@ void PciCore::restore_state(PciDev& dev, const SavedState& state) {
     state_->write_now(dev, dev.pcie_cap + kSavedPcie[i], 2, state.pcie[i],
                       "pci_restore_pcie_state");
   }
+  if (dev.ats_enabled) {
+    enable_ats(dev);  // pci_restore_ats_state()
+  }
   // BARs before Command; what is equal already is not written.
   for (unsigned i = static_cast<unsigned>(state.header.size()); i-- > 0;) {
     constexpr const char* kRestore = "pci_restore_config_dword";

@@ -92,7 +92,17 @@ class PciCore {
   void set_virtual_function_hooks(std::function<Co<>(PciDev&)> added,
                                   std::function<Co<>(PciDev&)> removed);
 
-  // pci_save_state, pci_restore_state: the 64 header bytes and the PCIe control words.
+  // pci_ats_supported: 0 when the function has no device-TLB, else how many invalidations it takes
+  // at a time (32 at most).
+  unsigned ats_queue_depth(PciDev& dev);
+  // pci_enable_ats, with translations of 4 KiB and more; pci_disable_ats. Of a function that an
+  // earlier kernel left running: is it on already?
+  void enable_ats(PciDev& dev);
+  void disable_ats(PciDev& dev);
+  bool adopt_ats(PciDev& dev);
+
+  // pci_save_state, pci_restore_state: the 64 header bytes, the PCIe control words, and ATS as this
+  // kernel has set it.
   struct SavedState {
     std::array<std::uint32_t, 16> header{};
     std::array<std::uint16_t, 7> pcie{};

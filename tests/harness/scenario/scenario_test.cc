@@ -237,6 +237,18 @@ TEST_CASE("caches of the remapping units are exact unless the scenario says othe
   CHECK(hardware.scenario.machine.hardware_caches);
 }
 
+TEST_CASE(
+    "remapping units are those of a Sapphire Rapids unless the scenario names an older part") {
+  CHECK(parse(kGood).scenario.machine.iommu_profile == "sapphire-rapids");
+  const auto with = [](const std::string& iommu) {
+    return replace(kGood, "  memory: 64GiB\n", "  memory: 64GiB\n  iommu: {" + iommu + "}\n");
+  };
+  CHECK(parse(with("profile: alder-lake")).scenario.machine.iommu_profile == "alder-lake");
+  const Diagnostic diagnostic = first(
+      "  memory: 64GiB\n", "  memory: 64GiB\n  iommu: {profile: skylake-sp, mode: scalable}\n");
+  CHECK(diagnostic.message == "skylake-sp has no scalable mode");
+}
+
 TEST_CASE("remapping units of other kinds are refused by name") {
   for (const std::string kind : {"amd-vi", "smmuv3"}) {
     const Diagnostic diagnostic =

@@ -1,5 +1,6 @@
 // The remapping unit as Linux's debugfs shows it [linux drivers/iommu/intel/debugfs.c].
 #include "harness/show/dmar.h"
+#include "model/iommu_vtd/profiles.h"
 
 namespace {
 

@@ -59,6 +59,22 @@ Co<> prepare(DriverKernel& kernel, Notes& notes) {
   co_await kernel.jump();
 }
 
+// Behind a bridge to conventional PCI a device is known by the bridge's id too.
+Co<> prepare_behind_bridge(DriverKernel& kernel, Notes& notes) {
+  linux::pci::PciBus below;
+  linux::pci::PciDev& bridge = kernel.other_device;
+  bridge.address = {0, Bdf(0, 5, 0)};
+  bridge.pcie_cap = 0;
+  below.bridge = &bridge;
+  kernel.vfio_device.bus = &below;
+  co_await prepare(kernel, notes);
+}
+
+Co<> alias_passes(DriverKernel&, Notes& notes) {
+  CHECK(notes.outside.dma(Bdf(0, 5, 0), 0x5010).address == notes.buffer + 0x10);
+  co_return;
+}
+
 Co<> leaves_it_running(DriverKernel& kernel, Notes& notes) {
   CHECK(notes.outside.unit().translation_enabled());
   CHECK(runs(notes));
@@ -216,4 +232,15 @@ TEST_CASE("a corrupt unit record is a panic, never a crash") {
   }
   CHECK(run_second(restores, {}, {}, corrupted(kBitmap, ~0ULL)).panic.find("context table") !=
         std::string::npos);
+}
+
+TEST_CASE("the aliases of a preserved device keep their way through the tables") {
+  Notes notes;
+  test::WorldConfig config;
+  config.kernels.resize(2);
+  DriverWorld world({with(prepare_behind_bridge, notes), with(alias_passes, notes)}, config);
+  notes.outside.machine = &world.machine();
+  world.run();
+  CHECK(world.panic() == "");
+  CHECK(world.completed(1));
 }

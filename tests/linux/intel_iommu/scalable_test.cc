@@ -1,5 +1,6 @@
 // The VT-d driver in scalable mode: PASID directory and entries, first and second stage, a handover
 // of both [linux drivers/iommu/intel/pasid.c, iommu.c, liveupdate.c (posted)].
+#include "model/iommu_vtd/profiles.h"
 #include "model/linux/intel_iommu/observations.h"
 #include "model/linux/intel_iommu/pasid.h"
 #include "tests/linux/intel_iommu/driver_fixture.h"

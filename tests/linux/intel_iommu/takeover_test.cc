@@ -2,6 +2,7 @@
 // remapping found on, tables copied from a crashed kernel [linux
 // drivers/iommu/intel/irq_remapping.c, iommu.c copy_translation_tables].
 #include "model/host/observations.h"
+#include "model/iommu_vtd/profiles.h"
 #include "model/linux/intel_iommu/observations.h"
 #include "tests/linux/intel_iommu/driver_fixture.h"
 

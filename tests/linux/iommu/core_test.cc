@@ -65,6 +65,7 @@ class TestDriver final : public linux::iommu::HardwareDriver {
   bool attach_deferred(linux::pci::PciDev&) const override { return false; }
   void unpreserve_device(linux::pci::PciDev&) override {}
   void tear_restored_entry(linux::pci::PciDev&, bool) override {}
+  Co<> settle() override { co_return; }
   Result<> attach(linux::pci::PciDev&, Domain&) override { return note("attach"); }
   void attach_blocking(linux::pci::PciDev&) override { static_cast<void>(note("blocking")); }
   void attach_identity(linux::pci::PciDev&) override { static_cast<void>(note("identity")); }

@@ -60,6 +60,24 @@ struct World {
 
 }  // namespace
 
+TEST_CASE("a vector that messages of an earlier kernel name is given to nobody while it is held") {
+  World world;
+  IrqCore& irq = world.software->irq;
+  const auto next = irq.request([] {});
+  REQUIRE(next.has_value());
+  irq.free(next->vector);
+  irq.hold(next->vector);
+  const auto other = irq.request([] {});
+  REQUIRE(other.has_value());
+  CHECK(other->vector != next->vector);
+  world.send(next->message);
+  CHECK(irq.spurious() == 1);
+  irq.release(next->vector);
+  const auto again = irq.request([] {});
+  REQUIRE(again.has_value());
+  CHECK(again->vector == next->vector);
+}
+
 TEST_CASE("A vector's message is in compatibility format to the boot CPU [Intel SDM 3, 11.11]") {
   World world;
   const auto irq = world.software->irq.request([] {});
