@@ -2,7 +2,9 @@
 
 #include <libfdt.h>
 
+#include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace baton::harness {
 namespace {

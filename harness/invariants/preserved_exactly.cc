@@ -2,6 +2,8 @@
 // of preserved blocks at the jump, against what is freed before it and restored after it.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "harness/invariants/checkers.h"
 #include "harness/invariants/handed_over.h"
 #include "harness/invariants/watch.h"
