@@ -10,9 +10,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "model/host/machine.h"
-#include "model/kho/kho.h"
-#include "model/linux/base/kernel_services.h"
+#include "model/kho/early_kernel.h"
 #include "model/luo/luo.h"
 #include "model/luo/memfd/memfd.h"
 #include "sim/simulation.h"
@@ -46,42 +44,24 @@ struct Sheet {
   std::string failure;
 };
 
-class BenchKernel final : public host::Software {
+class BenchKernel final : public kho::EarlyKernel {
  public:
-  BenchKernel(host::KernelPort& port, const host::BootHandoff& handoff, Sheet& sheet)
-      : port_(port),
-        handoff_(handoff),
-        handover_(kho::populate(port, handoff)),
-        services_(port, config_, boot_ranges()),
-        kho_(services_, handoff_, handover_),
-        luo_(services_, kho_, handoff_.command_line),
-        memfds_(services_, kho_, luo_),
+  BenchKernel(host::KernelPort& kernel_port, const host::BootHandoff& boot_handoff, Sheet& sheet)
+      : EarlyKernel(kernel_port, boot_handoff, {}),
+        luo_(services, kho, handoff.command_line),
+        memfds_(services, kho, luo_),
         sheet_(sheet) {}
 
-  void start() override { port_.context().spawn(body()); }
+  void start() override { port.context().spawn(body()); }
 
  private:
-  std::vector<sim::PhysRange> boot_ranges() const {
-    if (handover_) {
-      return handover_->scratch;
-    }
-    std::vector<sim::PhysRange> ranges;
-    for (const host::MemoryMapEntry& entry : port_.memory_map().entries) {
-      if (entry.type == host::MemoryType::kRam) {
-        ranges.push_back(entry.range);
-      }
-    }
-    return ranges;
-  }
-
   Co<> body() {
-    kho_.memory_init();
-    services_.pages().release_all(!handoff_.cold);
+    bring_up_memory();
     luo_.early_init();
-    static_cast<void>(kho_.init());
+    static_cast<void>(kho.init());
     co_await luo_.late_init();
-    memfds_.init(handoff_.command_line);
-    if (handoff_.cold) {
+    memfds_.init(handoff.command_line);
+    if (handoff.cold) {
       co_await preserve();
     } else {
       co_await restore();
@@ -96,16 +76,13 @@ class BenchKernel final : public host::Software {
     args.file = &memfd;
     const auto preserved = co_await memfds_.preserve(args);
     const auto frozen = preserved ? co_await memfds_.freeze(args) : preserved;
-    const auto image = kho_.load_image(1, handoff_.command_line);
-    if (!sized || !preserved || !frozen || !image) {
+    if (!sized || !preserved || !frozen) {
       sheet_.failure = "preserve failed";
       co_return;
     }
     sheet_.record = args.serialized_data;
     sheet_.folios = memfd.folios();
-    port_.request_jump(*image);
-    sim::WaitNode node(port_.context(), port_.context().actor(), "jumping");
-    co_await port_.context().wait(node);
+    co_await jump(handoff.command_line);
   }
 
   Co<> restore() {
@@ -119,12 +96,6 @@ class BenchKernel final : public host::Software {
     }
   }
 
-  host::KernelPort& port_;
-  host::BootHandoff handoff_;
-  std::optional<kho::Handover> handover_;
-  linux::KernelConfig config_;
-  linux::KernelServices services_;
-  kho::Kho kho_;
   luo::Luo luo_;
   luo::MemfdSubsystem memfds_;
   Sheet& sheet_;

@@ -324,6 +324,8 @@ std::vector<std::unique_ptr<Checker>> make_checkers(Watch& watch) {
   result.push_back(make_irq_no_orphan(watch));
   result.push_back(make_device_key(watch));
   result.push_back(make_mmio_answered(watch));
+  result.push_back(make_scratch_clear(watch));
+  result.push_back(make_preserved_exactly(watch));
   return result;
 }
 

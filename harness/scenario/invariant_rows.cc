@@ -157,6 +157,24 @@ constexpr std::array kInvariants{
         "and each read must be answered, with what was written.",
         "[PCIe 2.3.2]; design target: no series keeps a vCPU running", "resident-vcpu",
         "pci-move-bars"},
+    InvariantRow{
+        "scratch-clear", "Nothing that must survive lies in scratch, and images lie nowhere else.",
+        "At each jump with preserved files, setup_data, root FDT and the tree of preserved blocks "
+        "are read from memory. No block and no page of the tree may overlap an area of the scratch "
+        "table, where the next kernel allocates before it knows what is preserved and where later "
+        "images are loaded; every segment of the image must lie inside one.",
+        "[linux kernel/liveupdate/kexec_handover.c kho_scratch_overlap, "
+        "Documentation/core-api/kho]",
+        "quickstart", "kho-tree-in-scratch"},
+    InvariantRow{
+        "preserved-exactly",
+        "What the tree of preserved blocks says is what was preserved; each block is restored "
+        "once.",
+        "The checker keeps what is preserved and no longer preserved. At the jump the tree in "
+        "memory must say the same. Before it no page may be freed while it is preserved; after it "
+        "a page may be restored only if it was preserved, and only once.",
+        "[linux kernel/liveupdate/kexec_handover.c kho_preserve_folio, kho_restore_page]",
+        "quickstart", "kho-vmalloc-unset-order"},
 };
 
 constexpr std::array kMeasures{

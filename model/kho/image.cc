@@ -12,7 +12,6 @@ namespace baton::kho {
 
 namespace {
 
-constexpr std::uint64_t kKernelBytes = std::uint64_t{12} << 20;  // [assumed]
 constexpr std::uint64_t kKernelAlignment = std::uint64_t{2} << 20;
 constexpr std::uint64_t kTableAlignment = 64 * 1024;
 
@@ -70,19 +69,20 @@ class Placer {
 
 }  // namespace
 
-linux::Result<host::KexecImage> Kho::load_image(std::size_t kernel, std::string command_line) {
+linux::Result<host::KexecImage> Kho::load_image(std::size_t kernel, std::string command_line,
+                                                std::uint64_t bytes) {
   State& state = *state_;
   host::KexecImage image;
   image.kernel = kernel;
   image.command_line = std::move(command_line);
-  if (!state.enabled) {
+  if (!state.enabled || state.services.has(linux::Defect::kKhoOldKexecLoad)) {
     return image;  // without KHO an image may lie anywhere, and the next boot is a plain one
   }
   const std::uint64_t table_bytes = state.scratch.size() * sizeof(abi::Scratch);
   const std::uint64_t table_pages = (table_bytes + sim::kPageSize - 1) / sim::kPageSize;
   const std::array<Placement, 3> wanted{
       Placement{sim::kPageSize, sim::kPageSize},  // boot parameters with setup_data
-      Placement{kKernelBytes, kKernelAlignment},
+      Placement{(bytes + sim::kPageSize - 1) / sim::kPageSize * sim::kPageSize, kKernelAlignment},
       Placement{table_pages * sim::kPageSize, kTableAlignment}};
   Placer placer(state.pages(), state.scratch, state.handoff.segments);
   for (const Placement& placement : wanted) {

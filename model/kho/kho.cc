@@ -122,7 +122,9 @@ std::optional<std::uint64_t> Kho::State::retrieve_memory() {
 }
 
 linux::Result<> Kho::State::create_outgoing() {
-  if (const auto made = tree.create(); !made) {
+  const bool in_scratch = services.has(linux::Defect::kKhoTreeInScratch);
+  const PhysAddr place = in_scratch ? scratch.front().start : PhysAddr();
+  if (const auto made = tree.create(place); !made) {
     return made;
   }
   const auto page = pages().allocate(0, "kho root fdt");
@@ -274,7 +276,8 @@ linux::Result<> Kho::add_subtree(std::string_view name, PhysAddr blob, std::uint
   if (!state_->enabled || state_->fdt.value() == 0) {
     return linux::fail(Errno::kInval);
   }
-  return add_blob(state_->fdt_page(), name, {blob, size});
+  const bool with_size = !state_->services.has(linux::Defect::kKhoSkipBlobSize);
+  return add_blob(state_->fdt_page(), name, {blob, size}, with_size);
 }
 
 void Kho::remove_subtree(PhysAddr blob) {

@@ -37,8 +37,9 @@ struct KhoData {
 // areas. These are the boot ranges of the page allocator. nullopt: plain boot.
 struct Handover {
   KhoData data;
-  std::vector<sim::PhysRange> areas;    // as the scratch table has them, empty ones included
-  std::vector<sim::PhysRange> scratch;  // the same memory, sorted and disjoint: boot ranges
+  std::vector<sim::PhysRange> areas;  // as the scratch table has them, empty ones included
+  // The same memory, sorted and disjoint, and what kho_extend_scratch() adds: boot ranges.
+  std::vector<sim::PhysRange> scratch;
 };
 std::optional<Handover> populate(host::KernelPort& port, const host::BootHandoff& handoff);
 
@@ -94,8 +95,11 @@ class Kho {
   std::optional<std::vector<PhysAddr>> restore_vmalloc(const VmallocDescriptor& descriptor);
   void restore_free(PhysAddr address);
 
-  // kexec_file_load: places segments in scratch, writes the setup_data entry. EADDRNOTAVAIL.
-  linux::Result<host::KexecImage> load_image(std::size_t kernel, std::string command_line);
+  // kexec_file_load: places segments in scratch, writes the setup_data entry. `bytes`: what kernel
+  // and initrd take [assumed]. EADDRNOTAVAIL.
+  static constexpr std::uint64_t kImageBytes = std::uint64_t{12} << 20;
+  linux::Result<host::KexecImage> load_image(std::size_t kernel, std::string command_line,
+                                             std::uint64_t bytes = kImageBytes);
 
   // For `show` and checks.
   PhysAddr outgoing_fdt() const;

@@ -6,6 +6,7 @@
 #include "model/kho/abi.h"
 #include "model/kho/kho.h"
 #include "model/kho/root_fdt.h"
+#include "model/kho/scratch.h"
 
 namespace baton::kho {
 
@@ -105,6 +106,12 @@ std::optional<Handover> populate(host::KernelPort& port, const host::BootHandoff
   if (handover.scratch.empty()) {
     return refuse("scratch table is invalid");
   }
+  // kho_memory_init_early(). These ranges are in no scratch table: neither images nor the checks of
+  // later kernels know them.
+  std::vector<sim::PhysRange> boot_ranges =
+      extended_scratch(port.ram(), port.memory_map(), *memory_map_of(*fdt));
+  boot_ranges.insert(boot_ranges.end(), handover.scratch.begin(), handover.scratch.end());
+  handover.scratch = merged(std::move(boot_ranges));
   return handover;
 }
 

@@ -13,6 +13,9 @@ using linux::Errno;
 
 namespace {
 
+// What stands where a defect reads an order that nobody has set: that of a huge area.
+constexpr unsigned kLeftoverOrder = 9;
+
 // The largest aligned block at `pfn` within `count` pages.
 unsigned cut(std::uint64_t pfn, std::uint64_t count) {
   const unsigned fits = static_cast<unsigned>(std::bit_width(count)) - 1;
@@ -30,12 +33,13 @@ linux::Result<> Kho::preserve_folio(PhysAddr folio, unsigned order) {
 }
 
 void Kho::unpreserve_folio(PhysAddr folio, unsigned order) {
+  const bool marked = state_->tree.contains(folio, order);
   if (!state_->tree.remove(folio, order)) {
     state_->services.print(sim::LogLevel::kWarning, "KHO: unpreserve of {:#x}, never preserved",
                            folio.value());
     return;
   }
-  state_->publish(linux::LedgerEvent::kUnpreserved, folio, order);
+  if (marked) state_->publish(linux::LedgerEvent::kUnpreserved, folio, order);
 }
 
 linux::Result<> Kho::preserve_pages(PhysAddr first, std::uint64_t count) {
@@ -70,6 +74,7 @@ linux::Result<VmallocDescriptor> Kho::preserve_vmalloc(std::span<const PhysAddr>
   if (!chunk) {
     return linux::fail(Errno::kNoMem);
   }
+  if (state_->services.has(linux::Defect::kKhoSkipVmallocChunk)) unpreserve_folio(*chunk, 0);
   descriptor.first_chunk = *chunk;
   std::uint64_t used = 0;
   for (const PhysAddr page : pages) {
@@ -95,6 +100,8 @@ linux::Result<VmallocDescriptor> Kho::preserve_vmalloc(std::span<const PhysAddr>
 }
 
 void Kho::unpreserve_vmalloc(const VmallocDescriptor& descriptor) {
+  const bool unset = state_->services.has(linux::Defect::kKhoVmallocUnsetOrder);
+  const unsigned order = unset ? kLeftoverOrder : descriptor.order;
   PhysAddr chunk = descriptor.first_chunk;
   while (chunk.value() != 0) {
     for (std::uint64_t i = 0; i < abi::kVmallocRunsPerChunk; ++i) {
@@ -102,7 +109,7 @@ void Kho::unpreserve_vmalloc(const VmallocDescriptor& descriptor) {
       if (page.value() == 0) {
         break;
       }
-      unpreserve_pages(page, std::uint64_t{1} << descriptor.order);
+      unpreserve_pages(page, std::uint64_t{1} << order);
     }
     const PhysAddr next(state_->ram().load<std::uint64_t>(chunk));
     unpreserve_free(chunk);

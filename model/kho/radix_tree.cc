@@ -25,8 +25,9 @@ constexpr std::uint64_t bit_of(std::uint64_t key) { return std::uint64_t{1} << k
 
 class Walk {
  public:
-  Walk(sim::PhysicalMemory& ram, const std::function<void(PhysAddr, unsigned)>& visit)
-      : ram_(ram), visit_(visit) {}
+  Walk(sim::PhysicalMemory& ram, const std::function<void(PhysAddr, unsigned)>& visit,
+       const std::function<void(PhysAddr)>& visit_table)
+      : ram_(ram), visit_(visit), visit_table_(visit_table) {}
 
   bool table(PhysAddr address, unsigned level, std::uint64_t key) {
     if (!usable(address)) {
@@ -79,18 +80,28 @@ class Walk {
 
   // Whole tables inside RAM, and never more of them than RAM has pages.
   bool usable(PhysAddr address) {
-    return address.page_offset() == 0 && ram_.contains(address, sim::kPageSize) &&
-           ++tables_ <= ram_.size() / sim::kPageSize;
+    if (address.page_offset() != 0 || !ram_.contains(address, sim::kPageSize) ||
+        ++tables_ > ram_.size() / sim::kPageSize) {
+      return false;
+    }
+    if (visit_table_) visit_table_(address);
+    return true;
   }
 
   sim::PhysicalMemory& ram_;
   const std::function<void(PhysAddr, unsigned)>& visit_;
+  const std::function<void(PhysAddr)>& visit_table_;
   std::uint64_t tables_ = 0;
 };
 
 }  // namespace
 
-linux::Result<> RadixTree::create() {
+linux::Result<> RadixTree::create(PhysAddr place) {
+  if (place != PhysAddr()) {
+    root_ = place;
+    ram_.zero_pages({place, sim::kPageSize});
+    return {};
+  }
   const auto page = pages_.allocate(0, "kho radix tree");
   if (!page) {
     return linux::fail(page.error());
@@ -159,8 +170,9 @@ bool RadixTree::contains(PhysAddr block, unsigned order) const {
 }
 
 bool walk_preserved(sim::PhysicalMemory& ram, PhysAddr root,
-                    const std::function<void(PhysAddr, unsigned)>& visit) {
-  return Walk(ram, visit).table(root, kTopLevel, 0);
+                    const std::function<void(PhysAddr, unsigned)>& visit,
+                    const std::function<void(PhysAddr)>& visit_table) {
+  return Walk(ram, visit, visit_table).table(root, kTopLevel, 0);
 }
 
 }  // namespace baton::kho

@@ -23,7 +23,8 @@ class RadixTree {
  public:
   RadixTree(sim::PhysicalMemory& ram, linux::PageAllocator& pages) : ram_(ram), pages_(pages) {}
 
-  linux::Result<> create();  // an empty root page: ENOMEM
+  // An empty root page: ENOMEM. At `place`, if one is given.
+  linux::Result<> create(PhysAddr place = PhysAddr());
   PhysAddr root() const { return root_; }
 
   linux::Result<> add(PhysAddr block, unsigned order);  // EINVAL without root, ENOMEM
@@ -39,8 +40,10 @@ class RadixTree {
 
 // Visits every block of an inherited tree, highest order first, then by address. The tree is
 // whatever bytes the previous kernel left: false for a table outside RAM, a key that names no RAM,
-// or a tree larger than memory; blocks visited until then stay visited.
+// or a tree larger than memory; blocks visited until then stay visited. `visit_table`, if any, gets
+// each page of the tree.
 bool walk_preserved(sim::PhysicalMemory& ram, PhysAddr root,
-                    const std::function<void(PhysAddr block, unsigned order)>& visit);
+                    const std::function<void(PhysAddr block, unsigned order)>& visit,
+                    const std::function<void(PhysAddr table)>& visit_table = nullptr);
 
 }  // namespace baton::kho

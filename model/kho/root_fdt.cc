@@ -59,7 +59,8 @@ linux::Result<> create_root_fdt(std::span<std::byte> page, PhysAddr memory_map) 
   return {};
 }
 
-linux::Result<> add_blob(std::span<std::byte> page, std::string_view name, FdtBlob blob) {
+linux::Result<> add_blob(std::span<std::byte> page, std::string_view name, FdtBlob blob,
+                         bool with_size) {
   void* fdt = page.data();
   if (fdt_open_into(fdt, fdt, capacity(page)) != 0) {
     return linux::fail(Errno::kNoMem);
@@ -71,8 +72,9 @@ linux::Result<> add_blob(std::span<std::byte> page, std::string_view name, FdtBl
   }
   const std::uint64_t address = blob.address.value();
   int error = fdt_setprop(fdt, node, abi::kDataProperty, &address, sizeof(address));
-  error = error != 0 ? error
-                     : fdt_setprop(fdt, node, abi::kSizeProperty, &blob.size, sizeof(blob.size));
+  if (error == 0 && with_size) {
+    error = fdt_setprop(fdt, node, abi::kSizeProperty, &blob.size, sizeof(blob.size));
+  }
   if (error != 0) {
     fdt_del_node(fdt, find_node(fdt, name));
   }

@@ -25,7 +25,9 @@ struct FdtBlob {
 
 // Old kernel, on the page's bytes.
 linux::Result<> create_root_fdt(std::span<std::byte> page, PhysAddr memory_map);
-linux::Result<> add_blob(std::span<std::byte> page, std::string_view name, FdtBlob blob);
+// `with_size`: kho-v3 on.
+linux::Result<> add_blob(std::span<std::byte> page, std::string_view name, FdtBlob blob,
+                         bool with_size = true);
 void remove_blob(std::span<std::byte> page, PhysAddr address);  // silent when absent
 
 // New kernel. load: a copy of the tree, checked in full; nullopt when these bytes are no FDT.

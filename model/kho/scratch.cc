@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+
+#include "model/kho/radix_tree.h"
 
 namespace baton::kho {
 
@@ -87,6 +90,46 @@ std::optional<std::vector<sim::PhysRange>> choose_scratch(const host::MemoryMap&
     areas.push_back(*area);
   }
   return areas;
+}
+
+std::vector<sim::PhysRange> extended_scratch(sim::PhysicalMemory& ram, const host::MemoryMap& map,
+                                             PhysAddr tree_root) {
+  constexpr unsigned kBusyShift = 30;
+  std::set<std::uint64_t> busy;
+  const auto mark = [&](std::uint64_t first, std::uint64_t last) {
+    for (std::uint64_t block = first >> kBusyShift; block <= last >> kBusyShift; ++block) {
+      busy.insert(block);
+    }
+  };
+  const bool whole = walk_preserved(
+      ram, tree_root,
+      [&](PhysAddr block, unsigned order) {
+        mark(block.value(), block.value() + (sim::kPageSize << order) - 1);
+      },
+      [&](PhysAddr table) { mark(table.value(), table.value()); });
+  std::vector<sim::PhysRange> ranges;
+  if (!whole) {
+    return ranges;
+  }
+  for (const host::MemoryMapEntry& entry : map.entries) {
+    if (entry.type != host::MemoryType::kRam) {
+      continue;
+    }
+    std::uint64_t start = entry.range.start.value();
+    const std::uint64_t end = entry.range.end().value();
+    while (start < end) {
+      const std::uint64_t stop = std::min(end, ((start >> kBusyShift) + 1) << kBusyShift);
+      if (!busy.contains(start >> kBusyShift)) {
+        if (!ranges.empty() && ranges.back().end() == PhysAddr(start)) {
+          ranges.back().length += stop - start;
+        } else {
+          ranges.push_back({PhysAddr(start), stop - start});
+        }
+      }
+      start = stop;
+    }
+  }
+  return ranges;
 }
 
 }  // namespace baton::kho

@@ -28,10 +28,14 @@ std::string scenario_text(std::string_view name) {
 }
 
 // Paths of the folder's scenarios are written for a file one folder below.
-std::string hazard_text(std::string_view name) {
-  std::string text = scenario_text(fmt::format("hazards/{}", name));
+std::string folder_text(std::string_view name) {
+  std::string text = scenario_text(name);
   const std::size_t at = text.find("../hosts");
   return at == std::string::npos ? text : text.erase(at, 3);
+}
+
+std::string hazard_text(std::string_view name) {
+  return folder_text(fmt::format("hazards/{}", name));
 }
 
 std::string quickstart() { return scenario_text("quickstart"); }
@@ -60,6 +64,10 @@ std::string scenario_with(std::string_view defect) {
   if (defect == "pci-move-bars") return hazard_text("vcpu-loses-bar");
   // Ports of the other hosts have the smallest payload already.
   if (defect == "pci-lower-payload") return hazard_text("payload-lowered");
+  // These need large folios, an undo, or a folio that is missing.
+  if (defect == "memfd-large-as-small") return folder_text("kho/large-as-small");
+  if (defect == "kho-vmalloc-unset-order") return folder_text("kho/unset-order");
+  if (defect == "memfd-ignore-late-failure") return folder_text("kho/late-failure");
   // The entry exists in scalable mode alone.
   if (defect == "iommu-torn-pasid-entry") return scenario_text("torn-pasid-entry");
   std::string text = defect == "vfio-retrieve-first" ? scenario_text("two-vms")

@@ -1,71 +1,13 @@
 // An outside reader walks from the core file and the JSON of a handover to every preserved byte:
 // no rule of the ABIs is broken, no preserved block is left over, nothing it reads is unpreserved.
 // It shares no code with baton. That it sees what is wrong is tested too.
-#include <sstream>
+#include "tests/scenarios/outside/handover.h"
 
-#include "harness/run/host_builder.h"
-#include "harness/show/show.h"
-#include "tests/scenarios/outside/devices.h"
-#include "tests/scenarios/outside/kho.h"
-#include "tests/scenarios/outside/luo.h"
-#include "tests/support/source_dir.h"
-
-using namespace baton;
-using namespace baton::harness;
+using outside::Handover;
+using outside::read_all;
+using outside::world_of;
 
 namespace {
-
-const std::string kFolder = testing::source_dir() + "/scenarios/";
-
-std::string shown(const Loaded& loaded, std::string_view what, std::string_view when) {
-  ShowRequest request;
-  request.row = show_row(what);
-  REQUIRE(request.row != nullptr);
-  request.format = request.row->formats.front();
-  request.moment = *parse_moment(when);
-  std::ostringstream text;
-  const auto done = show(loaded, request, text);
-  INFO((done ? std::string() : done.error().text));
-  REQUIRE(done.has_value());
-  return text.str();
-}
-
-struct Handover {
-  Handover(const std::string& scenario, const std::string& when,
-           const std::vector<std::string>& changes = {}) {
-    const Loaded loaded = check_scenario(kFolder + scenario + ".yaml", changes);
-    INFO(scenario << loaded.errors());
-    REQUIRE(loaded.good());
-    core = shown(loaded, "memory", when);
-    told = boost::json::parse(shown(loaded, "handoff", when)).as_object();
-  }
-
-  std::string core;
-  boost::json::object told;
-};
-
-void read_all(outside::World& world) {
-  world.expect(world.image.is_core(), "this is no core file");
-  const outside::Word luo = outside::check_kho(world);
-  outside::check_luo(world, luo);
-  outside::check_files(world);
-  outside::check_pci(world);
-  outside::IommuReader(world).check();
-  for (const boost::json::value& value : world.handoff.at("extra").as_array()) {
-    const boost::json::object& block = value.as_object();
-    const outside::Word length = outside::World::hex(block.at("len"));
-    world.explain(outside::World::hex(block.at("phys")), std::string(block.at("what").as_string()),
-                  static_cast<unsigned>(std::bit_width(length / outside::kPage) - 1));
-  }
-  for (const auto& [start, key] : world.keys) {
-    world.expect(!key.owner.empty(), "the block of order {} at {:#x} is preserved for nobody",
-                 key.order, start);
-  }
-}
-
-outside::World world_of(const Handover& handover) {
-  return outside::World(outside::Image(handover.core), handover.told);
-}
 
 void check_handover(const std::string& scenario, const std::string& when,
                     const std::vector<std::string>& changes = {}) {

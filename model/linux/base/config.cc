@@ -11,6 +11,25 @@ namespace {
 constexpr std::array kRows{
     DefectRow{Defect::kKhoSkipFdt, "kho-skip-fdt", "the page of the KHO root FDT is not preserved",
               "linux kernel/liveupdate/kexec_handover.c kho_init", "skip"},
+    DefectRow{
+        Defect::kKhoTreeInScratch, "kho-tree-in-scratch",
+        "the root table of preserved blocks lies in scratch, where the next image is loaded, as "
+        "tracker metadata from the KFENCE pool did",
+        "linux kernel/liveupdate/kexec_handover.c kho_radix_tree, fixed October 2025", "alter"},
+    DefectRow{Defect::kKhoSkipBlobSize, "kho-skip-blob-size",
+              "blobs of the root FDT have no blob-size, as before kho-v3",
+              "linux kernel/liveupdate/kexec_handover.c kho_add_subtree, fixed by kho-v3", "skip"},
+    DefectRow{Defect::kKhoSkipVmallocChunk, "kho-skip-vmalloc-chunk",
+              "the first list of pages of each preserved vmalloc area is not preserved",
+              "linux kernel/liveupdate/kexec_handover.c new_vmalloc_chunk", "skip"},
+    DefectRow{Defect::kKhoVmallocUnsetOrder, "kho-vmalloc-unset-order",
+              "a vmalloc area is unpreserved with an order that was never set: its marks stay, its "
+              "neighbours' go",
+              "linux kernel/liveupdate/kexec_handover.c kho_preserve_vmalloc, error path", "alter"},
+    DefectRow{Defect::kKhoOldKexecLoad, "kho-old-kexec-load",
+              "the image is loaded by kexec_load, which carries no handover: files are frozen, the "
+              "jump happens, nothing is handed over",
+              "linux kernel/kexec.c do_kexec_load; kernel/kexec_core.c kernel_kexec", "skip"},
     DefectRow{Defect::kLuoSkipHeader, "luo-skip-header", "struct luo_ser is not preserved",
               "linux kernel/liveupdate/luo_core.c luo_fdt_setup", "skip"},
     DefectRow{Defect::kLuoSkipSessionBlock, "luo-skip-session-block",
@@ -31,6 +50,21 @@ constexpr std::array kRows{
     DefectRow{Defect::kMemfdSkipRecord, "memfd-skip-record",
               "struct memfd_luo_ser of each memfd is not preserved",
               "linux mm/memfd_luo.c memfd_luo_preserve", "skip"},
+    DefectRow{Defect::kMemfdLargeAsSmall, "memfd-large-as-small",
+              "a folio of 2 MiB is preserved as one of 4 KiB",
+              "linux mm/memfd_luo.c memfd_luo_preserve_folios, large folios fixed in v7.2",
+              "alter"},
+    DefectRow{Defect::kMemfdCleanFolios, "memfd-clean-folios",
+              "folios are recorded as clean, so that the next kernel's reclaim drops them",
+              "linux mm/memfd_luo.c memfd_luo_preserve_folios, fixed February 2026", "skip"},
+    DefectRow{
+        Defect::kMemfdStaleFolios, "memfd-stale-folios",
+        "folios that preserve made for holes are recorded as not up to date, and so are cleared "
+        "at their first use, whatever was written since",
+        "linux mm/memfd_luo.c memfd_luo_preserve_folios, fixed February 2026", "skip"},
+    DefectRow{Defect::kMemfdIgnoreLateFailure, "memfd-ignore-late-failure",
+              "retrieve gives out a memfd although it could not restore all of its folios",
+              "linux mm/memfd_luo.c memfd_luo_retrieve, fixed April 2026", "skip"},
     DefectRow{Defect::kIommuSkipPageTable, "iommu-skip-page-table",
               "the last leaf page table of each domain is not preserved",
               "posted iommu v5: drivers/iommu/generic_pt/iommu_pt.h preserve", "skip"},

@@ -89,6 +89,11 @@ struct Policies {
 // source, kind.
 enum class Defect : std::uint8_t {
   kKhoSkipFdt,               // root FDT page is not preserved
+  kKhoTreeInScratch,         // the root of the tracker lies in scratch
+  kKhoSkipBlobSize,          // blobs have no blob-size
+  kKhoSkipVmallocChunk,      // the first chunk of each vmalloc area is not preserved
+  kKhoVmallocUnsetOrder,     // a vmalloc area is unpreserved with an order that was never set
+  kKhoOldKexecLoad,          // the image is loaded by kexec_load, which knows nothing of KHO
   kLuoSkipHeader,            // struct luo_ser is not preserved
   kLuoSkipSessionBlock,      // session block page is not preserved
   kLuoSkipFileBlock,         // file block page is not preserved
@@ -96,6 +101,10 @@ enum class Defect : std::uint8_t {
   kMemfdSkipFolio,           // the middle folio of each memfd is not preserved
   kMemfdSkipFolioArray,      // the vmalloc'ed folio array is not preserved
   kMemfdSkipRecord,          // memfd_luo_ser is not preserved
+  kMemfdLargeAsSmall,        // a large folio is preserved as a single page
+  kMemfdCleanFolios,         // folios are recorded as clean
+  kMemfdStaleFolios,         // folios that preserve made are recorded as not up to date
+  kMemfdIgnoreLateFailure,   // retrieve gives out a memfd that it could not fill
   kIommuSkipPageTable,       // the last leaf page table of each domain is not preserved
   kIommuSkipRootTable,       // root table page is not preserved
   kIommuSkipContextTable,    // context table pages are not preserved

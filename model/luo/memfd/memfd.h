@@ -103,6 +103,7 @@ class MemfdSubsystem final : public FileHandler {
   struct Incoming;
 
   std::unique_ptr<Memfd> make(std::string_view name, bool hugetlb);
+  std::uint64_t flags_of(const Preserved& preserved, std::uint64_t index) const;
   linux::Result<> pin_folios(Memfd::State& memfd, Preserved& preserved);
   linux::Result<> preserve_folios(Memfd::State& memfd, Preserved& preserved);
   linux::Result<> preserve_array(Memfd::State& memfd, Preserved& preserved);

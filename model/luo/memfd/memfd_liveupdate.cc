@@ -50,6 +50,8 @@ struct MemfdSubsystem::Preserved {
   std::uint64_t pinned = 0;
   std::uint64_t marked = 0;
   PhysAddr unmarked;  // by a defect
+  // Pages of the file that were holes, as runs: first, and one past the last.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> filled;
   std::vector<PhysAddr> array;
   std::optional<kho::VmallocDescriptor> vmalloc;
 };
@@ -128,6 +130,12 @@ Result<> MemfdSubsystem::pin_folios(Memfd::State& memfd, Preserved& preserved) {
     if (const Result<PhysAddr> page = memfd.get(*hole); !page) {
       return fail(page.error());
     }
+    const std::uint64_t next = memfd.next_hole(*hole).value_or(memfd.page_count());
+    if (!preserved.filled.empty() && preserved.filled.back().second == *hole) {
+      preserved.filled.back().second = next;
+    } else {
+      preserved.filled.emplace_back(*hole, next);
+    }
   }
   memfd.each_folio([&](const Memfd::State::Folio& folio) {
     services_.pages().get(folio.start);
@@ -135,6 +143,17 @@ Result<> MemfdSubsystem::pin_folios(Memfd::State& memfd, Preserved& preserved) {
     return true;
   });
   return {};
+}
+
+// Dirty, so that no reclaim drops it, and up to date, so that nobody clears it later.
+std::uint64_t MemfdSubsystem::flags_of(const Preserved& preserved, std::uint64_t index) const {
+  const auto& filled = preserved.filled;
+  const auto after =
+      std::ranges::upper_bound(filled, index, {}, [](const auto& run) { return run.first; });
+  const bool was_hole = after != filled.begin() && index < std::prev(after)->second;
+  const bool stale = was_hole && services_.has(Defect::kMemfdStaleFolios);
+  const bool clean = services_.has(Defect::kMemfdCleanFolios);
+  return (clean ? 0 : abi::kFolioDirty) | (stale ? 0 : abi::kFolioUptodate);
 }
 
 // memfd_luo_preserve_folios.
@@ -149,7 +168,8 @@ Result<> MemfdSubsystem::preserve_folios(Memfd::State& memfd, Preserved& preserv
     if (preserved.marked == middle) {
       preserved.unmarked = folio.start;
     } else {
-      marked = kho_.preserve_folio(folio.start, folio.order);
+      const bool small = services_.has(Defect::kMemfdLargeAsSmall);
+      marked = kho_.preserve_folio(folio.start, small ? 0 : folio.order);
     }
     preserved.marked += marked ? 1U : 0U;
     return marked.has_value();
@@ -170,8 +190,8 @@ Result<> MemfdSubsystem::preserve_array(Memfd::State& memfd, Preserved& preserve
       preserved.array.push_back(*page);
       ledger(LedgerEvent::kCreated, "memfd folio array", {*page, kPageSize}, memfd.inode);
     }
-    const abi::FolioRecord record{
-        folio.start.page_number() | abi::kFolioDirty | abi::kFolioUptodate, folio.index};
+    const abi::FolioRecord record{folio.start.page_number() | flags_of(preserved, folio.index),
+                                  folio.index};
     const std::uint64_t offset = number++ % kRecordsPerPage * sizeof(record);
     services_.port().ram().store(preserved.array.back() + offset, record);
     return true;
@@ -288,6 +308,11 @@ Result<> MemfdSubsystem::restore_folio(Memfd::State& memfd, std::uint64_t word,
     return fail(Errno::kIo);
   }
   services_.pages().page(folio).owner = "memfd folio";
+  // AMBIGUOUS: a clean folio of shmem is dropped when memory runs short; here that is at once.
+  if ((word & abi::kFolioDirty) == 0) {
+    services_.pages().free(folio);
+    return {};
+  }
   // AMBIGUOUS: Linux does not compare the index with the size; a page behind the end of the file
   // could never be reached. It is refused here, and so is an index that a folio of this size cannot
   // have.
@@ -356,7 +381,7 @@ Result<std::unique_ptr<Memfd>> MemfdSubsystem::restore(PhysAddr record) {
   for (const PhysAddr page : incoming->array) {
     services_.pages().free(page);
   }
-  if (!restored) {
+  if (!restored && !services_.has(Defect::kMemfdIgnoreLateFailure)) {
     memfd.drop_from(0);
     return fail(restored.error());
   }
