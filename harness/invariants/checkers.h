@@ -28,5 +28,6 @@ std::unique_ptr<Checker> make_pause_budget(Watch& watch);
 std::unique_ptr<Checker> make_irq_no_orphan(Watch& watch);
 std::unique_ptr<Checker> make_device_key(Watch& watch);
 std::unique_ptr<Checker> make_mmio_answered(Watch& watch);
+std::unique_ptr<Checker> make_process_calls(Watch& watch);
 
 }  // namespace baton::harness

@@ -295,6 +295,7 @@ std::vector<std::unique_ptr<Checker>> make_checkers(Watch& watch) {
   result.push_back(make_irq_no_orphan(watch));
   result.push_back(make_device_key(watch));
   result.push_back(make_mmio_answered(watch));
+  result.push_back(make_process_calls(watch));
   return result;
 }
 

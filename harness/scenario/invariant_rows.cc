@@ -157,6 +157,12 @@ constexpr std::array kInvariants{
         "and each read must be answered, with what was written.",
         "[PCIe 2.3.2]; design target: no series keeps a vCPU running", "resident-vcpu",
         "pci-move-bars"},
+    InvariantRow{
+        "process-calls", "What a process of the scenario asks of a kernel is answered as it says.",
+        "Every call of a process (processes[].calls[]) must be made, must return, and must come to "
+        "what the scenario says: success or a certain errno, a value, fields of a struct, a "
+        "content. A wrong answer is told with the place of the call.",
+        "[linux tools/testing/selftests/liveupdate]", "kexec-simple", "luo-skip-file-block"},
 };
 
 constexpr std::array kMeasures{

@@ -323,6 +323,21 @@ constexpr std::array kRows{
            "what the orchestrator does when a VM cannot be preserved; when the reboot itself is "
            "refused, nobody says by whom, and everything goes on as with stop"),
 
+    list("processes", kMay,
+         "user processes that make system calls; without VMs beside them they have /dev/liveupdate "
+         "to themselves"),
+    map("processes[]", kMay, "one process; it ends with its last call, or with a wrong answer"),
+    text("processes[].name", KeyType::kName, kMust, "", "its name", "test"),
+    number("processes[].kernel", KeyType::kNumber, kMay, "0", 0, 63,
+           "the kernel generation that it is a process of", "1"),
+    number("processes[].at", KeyType::kDuration, kMay, "0s", 0, 3600 * kSecond,
+           "its start: simulated time since that kernel's user space is up", "1ms"),
+    list("processes[].calls", kMust, "its system calls, in their order"),
+    KeyRow{"processes[].calls[]", KeyType::kCall, kMay, "", "", nullptr, 0, 0,
+           "one system call: the first key is its name; what comes back must be what `fails`, "
+           "`returns`, `gives`, `text` or `bytes` say",
+           "{pause: forever}"},
+
     number(
         "end", KeyType::kDuration, kMay, "", kMicrosecond, 3600 * kSecond,
         "length of the run, counted as `at`; without it, the run ends 200 ms after the last step "

@@ -55,6 +55,12 @@ std::string scenario_with(std::string_view defect) {
   if (defect == "pci-move-bars") return hazard_text("vcpu-loses-bar");
   // Ports of the other hosts have the smallest payload already.
   if (defect == "pci-lower-payload") return hazard_text("payload-lowered");
+  // A process has to ask for what is lost.
+  if (defect == "luo-skip-file-block") {
+    std::string text = scenario_text("luo/kexec-simple");
+    text.erase(text.find("../hosts"), 3);
+    return text.insert(text.find("\nprocesses:") + 1, fmt::format("defects: [{}]\n", defect));
+  }
   // The entry exists in scalable mode alone.
   if (defect == "iommu-torn-pasid-entry") return scenario_text("torn-pasid-entry");
   std::string text = defect == "vfio-retrieve-first" ? scenario_text("two-vms")
