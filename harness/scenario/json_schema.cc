@@ -93,7 +93,6 @@ void add_call(json::object& schema) {
         call == nullptr ? json::object{} : json::object{{"description", json::value(call->text)}};
   }
   schema["type"] = "object";
-  schema["minProperties"] = 1;
   schema["additionalProperties"] = false;
   schema["properties"] = std::move(properties);
 }
