@@ -126,6 +126,9 @@ class Binder {
       if (item.key("pci_core").text() == "6.1") {
         kernel.config.pieces.pci_core = linux::PciCoreVersion::kV6_1;
       }
+      if (item.key("memfd").text() == "none") {
+        kernel.config.pieces.memfd = linux::MemfdVersion::kNone;
+      }
       bind_policies(item.key("policies"), kernel.config.policies);
       bind_defects(item.key("defects"), kernel.config.defects);
       scenario_.kernels.push_back(kernel);

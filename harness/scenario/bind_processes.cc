@@ -413,6 +413,12 @@ class CallBinder {
       add(Problem::kConflict, node_.find("as")->at, "every repetition has the same name",
           fmt::format("{}%i", call_.as));
     }
+    const bool luo = call_.row != nullptr && (call_.row->target == uapi::IoctlTarget::kLiveUpdate ||
+                                              call_.row->target == uapi::IoctlTarget::kSession);
+    if (call_.memory == vmm::ArgumentMemory::kReadOnly && !luo) {
+      add(Problem::kNotBuilt, node_.find("argument")->at,
+          "argument: read-only memory is seen by requests to LUO alone");
+    }
     const bool writes = call_.kind == vmm::CallKind::kWrite ||
                         call_.kind == vmm::CallKind::kPwrite || call_.kind == vmm::CallKind::kStore;
     if (writes && !call_.content) {

@@ -50,7 +50,8 @@ constexpr std::array kIoctlKeys{
     CallKey{"argument", T::kMemory, kMay, "the memory that holds the struct; writable by default"},
 };
 
-constexpr std::array kMemfdFlags{CallFlag{"MFD_CLOEXEC", 1}, CallFlag{"MFD_ALLOW_SEALING", 2}};
+constexpr std::array kMemfdFlags{CallFlag{"MFD_CLOEXEC", 1}, CallFlag{"MFD_ALLOW_SEALING", 2},
+                                 CallFlag{"MFD_HUGETLB", 4}};
 constexpr std::array kWhence{CallFlag{"SEEK_SET", 0}, CallFlag{"SEEK_CUR", 1},
                              CallFlag{"SEEK_END", 2}};
 constexpr std::array kSeals{CallFlag{"F_SEAL_SEAL", 1},          CallFlag{"F_SEAL_SHRINK", 2},

@@ -57,6 +57,9 @@ std::vector<Choice> pci_cores() {
   return {{"7.x", true, "BARs are sized in one batch; ACS is written when the IOMMU probes"},
           {"6.1", true, "each BAR in a window of its own; measured (docs/models.md)"}};
 }
+std::vector<Choice> memfds() {
+  return {{"v2", true, "with their seals (v7.2)"}, {"none", true, "no handler takes them"}};
+}
 std::vector<Choice> acs() {
   return {{"adopt", true, "the register stays as the previous kernel left it (pci v9)"},
           {"rewrite", true, "it is written as at a cold boot"}};
@@ -237,6 +240,8 @@ constexpr std::array kRows{
     map("kernels[]", kMay, "one kernel generation"),
     choice("kernels[].preset", kMay, "vision", presets, "which generations its pieces have"),
     choice("kernels[].pci_core", kMay, "7.x", pci_cores, "which PCI core enumerates the host"),
+    choice("kernels[].memfd", kMay, "v2", memfds,
+           "whether it can preserve memfds (CONFIG_LIVEUPDATE_MEMFD)"),
     text("kernels[].cmdline", KeyType::kText, kMay, "", "its command line, beside what baton adds",
          "pci=noacpi"),
     map("kernels[].policies", kMay, "policies of this generation alone"),

@@ -176,11 +176,8 @@ Co<ScriptProcesses::Answer> ScriptProcesses::on_file(RunningProcess& process,
     answer.value = number_result(co_await calls.open(std::move(path)));
   } else if (call.kind == CallKind::kMemfdCreate) {
     std::string name = with_index(call.subject, index);
-    const Result<int> made = co_await calls.memfd_create(std::move(name));
-    answer.value = number_result(made);
-    if (made && (call.flags & 2) == 0) {  // without MFD_ALLOW_SEALING
-      static_cast<void>(co_await calls.fcntl_add_seals(*made, 1));
-    }
+    const auto flags = static_cast<std::uint32_t>(call.flags);
+    answer.value = number_result(co_await calls.memfd_create(std::move(name), flags));
   } else if (call.kind == CallKind::kEventfd) {
     answer.value = number_result(co_await calls.eventfd());
   } else if (call.kind == CallKind::kSetrlimit) {

@@ -11,6 +11,7 @@
 #include "harness/run/host_builder.h"
 #include "harness/run/run.h"
 #include "harness/scenario/invariant_rows.h"
+#include "tests/scenarios/luo_defects.h"
 #include "tests/support/source_dir.h"
 
 using namespace baton;
@@ -55,12 +56,6 @@ std::string scenario_with(std::string_view defect) {
   if (defect == "pci-move-bars") return hazard_text("vcpu-loses-bar");
   // Ports of the other hosts have the smallest payload already.
   if (defect == "pci-lower-payload") return hazard_text("payload-lowered");
-  // A process has to ask for what is lost.
-  if (defect == "luo-skip-file-block") {
-    std::string text = scenario_text("luo/kexec-simple");
-    text.erase(text.find("../hosts"), 3);
-    return text.insert(text.find("\nprocesses:") + 1, fmt::format("defects: [{}]\n", defect));
-  }
   // The entry exists in scalable mode alone.
   if (defect == "iommu-torn-pasid-entry") return scenario_text("torn-pasid-entry");
   std::string text = defect == "vfio-retrieve-first" ? scenario_text("two-vms")
@@ -71,8 +66,10 @@ std::string scenario_with(std::string_view defect) {
 
 // Which invariants a defect fires.
 std::set<std::string> fired_by(std::string_view defect) {
-  const std::string text = scenario_with(defect);
-  const Loaded loaded = check_scenario_text("quickstart.yaml", text, kFolder);
+  const testing::LuoDefect* luo = testing::luo_defect(defect);
+  const Loaded loaded =
+      luo != nullptr ? testing::load_luo(luo->scenario, luo->with)
+                     : check_scenario_text("quickstart.yaml", scenario_with(defect), kFolder);
   INFO(loaded.errors());
   REQUIRE(loaded.good());
   std::set<std::string> fired;

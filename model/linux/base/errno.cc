@@ -8,6 +8,7 @@ namespace baton::linux {
 namespace {
 
 constexpr std::array kNames{
+    std::pair{Errno::kNameTooLong, "ENAMETOOLONG"},
     std::pair{Errno::kSrch, "ESRCH"},           std::pair{Errno::kChild, "ECHILD"},
     std::pair{Errno::kPerm, "EPERM"},           std::pair{Errno::kNoEnt, "ENOENT"},
     std::pair{Errno::kIntr, "EINTR"},           std::pair{Errno::kIo, "EIO"},

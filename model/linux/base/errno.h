@@ -34,6 +34,7 @@ enum class Errno : std::int32_t {
   kNoSpc = 28,
   kSPipe = 29,
   kRange = 34,
+  kNameTooLong = 36,
   kNoData = 61,
   kOverflow = 75,
   kTooBig = 7,  // E2BIG

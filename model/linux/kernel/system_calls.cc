@@ -194,8 +194,11 @@ Co<Result<int>> SystemCalls::dup(int fd) {
 
 Co<Result<std::string>> SystemCalls::read_link(int fd) {
   const Result<File*> file = process_.file(fd);
-  const Result<std::string> result =
-      file ? Result<std::string>((*file)->name()) : fail(Errno::kNoEnt);
+  Result<std::string> result = file ? Result<std::string>((*file)->name()) : fail(Errno::kNoEnt);
+  if (result && result->starts_with("anon_inode:[luo_session]") &&
+      kernel_.services().has(Defect::kLuoLongLinkName)) {
+    result = fail(Errno::kNameTooLong);
+  }
   co_return checked("readlink /proc/self/fd", result);
 }
 

@@ -57,6 +57,8 @@ constexpr Refusal kRefusals[] = {
      "LIVEUPDATE_SESSION_GET_NAME has no \"nam\"", "did you mean \"name\"?"},
     {"      - {ioctl: VFIO_DEVICE_BIND_IOMMUFD, on: 3, flags: 0x100000000}\n", "flags: 32 bits",
      ""},
+    {"      - {ioctl: IOMMU_IOAS_ALLOC, on: 3, argument: read-only}\n",
+     "argument: read-only memory is seen by requests to LUO alone", ""},
     {"      - {}\n", "a call is a mapping like {open: /dev/null, as: null}", ""},
 };
 
