@@ -159,11 +159,12 @@ void add_authoring(CLI::App& app, Options& options) {
 
   CLI::App* schema =
       add_command(app, options, Command::kSchema, "schema",
-                  "Print the keys of a scenario: JSON Schema (draft-07), or Markdown.",
+                  "Print the keys of a scenario: JSON Schema (draft-07), or Markdown; or the "
+                  "requests and errno of the kernels' user interface.",
                   "schema > scenario.schema.json", "schema --format markdown");
   schema->add_option("--format", options.format, "what to print")
-      ->type_name("json|markdown")
-      ->check(CLI::IsMember({"json", "markdown"}));
+      ->type_name("json|markdown|uapi")
+      ->check(CLI::IsMember({"json", "markdown", "uapi"}));
 }
 
 void add_shell(CLI::App& app, Options& options) {

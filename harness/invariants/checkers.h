@@ -30,5 +30,12 @@ std::unique_ptr<Checker> make_device_key(Watch& watch);
 std::unique_ptr<Checker> make_mmio_answered(Watch& watch);
 std::unique_ptr<Checker> make_scratch_clear(Watch& watch);
 std::unique_ptr<Checker> make_preserved_exactly(Watch& watch);
+std::unique_ptr<Checker> make_process_calls(Watch& watch);
+std::unique_ptr<Checker> make_file_callbacks(Watch& watch);
+std::unique_ptr<Checker> make_file_held_once(Watch& watch);
+std::unique_ptr<Checker> make_flb_order(Watch& watch);
+std::unique_ptr<Checker> make_handover_record(Watch& watch);
+std::unique_ptr<Checker> make_sessions_sealed(Watch& watch);
+std::unique_ptr<Checker> make_abi_refused(Watch& watch);
 
 }  // namespace baton::harness

@@ -326,6 +326,13 @@ std::vector<std::unique_ptr<Checker>> make_checkers(Watch& watch) {
   result.push_back(make_mmio_answered(watch));
   result.push_back(make_scratch_clear(watch));
   result.push_back(make_preserved_exactly(watch));
+  result.push_back(make_process_calls(watch));
+  result.push_back(make_file_callbacks(watch));
+  result.push_back(make_file_held_once(watch));
+  result.push_back(make_flb_order(watch));
+  result.push_back(make_handover_record(watch));
+  result.push_back(make_sessions_sealed(watch));
+  result.push_back(make_abi_refused(watch));
   return result;
 }
 

@@ -19,6 +19,7 @@
 #include "model/linux/base/observations.h"
 #include "model/pci/function.h"
 #include "model/pci/observations.h"
+#include "model/vmm/script.h"
 
 namespace baton::harness {
 
@@ -40,6 +41,9 @@ struct World {
   std::vector<WatchedDevice> devices;
   // How long a guest may stand still: the invariant pause-budget.
   sim::Duration pause_budget = kDefaultPauseBudget;
+  // Processes whose calls the scenario writes down, and its name, for places in it.
+  std::vector<vmm::ScriptProcess> processes = {};
+  std::string scenario = {};
 };
 
 // One stretch of I/O virtual addresses and where it leads.
@@ -122,6 +126,8 @@ class Watch {
   const pci::Function* bar_owner_at_freeze(PhysAddr address) const;
 
   sim::Duration pause_budget() const { return world_.pause_budget; }
+  const std::vector<vmm::ScriptProcess>& processes() const { return world_.processes; }
+  const std::string& scenario() const { return world_.scenario; }
 
   // Configuration writes between freeze and finish to carried devices and the bridges above them:
   // those that changed something, and those that did not.

@@ -22,8 +22,9 @@ std::string_view words(OnRefusal refusal) {
 
 }  // namespace
 
-Operator::Operator(Watch& watch, const std::vector<ScriptStep>& script)
-    : watch_(watch), script_(script) {
+Operator::Operator(Watch& watch, const Scenario& scenario)
+    : watch_(watch), script_(scenario.script) {
+  watch_processes(scenario);
   sim::Simulation& simulation = watch.simulation();
   simulation.topic<linux::PhaseEntered>().subscribe([this](const linux::PhaseEntered& seen) {
     if (seen.phase != linux::RunPhase::kRun) return;
@@ -45,6 +46,30 @@ Operator::Operator(Watch& watch, const std::vector<ScriptStep>& script)
   simulation.topic<host::ColdRebooted>().subscribe([this](const auto&) { up_ = false; });
   simulation.topic<host::KernelHalted>().subscribe([this](const auto&) { halted_ = true; });
   simulation.topic<vmm::OperatorAnswered>().subscribe([this](const auto&) { answered_ = true; });
+}
+
+// A process is done when it has ended, or waits for ever where it may.
+void Operator::watch_processes(const Scenario& scenario) {
+  std::set<vmm::ScriptPlace> last;  // calls that need not return
+  for (const vmm::ScriptProcess& process : scenario.processes) {
+    at_work_.emplace(process.kernel, process.name);
+    if (!process.calls.empty() && process.calls.back().may_never_return()) {
+      last.insert(process.calls.back().place);
+    }
+  }
+  sim::Simulation& simulation = watch_.simulation();
+  simulation.topic<vmm::ScriptCallBegun>().subscribe(
+      [this, last](const vmm::ScriptCallBegun& seen) {
+        last_typed_ = watch_.now();
+        if (last.contains(seen.place)) {
+          at_work_.erase({seen.generation, std::string(seen.process)});
+        }
+      });
+  simulation.topic<vmm::ScriptProcessChanged>().subscribe(
+      [this](const vmm::ScriptProcessChanged& seen) {
+        if (seen.state == "started") return;
+        at_work_.erase({seen.generation, std::string(seen.process)});
+      });
 }
 
 void Operator::start_if_ready() {
@@ -71,7 +96,7 @@ void Operator::type() {
 
 bool Operator::settled() const {
   if (!started_) return halted_;
-  if (typed_ != script_.size()) return false;
+  if (typed_ != script_.size() || (!at_work_.empty() && !halted_)) return false;
   return answered_ || halted_ || (next_up_ && !watch_.handover());
 }
 

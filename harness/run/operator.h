@@ -15,7 +15,7 @@ namespace baton::harness {
 
 class Operator {
  public:
-  Operator(Watch& watch, const std::vector<ScriptStep>& script);
+  Operator(Watch& watch, const Scenario& scenario);
   Operator(const Operator&) = delete;
   Operator& operator=(const Operator&) = delete;
 
@@ -28,13 +28,15 @@ class Operator {
   void type();
 
   // All lines are typed, and the last one's work is done: answered, or carried through the next
-  // kernel to the finish of what was preserved. Also when a kernel panicked.
+  // kernel to the finish of what was preserved; and the scenario's processes have made their last
+  // calls. Also when a kernel panicked.
   bool settled() const;
-  // When the last line was typed.
+  // When the last line was typed, or a process last made a call.
   sim::Time last_typed() const { return last_typed_; }
 
  private:
   void start_if_ready();
+  void watch_processes(const Scenario& scenario);
 
   Watch& watch_;
   const std::vector<ScriptStep>& script_;
@@ -42,6 +44,8 @@ class Operator {
   std::optional<sim::Time> started_;
   std::set<std::string> idle_;  // devices that have not written to memory yet
   sim::Time last_typed_;
+  // Of the processes: names of those still at work, by kernel.
+  std::set<std::pair<unsigned, std::string>> at_work_;
   bool answered_ = true;
   bool up_ = false;       // the running kernel's user space runs
   bool next_up_ = false;  // and that kernel came after the last line

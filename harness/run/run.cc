@@ -30,6 +30,7 @@ constexpr sim::Duration kStepLimit = sim::Duration::seconds(5);
 
 vmm::UserConfig user_config(const Scenario& scenario) {
   vmm::UserConfig config;
+  config.processes = scenario.processes;
   for (const VmSpec& spec : scenario.vms) {
     vmm::VmConfig vm;
     vm.name = spec.name;
@@ -175,12 +176,16 @@ class ScenarioRun::Impl {
     // The host is built from a copy, because building may add diagnostics; there are none.
     host_ = build_host(simulation_, loaded_);
     BATON_CHECK(loaded_.good(), "a scenario runs that was not checked");
-    World world{simulation_, *host_.machine, watched_devices(scenario(), host_),
-                pause_budget(scenario())};
+    World world{simulation_,
+                *host_.machine,
+                watched_devices(scenario(), host_),
+                pause_budget(scenario()),
+                scenario().processes,
+                loaded_.file};
     watch_ = std::make_unique<Watch>(std::move(world));
     recorder_ = std::make_unique<Recorder>(*watch_);
     checkers_ = make_checkers(*watch_);
-    operator_ = std::make_unique<Operator>(*watch_, scenario().script);
+    operator_ = std::make_unique<Operator>(*watch_, scenario());
     if (options_.keep_record) {
       record_ = std::make_unique<RunRecorder>();
       record_->attach(*watch_, scenario());

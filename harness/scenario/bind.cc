@@ -10,6 +10,7 @@
 #include "harness/scenario/bind_changes.h"
 #include "harness/scenario/bind_devices.h"
 #include "harness/scenario/bind_iommu.h"
+#include "harness/scenario/bind_processes.h"
 #include "harness/scenario/bind_virtual_functions.h"
 #include "harness/scenario/invariant_rows.h"
 #include "harness/scenario/view.h"
@@ -33,6 +34,7 @@ class Binder {
       : scenario_(loaded.scenario),
         diagnostics_(loaded.diagnostics),
         folder_(folder),
+        loaded_root_(loaded.root),
         root_(&loaded.root, "", loaded.root.at) {}
 
   void bind() {
@@ -42,6 +44,7 @@ class Binder {
     bind_vms();
     check_physical_functions(scenario_, diagnostics_);
     bind_script();
+    bind_processes(loaded_root_, scenario_, diagnostics_);
     bind_changes(root_.key("machine"), scenario_, diagnostics_);
     bind_expectations();
     if (const View end = root_.key("end"); end.given()) {
@@ -138,6 +141,9 @@ class Binder {
       }
       if (item.key("pci_core").text() == "6.1") {
         kernel.config.pieces.pci_core = linux::PciCoreVersion::kV6_1;
+      }
+      if (item.key("memfd").text() == "none") {
+        kernel.config.pieces.memfd = linux::MemfdVersion::kNone;
       }
       bind_policies(item.key("policies"), kernel.config.policies);
       bind_defects(item.key("defects"), kernel.config.defects);
@@ -355,6 +361,7 @@ class Binder {
   Scenario& scenario_;
   Diagnostics& diagnostics_;
   const std::string& folder_;
+  const Node& loaded_root_;
   View root_;
 };
 
@@ -363,7 +370,7 @@ class Binder {
 std::string_view name(Action action) { return kActionNames[static_cast<std::size_t>(action)]; }
 
 std::size_t Scenario::generations() const {
-  std::size_t result = 1;
+  std::size_t result = 1 + reboots_of(processes);
   for (const ScriptStep& step : script) {
     if (step.action == Action::kLiveUpdate || step.action == Action::kColdReboot ||
         step.action == Action::kKexec) {

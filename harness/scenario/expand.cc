@@ -60,6 +60,13 @@ class Writer {
       return line(depth, first, fmt::format("{}: []", name),
                   node == nullptr ? "default" : line_of(*node));
     }
+    if (key_row(item_path)->type == KeyType::kCall) {
+      line(depth, first, fmt::format("{}:", name), "");
+      for (const Node& item : node->items) {
+        line(depth + 1, true, flow_text(item), line_of(item));
+      }
+      return;
+    }
     if (key_row(item_path)->type != KeyType::kMap) {
       return line(depth, first, fmt::format("{}: {}", name, flow_text(*node)), line_of(*node));
     }

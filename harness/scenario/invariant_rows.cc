@@ -175,6 +175,46 @@ constexpr std::array kInvariants{
         "a page may be restored only if it was preserved, and only once.",
         "[linux kernel/liveupdate/kexec_handover.c kho_preserve_folio, kho_restore_page]",
         "quickstart", "kho-vmalloc-unset-order"},
+    InvariantRow{
+        "process-calls", "What a process of the scenario asks of a kernel is answered as it says.",
+        "Every call of a process (processes[].calls[]) must be made, must return, and must come to "
+        "what the scenario says: success or a certain errno, a value, fields of a struct, a "
+        "content. A wrong answer is told with the place of the call.",
+        "[linux tools/testing/selftests/liveupdate]", "kexec-simple", "luo-skip-file-block"},
+    InvariantRow{
+        "file-callbacks", "What LUO begins with a handler it also ends, once.",
+        "A file that was preserved is unpreserved, or frozen and handed over; a freeze is undone or "
+        "followed by the jump; the next kernel retrieves a file at most once and finishes it once, "
+        "and tells its handler how the retrieve went.",
+        "[linux kernel/liveupdate/luo_file.c]", "kexec-simple", "luo-forget-retrieve-error"},
+    InvariantRow{
+        "file-held-once", "A file belongs to at most one session.",
+        "What is preserved twice is frozen twice, and undone by the first of two that gives it up. "
+        "The sessions of this kernel and the unfinished ones of the previous kernel count together.",
+        "[linux kernel/liveupdate/luo_file.c]", "kexec-simple", "luo-forget-ids"},
+    InvariantRow{
+        "flb-order", "A shared object is there for as long as a file depends on it.",
+        "An FLB is preserved before the first file of its handlers and unpreserved after the last "
+        "one; in the next kernel it is finished after the last file, and not forgotten.",
+        "[linux kernel/liveupdate/luo_flb.c]", "quickstart", "luo-flb-counts-references"},
+    InvariantRow{
+        "handover-record", "What LUO writes for the next kernel is exactly what was preserved.",
+        "At the jump the checker walks the bytes in memory from struct luo_ser on and compares "
+        "sessions, files, tokens, data, shared objects and counts with what it has seen being "
+        "made; handlers are given back what they returned, also when a reboot is tried again.",
+        "[linux include/linux/kho/abi/luo.h]", "quickstart", "luo-unfreeze-zeroes-data"},
+    InvariantRow{
+        "sessions-sealed", "What the reboot hook has written stays as it is, and the jump follows.",
+        "From the end of serialization to the jump no session changes and no handler is called. A "
+        "kernel that is still there a second later hangs, and every user of a session with it.",
+        "[linux kernel/liveupdate/luo_session.c luo_session_serialize]", "kexec-simple",
+        "kexec-hang-in-shutdown"},
+    InvariantRow{
+        "abi-refused", "A kernel refuses what it is handed in a format that it does not know.",
+        "The header of LUO names the version of all that it leads to. A kernel that reads another "
+        "version than its own trusts fields that mean something else.",
+        "[linux kernel/liveupdate/luo_core.c luo_early_startup]", "quickstart",
+        "luo-accept-any-compatible"},
 };
 
 constexpr std::array kMeasures{

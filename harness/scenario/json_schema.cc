@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "harness/scenario/call_rows.h"
 #include "harness/scenario/json_text.h"
 #include "harness/scenario/key_reference.h"
 #include "harness/scenario/key_text.h"
@@ -83,6 +84,19 @@ void add_properties(json::object& schema, std::string_view path) {
   schema["properties"] = std::move(properties);
 }
 
+// What belongs to which call the parser checks.
+void add_call(json::object& schema) {
+  json::object properties;
+  for (const std::string_view key : all_call_keys()) {
+    const CallRow* call = call_row(key);
+    properties[key] =
+        call == nullptr ? json::object{} : json::object{{"description", json::value(call->text)}};
+  }
+  schema["type"] = "object";
+  schema["additionalProperties"] = false;
+  schema["properties"] = std::move(properties);
+}
+
 void add_type(json::object& schema, const KeyRow& row) {
   switch (row.type) {
     case KeyType::kMap:
@@ -120,6 +134,8 @@ void add_type(json::object& schema, const KeyRow& row) {
       schema["anyOf"] = json::array{one, json::object{{"type", "array"}, {"items", one}}};
       return;
     }
+    case KeyType::kCall:
+      return add_call(schema);
     case KeyType::kBound:
       schema["type"] = json::array{"integer", "string"};
       schema["pattern"] =

@@ -73,6 +73,8 @@ std::string_view type_text(KeyType type) {
       return "one of the choices";
     case KeyType::kChoices:
       return "one of the choices, or a list of them";
+    case KeyType::kCall:
+      return "a system call: see below";
     case KeyType::kBound:
       return "a size, a duration or a number, by what is measured";
   }
@@ -118,6 +120,13 @@ Node example_of(const KeyRow& row) {
     Node node;
     node.kind = Node::Kind::kList;
     node.items.push_back(example_of(*key_row(fmt::format("{}[]", row.path))));
+    return node;
+  }
+  if (row.type == KeyType::kCall) {
+    Node node;
+    node.kind = Node::Kind::kMap;
+    node.keys.push_back({"pause", {}});
+    node.items.push_back(scalar("forever"));
     return node;
   }
   if (!row.example.empty()) return scalar(row.example);

@@ -12,6 +12,7 @@
 #include "harness/scenario/yaml.h"
 #include "model/linux/base/config.h"
 #include "model/vmm/guest_disk_layout.h"
+#include "model/vmm/script.h"
 #include "sim/address.h"
 #include "sim/time.h"
 
@@ -128,6 +129,7 @@ struct Scenario {
   std::vector<KernelSpec> kernels;  // at least one
   std::vector<VmSpec> vms;
   std::vector<ScriptStep> script;  // sorted by time
+  std::vector<vmm::ScriptProcess> processes;
   std::optional<sim::Duration> end;
   std::vector<Expectation> expect;
 
@@ -135,7 +137,8 @@ struct Scenario {
   const KernelSpec& kernel(std::size_t generation) const {
     return kernels[std::min(generation, kernels.size() - 1)];
   }
-  // Kernels that can come to run: one more than the jumps and reboots of the script.
+  // Kernels that can come to run: one more than the jumps and reboots of the script and of the
+  // processes.
   std::size_t generations() const;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/scenario/call_rows.h"
 #include "harness/scenario/key_reference.h"
 #include "harness/scenario/key_text.h"
 
@@ -34,6 +35,46 @@ std::string values_text(const KeyRow& row) {
     text += fmt::format("{}`{}`", i == 0 ? ": " : ", ", choices[i].name);
   }
   return text;
+}
+
+void add_calls(std::string& out) {
+  out +=
+      "\n## The calls of a process\n\n"
+      "The first key is the call. A value that is a descriptor, an address or a number can be the\n"
+      "name that an earlier call gave to its result by `as`.\n"
+      "\n| call | what | keys | example |\n|---|---|---|---|\n";
+  for (const CallRow& row : call_rows()) {
+    std::string keys;
+    for (const CallKey& key : row.keys) {
+      keys += fmt::format("{}`{}`: {}", keys.empty() ? "" : "; ", key.name, key.text);
+    }
+    if (!row.flags.empty()) {
+      keys += " (";
+      for (const CallFlag& flag : row.flags) {
+        keys += fmt::format("{}`{}`", keys.ends_with("(") ? "" : ", ", flag.name);
+      }
+      keys += ")";
+    }
+    out += fmt::format("| `{}` | {} | {} | `{}` |\n", row.name, cell(std::string(row.text)),
+                       cell(keys), cell(std::string(row.example)));
+  }
+  out += "\nKeys of every call:\n\n";
+  for (const CallKey& key : common_call_keys()) {
+    out += fmt::format("- `{}`: {}\n", key.name, key.text);
+  }
+  out +=
+      "\nThe ioctls and the fields of their structs; a bold field is what `as` names, a field in\n"
+      "italics is written by the kernel. `gives` holds what any field must be afterwards.\n"
+      "\n| ioctl | number | on | fields |\n|---|---|---|---|\n";
+  for (const auto& row : linux::uapi::ioctl_rows()) {
+    std::string fields;
+    for (const auto& field : row.fields) {
+      const std::string_view mark = field.name == row.result ? "**" : field.answered ? "*" : "";
+      fields += fmt::format("{}{}`{}`{}", fields.empty() ? "" : ", ", mark, field.name, mark);
+    }
+    out += fmt::format("| `{}` | {:#x} | {} | {} |\n", row.name, row.command,
+                       linux::uapi::name(row.target), fields);
+  }
 }
 
 }  // namespace
@@ -70,6 +111,7 @@ std::string scenario_reference() {
     }
     add_row(row);
   }
+  add_calls(out);
   return out;
 }
 

@@ -18,6 +18,7 @@ constexpr std::size_t kGuessed = 200;
 std::string_view name_of(KeyType type) {
   switch (type) {
     case KeyType::kMap:
+    case KeyType::kCall:
       return "a mapping";
     case KeyType::kList:
       return "a list";
@@ -113,6 +114,9 @@ class Checker {
       case KeyType::kList:
         if (node.kind == Node::Kind::kList) return check_items(node, row);
         return wrong_type(node, row);
+      case KeyType::kCall:
+        if (node.kind != Node::Kind::kMap) wrong_type(node, row);
+        return;
       case KeyType::kChoices:
         if (node.kind == Node::Kind::kScalar) return check_choice(node, row);
         if (node.kind == Node::Kind::kList) {

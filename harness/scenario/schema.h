@@ -25,6 +25,7 @@ enum class KeyType : std::uint8_t {
   kNumber,
   kChoice,
   kChoices,  // one choice or a list of them
+  kCall,     // a system call of a process (call_rows.h), checked when it is bound
   kBound,    // a size, a duration or a number, by what is measured
 };
 

@@ -65,6 +65,9 @@ std::vector<Choice> pci_cores() {
   return {{"7.x", true, "BARs are sized in one batch; ACS is written when the IOMMU probes"},
           {"6.1", true, "each BAR in a window of its own; measured (docs/models.md)"}};
 }
+std::vector<Choice> memfds() {
+  return {{"v2", true, "with their seals (v7.2)"}, {"none", true, "no handler takes them"}};
+}
 std::vector<Choice> acs() {
   return {{"adopt", true, "the register stays as the previous kernel left it (pci v9)"},
           {"rewrite", true, "it is written as at a cold boot"}};
@@ -266,6 +269,8 @@ constexpr std::array kRows{
     map("kernels[]", kMay, "one kernel generation"),
     choice("kernels[].preset", kMay, "vision", presets, "which generations its pieces have"),
     choice("kernels[].pci_core", kMay, "7.x", pci_cores, "which PCI core enumerates the host"),
+    choice("kernels[].memfd", kMay, "v2", memfds,
+           "whether it can preserve memfds (CONFIG_LIVEUPDATE_MEMFD)"),
     text("kernels[].cmdline", KeyType::kText, kMay, "", "its command line, beside what baton adds",
          "pci=noacpi"),
     list("kernels[].drivers", kMay,
@@ -366,6 +371,21 @@ constexpr std::array kRows{
     choice("script[].on_refusal", kMay, "stop", refusals,
            "what the orchestrator does when a VM cannot be preserved; when the reboot itself is "
            "refused, nobody says by whom, and everything goes on as with stop"),
+
+    list("processes", kMay,
+         "user processes that make system calls; without VMs beside them they have /dev/liveupdate "
+         "to themselves"),
+    map("processes[]", kMay, "one process; it ends with its last call, or with a wrong answer"),
+    text("processes[].name", KeyType::kName, kMust, "", "its name", "test"),
+    number("processes[].kernel", KeyType::kNumber, kMay, "0", 0, 63,
+           "the kernel generation that it is a process of", "1"),
+    number("processes[].at", KeyType::kDuration, kMay, "0s", 0, 3600 * kSecond,
+           "its start: simulated time since that kernel's user space is up", "1ms"),
+    list("processes[].calls", kMust, "its system calls, in their order"),
+    KeyRow{"processes[].calls[]", KeyType::kCall, kMay, "", "", nullptr, 0, 0,
+           "one system call: the first key is its name; what comes back must be what `fails`, "
+           "`returns`, `gives`, `text` or `bytes` say",
+           "{pause: forever}"},
 
     number(
         "end", KeyType::kDuration, kMay, "", kMicrosecond, 3600 * kSecond,

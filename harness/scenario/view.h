@@ -18,6 +18,7 @@ class View {
 
   bool given() const { return node_ != nullptr; }
   Position at() const { return at_; }
+  const Node* node() const { return node_; }
 
   View key(std::string_view name) const {
     const Node* child = node_ == nullptr ? nullptr : node_->find(name);

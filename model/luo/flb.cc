@@ -21,10 +21,18 @@ FlbRecord& Luo::State::flb_of(Flb& flb) {
   return *flbs.back();
 }
 
+void Luo::State::flb_called(const FlbRecord& record, Callback call, bool done, std::uint64_t data) {
+  auto& topic = services.port().simulation().topic<FlbCallback>();
+  if (topic.active()) {
+    topic.publish({services.generation(), record.flb.compatible(), call, done, data});
+  }
+}
+
 Co<linux::Result<>> Luo::State::flb_preserve(FlbRecord& record) {
   const auto guard = co_await record.mutex.lock(context());
   if (record.outgoing_count == 0) {
     const auto data = co_await record.flb.preserve();
+    flb_called(record, Callback::kPreserve, data.has_value(), data.value_or(0));
     if (!data) {
       co_return linux::fail(data.error());
     }
@@ -39,6 +47,7 @@ Co<> Luo::State::flb_unpreserve(FlbRecord& record) {
   const auto guard = co_await record.mutex.lock(context());
   if (--record.outgoing_count == 0) {
     co_await record.flb.unpreserve(record.outgoing_data);
+    flb_called(record, Callback::kUnpreserve, true, record.outgoing_data);
     record.outgoing_data = 0;
     static_cast<void>(record.outgoing.apply(FlbEvent::kUnpreserve));
   }
@@ -96,6 +105,7 @@ Co<linux::Result<>> Luo::State::flb_get(FlbRecord& record) {
   }
   if (record.incoming.value() == FlbState::kUnretrieved) {
     const auto retrieved = co_await record.flb.retrieve(record.incoming_data);
+    flb_called(record, Callback::kRetrieve, retrieved.has_value(), record.incoming_data);
     if (!retrieved) {
       record.retrieve_error = retrieved.error();
       static_cast<void>(record.incoming.apply(FlbEvent::kRetrieveError));
@@ -114,6 +124,7 @@ Co<> Luo::State::flb_put(FlbRecord& record) {
   }
   if (record.incoming.value() == FlbState::kUnretrieved) {
     const auto retrieved = co_await record.flb.retrieve(record.incoming_data);
+    flb_called(record, Callback::kRetrieve, retrieved.has_value(), record.incoming_data);
     if (!retrieved) {
       record.retrieve_error = retrieved.error();
       static_cast<void>(record.incoming.apply(FlbEvent::kRetrieveError));
@@ -123,6 +134,7 @@ Co<> Luo::State::flb_put(FlbRecord& record) {
   }
   if (record.incoming.value() == FlbState::kRetrieved) {
     co_await record.flb.finish();
+    flb_called(record, Callback::kFinish, true, record.incoming_data);
     static_cast<void>(record.incoming.apply(FlbEvent::kFinish));
   }
 }

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "model/linux/base/errno.h"
+#include "model/linux/base/process.h"
 
 namespace baton::luo {
 
@@ -23,20 +24,21 @@ inline linux::Result<std::uint32_t> user_size(std::span<const std::byte> argumen
   return size;
 }
 
-// Copies the caller's struct in. EINVAL below the size that this kernel needs, E2BIG for a longer
-// one with anything but zeros behind, EFAULT for memory that is not there.
+// Copies the caller's struct in, of which this kernel knows `known` bytes. EINVAL below that, E2BIG
+// for a longer one with anything but zeros behind, EFAULT for memory that is not there.
 template <class T>
-linux::Result<> copy_struct(std::span<const std::byte> argument, T& to) {
+linux::Result<> copy_struct(std::span<const std::byte> argument, T& to,
+                            std::size_t known = sizeof(T)) {
   const auto size = user_size(argument);
   if (!size) {
     return linux::fail(size.error());
   }
-  if (*size < sizeof(T)) {
+  if (*size < known) {
     return linux::fail(linux::Errno::kInval);
   }
   const std::size_t there = std::min<std::size_t>(*size, argument.size());
-  if (there > sizeof(T)) {
-    const auto tail = argument.subspan(sizeof(T), there - sizeof(T));
+  if (there > known) {
+    const auto tail = argument.subspan(known, there - known);
     if (std::ranges::any_of(tail, [](std::byte byte) { return byte != std::byte{0}; })) {
       return linux::fail(linux::Errno::kTooBig);
     }
@@ -44,14 +46,20 @@ linux::Result<> copy_struct(std::span<const std::byte> argument, T& to) {
   if (there < *size) {
     return linux::fail(linux::Errno::kFault);
   }
-  std::memcpy(&to, argument.data(), sizeof(T));
+  std::memcpy(&to, argument.data(), std::min(there, sizeof(T)));
   return {};
 }
 
-// The whole struct was read from there, so there is room for the answer.
+// The whole struct was read from there, so there is room for the answer; EFAULT where the caller's
+// memory cannot be written.
 template <class T>
-void copy_reply(std::span<std::byte> argument, const T& reply) {
-  std::memcpy(argument.data(), &reply, sizeof(T));
+linux::Result<> copy_reply(const linux::Process& process, std::span<std::byte> argument,
+                           const T& reply) {
+  if (process.answers_fault()) {
+    return linux::fail(linux::Errno::kFault);
+  }
+  std::memcpy(argument.data(), &reply, std::min(argument.size(), sizeof(T)));
+  return {};
 }
 
 }  // namespace baton::luo

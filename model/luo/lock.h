@@ -16,6 +16,7 @@ class RwLock {
  public:
   class ReadGuard {
    public:
+    ReadGuard() = default;  // of no lock
     explicit ReadGuard(RwLock& lock) : lock_(&lock) {}
     ReadGuard(ReadGuard&& other) noexcept : lock_(std::exchange(other.lock_, nullptr)) {}
     ReadGuard& operator=(ReadGuard&&) = delete;
@@ -26,7 +27,7 @@ class RwLock {
     }
 
    private:
-    RwLock* lock_;
+    RwLock* lock_ = nullptr;
   };
 
   Co<ReadGuard> read(sim::Context& context) {

@@ -31,32 +31,45 @@ void Luo::State::enter(linux::RunPhase phase) {
   }
 }
 
+// Nothing of what was handed over is touched where live update is off: its memory stays reserved.
+bool Luo::State::refuse_header(std::string why) {
+  if (requested || services.has(linux::Defect::kLuoPanicWhenOff)) {
+    services.panic(std::move(why));
+  }
+  services.print(sim::LogLevel::kError, "{}; live update is off, it stays where it is", why);
+  return true;
+}
+
 // luo_early_startup(): anything but a good header means that the old kernel's memory and devices
 // cannot be accounted for.
 void Luo::State::read_header(const kho::Kho::Blob& blob) {
   abi::Header incoming_header;
   if (blob.size < sizeof(incoming_header) ||
       !ram().contains(blob.address, sizeof(incoming_header))) {
-    services.panic("luo: incoming state is too small or lies nowhere");
+    if (refuse_header("luo: incoming state is too small or lies nowhere")) return;
   }
   ram().read(blob.address, std::as_writable_bytes(std::span(&incoming_header, 1)));
-  if (incoming_header.compatible != abi::kCompatible) {
-    services.panic("luo: incoming state is not compatible with luo-v5");
-  }
+  const bool known = incoming_header.compatible == abi::kCompatible ||
+                     services.has(linux::Defect::kLuoAcceptAnyCompatible);
+  services.port().simulation().topic<HeaderRead>().publish(
+      {services.generation(), incoming_header.compatible, known});
+  if (!known && refuse_header("luo: incoming state is not compatible with luo-v5")) return;
   number = incoming_header.liveupdate_number;
   if (const auto chain = incoming_blocks.restore(PhysAddr(incoming_header.sessions)); !chain) {
-    services.panic(
-        fmt::format("luo: incoming session blocks are corrupt ({})", linux::name(chain.error())));
+    if (refuse_header(fmt::format("luo: incoming session blocks are corrupt ({})",
+                                  linux::name(chain.error())))) {
+      return;
+    }
   }
   const PhysAddr flbs_at(incoming_header.flbs);
   abi::FlbPageHeader flb_header;
   if (flbs_at.page_offset() != 0 || !ram().contains(flbs_at, sim::kPageSize)) {
-    services.panic("luo: the incoming FLB page lies nowhere");
+    if (refuse_header("luo: the incoming FLB page lies nowhere")) return;
   }
   ram().read(flbs_at, std::as_writable_bytes(std::span(&flb_header, 1)));
   // The kernel trusts the count and would run past the page; a machine dies of that too.
   if (flb_header.pages != 1 || flb_header.count > abi::kMostFlbs) {
-    services.panic("luo: the incoming FLB page is corrupt");
+    if (refuse_header("luo: the incoming FLB page is corrupt")) return;
   }
   incoming_flb_page = flbs_at;
   have_incoming = true;
@@ -76,6 +89,7 @@ linux::Result<> Luo::State::create_outgoing() {
   }
   if (services.has(linux::Defect::kLuoSkipFlbPage)) kho.unpreserve_folio(*flbs_at, 0);
   abi::Header outgoing_header;
+  if (services.has(linux::Defect::kLuoWriteOtherCompatible)) outgoing_header.compatible[5] = '4';
   outgoing_header.liveupdate_number = number + 1;
   outgoing_header.flbs = flbs_at->value();
   ram().store(*header_page, outgoing_header);
@@ -186,6 +200,8 @@ linux::Result<> Luo::register_flb(FileHandler& handler, Flb& flb) {
     state.registered_flbs.push_back(&record);
   }
   owner->flbs.push_back(&record);
+  state.services.port().simulation().topic<FlbAttached>().publish(
+      {state.services.generation(), compatible, handler.compatible()});
   return {};
 }
 
@@ -198,6 +214,8 @@ Co<linux::Result<>> Luo::reboot() {
   const auto serialized = co_await state.serialize();
   if (serialized) {
     state.flb_serialize();
+    state.services.port().simulation().topic<SessionsSerialized>().publish(
+        {state.services.generation(), state.header});
   }
   co_return serialized;
 }
@@ -229,9 +247,11 @@ Co<linux::Result<>> Luo::get_incoming(Flb& flb) {
 Co<> Luo::put_incoming(Flb& flb) { co_await state_->flb_put(state_->flb_of(flb)); }
 
 linux::Result<> Luo::get_outgoing(Flb& flb) {
-  if (state_->flb_of(flb).outgoing.value() != FlbState::kPreserved) {
+  FlbRecord& record = state_->flb_of(flb);
+  if (record.outgoing.value() != FlbState::kPreserved) {
     return linux::fail(Errno::kNoEnt);
   }
+  if (state_->services.has(linux::Defect::kLuoFlbCountsReferences)) ++record.outgoing_count;
   return {};
 }
 

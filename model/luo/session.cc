@@ -12,12 +12,6 @@ namespace {
 using linux::Errno;
 namespace uapi = linux::uapi;
 
-// A name with its NUL inside the 64 bytes; empty for one that is empty or has none.
-std::string_view checked_name(const uapi::SessionName& name) {
-  const std::string_view text = abi::text_of(name);
-  return text.size() < name.size() ? text : std::string_view();
-}
-
 class SessionFile final : public linux::File {
  public:
   SessionFile(Luo::State& luo, Session& session) : luo_(luo), session_(session) {}
@@ -40,13 +34,15 @@ class SessionFile final : public linux::File {
       co_return linux::fail(Errno::kNoTty);
     }
     const SessionEvent event = kEvents.at(number - first);
-    if (const auto allowed = session_.state.check(event); !allowed) {
+    const bool lax = event == SessionEvent::kRetrieveFd &&
+                     luo_.services.has(linux::Defect::kLuoRetrieveOutgoing);
+    if (const auto allowed = session_.state.check(event); !allowed && !lax) {
       co_return linux::fail(allowed.error());
     }
     auto result = event == SessionEvent::kPreserveFd   ? preserve(process, argument)
                   : event == SessionEvent::kRetrieveFd ? retrieve(process, argument)
-                  : event == SessionEvent::kFinish     ? finish(argument)
-                                                       : get_name(argument);
+                  : event == SessionEvent::kFinish     ? finish(process, argument)
+                                                       : get_name(process, argument);
     co_return co_await std::move(result);
   }
 
@@ -60,11 +56,18 @@ class SessionFile final : public linux::File {
     if (const auto copied = copy_struct(argument, request); !copied) {
       co_return linux::fail(copied.error());
     }
-    const auto reader = co_await luo_.serialize_lock.read(luo_.context());
+    const auto reader = co_await luo_.enter_operation();
     luo_.enter(linux::RunPhase::kPreserve);
     const auto guard = co_await session_.mutex.lock(luo_.context());
     const auto preserved = co_await session_.preserve(process, request.fd, request.token);
-    co_return preserved ? Answer(0) : linux::fail(preserved.error());
+    if (!preserved) {
+      co_return linux::fail(preserved.error());
+    }
+    const auto answered = copy_reply(process, argument, request);
+    if (!answered && !luo_.services.has(linux::Defect::kLuoKeepAfterFault)) {
+      co_await session_.unpreserve_last();
+    }
+    co_return answered ? Answer(0) : linux::fail(answered.error());
   }
 
   Co<Answer> retrieve(linux::Process& process, std::span<std::byte> argument) {
@@ -72,7 +75,7 @@ class SessionFile final : public linux::File {
     if (const auto copied = copy_struct(argument, request); !copied) {
       co_return linux::fail(copied.error());
     }
-    const auto reader = co_await luo_.serialize_lock.read(luo_.context());
+    const auto reader = co_await luo_.enter_operation();
     if (!process.has_free_descriptor()) {
       co_return linux::fail(Errno::kMFile);
     }
@@ -88,16 +91,20 @@ class SessionFile final : public linux::File {
       co_return linux::fail(descriptor.error());
     }
     request.fd = *descriptor;
-    copy_reply(argument, request);
+    const auto answered = copy_reply(process, argument, request);
+    if (!answered) {
+      static_cast<void>(co_await process.close(*descriptor));  // the file stays retrieved
+      co_return linux::fail(answered.error());
+    }
     co_return 0;
   }
 
-  Co<Answer> finish(std::span<std::byte> argument) {
+  Co<Answer> finish(linux::Process& process, std::span<std::byte> argument) {
     uapi::LiveupdateFinish request;
     if (const auto copied = copy_struct(argument, request); !copied) {
       co_return linux::fail(copied.error());
     }
-    const auto reader = co_await luo_.serialize_lock.read(luo_.context());
+    const auto reader = co_await luo_.enter_operation();
     if (request.reserved != 0) {
       co_return linux::fail(Errno::kInval);
     }
@@ -108,18 +115,22 @@ class SessionFile final : public linux::File {
     }
     static_cast<void>(session_.apply(SessionEvent::kFinish));
     luo_.enter(linux::RunPhase::kFinish);
-    co_return 0;
+    const auto answered = copy_reply(process, argument, request);
+    co_return answered ? Answer(0) : linux::fail(answered.error());
   }
 
-  Co<Answer> get_name(std::span<std::byte> argument) {
+  Co<Answer> get_name(linux::Process& process, std::span<std::byte> argument) {
     uapi::LiveupdateGetName request;
-    if (const auto copied = copy_struct(argument, request); !copied) {
+    const std::size_t known = luo_.services.has(linux::Defect::kLuoGetNameEntry)
+                                  ? sizeof(uapi::LiveupdateRetrieveFd)
+                                  : sizeof(request);
+    if (const auto copied = copy_struct(argument, request, known); !copied) {
       co_return linux::fail(copied.error());
     }
-    const auto reader = co_await luo_.serialize_lock.read(luo_.context());
+    const auto reader = co_await luo_.enter_operation();
     request.name = uapi::session_name(session_.name);
-    copy_reply(argument, request);
-    co_return 0;
+    const auto answered = copy_reply(process, argument.first(request.size), request);
+    co_return answered ? Answer(0) : linux::fail(answered.error());
   }
 
   Luo::State& luo_;
@@ -150,16 +161,19 @@ class DeviceFile final : public linux::File {
       co_return linux::fail(copied.error());
     }
     const bool create = command == uapi::kLiveupdateIoctlCreateSession;
-    const std::string_view session =
-        create ? checked_name(request.name) : abi::text_of(request.name);
-    auto call =
-        create ? luo_.create_session(process, session) : luo_.retrieve_session(process, session);
+    auto call = create ? luo_.create_session(process, request.name)
+                       : luo_.retrieve_session(process, abi::text_of(request.name));
     const auto descriptor = co_await std::move(call);
     if (!descriptor) {
       co_return linux::fail(descriptor.error());
     }
     request.fd = *descriptor;
-    copy_reply(argument, request);
+    const auto answered = copy_reply(process, argument, request);
+    if (!answered) {
+      // The close gives up a session that was just made, and finishes one that was retrieved.
+      static_cast<void>(co_await process.close(*descriptor));
+      co_return linux::fail(answered.error());
+    }
     co_return 0;
   }
 
@@ -208,7 +222,8 @@ linux::Result<> Luo::State::deserialize() {
     incoming.push_back(std::make_unique<Session>(*this, session_name, SessionState::kUnretrieved));
     services.port().simulation().topic<linux::SessionChanged>().publish(
         {services.generation(), incoming.back()->name, luo::name(SessionState::kUnretrieved)});
-    if (const auto done = incoming.back()->deserialize(entry); !done) {
+    if (const auto done = incoming.back()->deserialize(entry);
+        !done && !services.has(linux::Defect::kLuoIgnoreFileErrors)) {
       return done;
     }
   }
@@ -226,20 +241,31 @@ Session* Luo::State::find(std::vector<std::unique_ptr<Session>>& list,
   return nullptr;
 }
 
+Co<RwLock::ReadGuard> Luo::State::enter_operation() {
+  if (services.has(linux::Defect::kLuoForgetSerializeLock)) {
+    co_return RwLock::ReadGuard();
+  }
+  co_return co_await serialize_lock.read(context());
+}
+
 Co<linux::Result<int>> Luo::State::create_session(linux::Process& process,
-                                                  std::string_view session_name) {
-  const auto reader = co_await serialize_lock.read(context());
+                                                  const SessionName& raw_name) {
+  const auto reader = co_await enter_operation();
   if (!process.has_free_descriptor()) {
     co_return linux::fail(Errno::kMFile);
   }
-  if (session_name.empty()) {
+  const std::string_view session_name = abi::text_of(raw_name);
+  const bool usable = !session_name.empty() && session_name.size() < raw_name.size();
+  if (!usable && !services.has(linux::Defect::kLuoAcceptAnyName)) {
     co_return linux::fail(Errno::kInval);
   }
   if (const auto grown = session_blocks.grow(outgoing.size() + 1); !grown) {
     co_return linux::fail(grown.error());
   }
   if (find(outgoing, session_name) != nullptr) {
-    session_blocks.shrink(outgoing.size());  // an empty last block would be refused by the reader
+    // An empty last block would be refused by the reader.
+    if (!services.has(linux::Defect::kLuoDuplicateLeavesBlock))
+      session_blocks.shrink(outgoing.size());
     co_return linux::fail(Errno::kExist);
   }
   if (services.has(linux::Defect::kLuoSkipSessionBlock))
@@ -249,12 +275,14 @@ Co<linux::Result<int>> Luo::State::create_session(linux::Process& process,
   Session& session = *outgoing.back();
   services.port().simulation().topic<linux::SessionChanged>().publish(
       {services.generation(), session.name, luo::name(SessionState::kOutgoing)});
+  services.port().simulation().topic<OutgoingSession>().publish(
+      {services.generation(), session.name, true});
   co_return process.install(services.files().add(std::make_unique<SessionFile>(*this, session)));
 }
 
 Co<linux::Result<int>> Luo::State::retrieve_session(linux::Process& process,
                                                     std::string_view session_name) {
-  const auto reader = co_await serialize_lock.read(context());
+  const auto reader = co_await enter_operation();
   if (!process.has_free_descriptor()) {
     co_return linux::fail(Errno::kMFile);
   }
@@ -272,8 +300,9 @@ Co<linux::Result<int>> Luo::State::retrieve_session(linux::Process& process,
 // The last reference of a session's descriptor: the only way to abandon a session, and one way to
 // finish it.
 Co<> Luo::State::release_session(Session& session) {
-  const auto reader = co_await serialize_lock.read(context());
-  const bool created_here = session.state.value() == SessionState::kOutgoing;
+  const auto reader = co_await enter_operation();
+  const bool created_here = session.state.value() == SessionState::kOutgoing ||
+                            session.state.value() == SessionState::kSerialized;
   {
     const auto guard = co_await session.mutex.lock(context());
     if (created_here) {
@@ -287,6 +316,10 @@ Co<> Luo::State::release_session(Session& session) {
       }
     }
     static_cast<void>(session.apply(SessionEvent::kClose));
+  }
+  if (created_here) {
+    services.port().simulation().topic<OutgoingSession>().publish(
+        {services.generation(), session.name, false});
   }
   auto& list = created_here ? outgoing : incoming;
   std::erase_if(list, [&session](const auto& entry) { return entry.get() == &session; });

@@ -50,6 +50,16 @@ void Session::publish(const FileRecord& record, linux::LedgerEvent event) {
   }
 }
 
+void Session::called(const FileRecord& record, Callback call, bool done, std::uint64_t given,
+                     std::uint64_t data) {
+  auto& topic = luo.services.port().simulation().topic<FileCallback>();
+  if (topic.active()) {
+    topic.publish({luo.services.generation(), name, record.token,
+                   record.handler.handler.compatible(), call, done, given, data, record.id,
+                   record.retrieve_status});
+  }
+}
+
 FileArgs Session::args_of(FileRecord& record) {
   FileArgs args;
   args.session = this;
@@ -68,6 +78,7 @@ Co<linux::Result<>> Session::preserve_file(FileRecord& record) {
   }
   FileArgs args = args_of(record);
   const auto preserved = co_await record.handler.handler.preserve(args);
+  called(record, Callback::kPreserve, preserved.has_value(), record.data, args.serialized_data);
   if (!preserved) {
     co_await luo.flbs_unpreserve(record.handler);
     co_return preserved;
@@ -99,7 +110,7 @@ Co<linux::Result<>> Session::preserve(linux::Process& process, int descriptor,
   const void* id = handler != nullptr ? handler->handler.id(held) : nullptr;
   if (handler == nullptr) {
     error = Errno::kNoEnt;
-  } else if (luo.ids.contains(id)) {
+  } else if (luo.ids.contains(id) && !luo.services.has(linux::Defect::kLuoForgetIds)) {
     error = Errno::kBusy;
   } else {
     auto record = std::make_unique<FileRecord>(*handler, FileState::kPreserved);
@@ -124,20 +135,25 @@ Co<linux::Result<>> Session::preserve(linux::Process& process, int descriptor,
   co_return linux::fail(error);
 }
 
+Co<> Session::unpreserve_last() {
+  FileRecord& record = *files.back();
+  FileArgs args = args_of(record);
+  co_await record.handler.handler.unpreserve(args);
+  called(record, Callback::kUnpreserve, true, record.data, record.data);
+  co_await luo.flbs_unpreserve(record.handler);
+  luo.ids.erase(record.id);
+  static_cast<void>(apply(record, FileEvent::kUnpreserve));
+  publish(record, linux::LedgerEvent::kUnpreserved);
+  linux::File& file = *record.file;
+  files.pop_back();
+  blocks.shrink(files.size());
+  co_await luo.services.files().put(file);
+}
+
 // Last preserved first.
 Co<> Session::unpreserve_all() {
   while (!files.empty()) {
-    FileRecord& record = *files.back();
-    FileArgs args = args_of(record);
-    co_await record.handler.handler.unpreserve(args);
-    co_await luo.flbs_unpreserve(record.handler);
-    luo.ids.erase(record.id);
-    static_cast<void>(apply(record, FileEvent::kUnpreserve));
-    publish(record, linux::LedgerEvent::kUnpreserved);
-    linux::File& file = *record.file;
-    files.pop_back();
-    blocks.shrink(files.size());
-    co_await luo.services.files().put(file);
+    co_await unpreserve_last();
   }
 }
 
@@ -146,6 +162,7 @@ Co<linux::Result<>> Session::freeze(abi::SessionEntry& entry) {
     FileRecord& record = *files[i];
     FileArgs args = args_of(record);
     const auto frozen = co_await record.handler.handler.freeze(args);
+    called(record, Callback::kFreeze, frozen.has_value(), record.data, args.serialized_data);
     if (!frozen) {
       co_await unfreeze(i);
       co_return frozen;
@@ -171,6 +188,8 @@ Co<> Session::unfreeze(std::size_t count) {
     FileRecord& record = *files[i];
     FileArgs args = args_of(record);
     co_await record.handler.handler.unfreeze(args);
+    called(record, Callback::kUnfreeze, true, record.data, record.data);
+    if (luo.services.has(linux::Defect::kLuoUnfreezeZeroesData)) record.data = 0;
     static_cast<void>(apply(record, FileEvent::kUnfreeze));
   }
   blocks.clear();
@@ -210,18 +229,21 @@ Co<linux::Result<linux::File*>> Session::retrieve(std::uint64_t token) {
   if (record->retrieve_status < 0) {
     co_return linux::fail(static_cast<Errno>(-record->retrieve_status));
   }
-  if (record->state.value() == FileState::kNotRetrieved) {
+  const bool failed = record->state.value() == FileState::kRetrieveFailed;
+  if (record->state.value() == FileState::kNotRetrieved || failed) {
     FileArgs args;
     args.session = this;
     args.serialized_data = record->data;
     const auto retrieved = co_await record->handler.handler.retrieve(args);
+    if (retrieved) record->id = record->handler.handler.id(**retrieved);
+    called(*record, Callback::kRetrieve, retrieved.has_value(), record->data, record->data);
     if (!retrieved) {
-      record->retrieve_status = -static_cast<int>(retrieved.error());
+      if (!luo.services.has(linux::Defect::kLuoForgetRetrieveError))
+        record->retrieve_status = -static_cast<int>(retrieved.error());
       static_cast<void>(apply(*record, FileEvent::kRetrieveError));
       co_return linux::fail(retrieved.error());
     }
     record->file = *retrieved;
-    record->id = record->handler.handler.id(**retrieved);
     if (!luo.ids.emplace(record->id, record).second) {
       luo.services.print(sim::LogLevel::kWarning, "luo: a retrieved file is preserved already");
       record->id = nullptr;
@@ -237,6 +259,7 @@ Co<linux::Result<linux::File*>> Session::retrieve(std::uint64_t token) {
 Co<> Session::finish_file(FileRecord& record) {
   FileArgs args = args_of(record);
   co_await record.handler.handler.finish(args);
+  called(record, Callback::kFinish, true, record.data, record.data);
   for (std::size_t i = record.handler.flbs.size(); i > 0; --i) {
     co_await luo.flb_put(*record.handler.flbs[i - 1]);
   }

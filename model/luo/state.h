@@ -12,9 +12,12 @@
 #include "model/luo/abi.h"
 #include "model/luo/lock.h"
 #include "model/luo/luo.h"
+#include "model/luo/observations.h"
 #include "model/luo/state_machine.h"
 
 namespace baton::luo {
+
+using SessionName = std::array<char, 64>;
 
 // A shared object as LUO sees it. Serves both sides: what this kernel hands over, and what it was
 // handed.
@@ -63,6 +66,7 @@ class Session {
 
   // Old kernel.
   Co<linux::Result<>> preserve(linux::Process& process, int descriptor, std::uint64_t token);
+  Co<> unpreserve_last();
   Co<> unpreserve_all();
   Co<linux::Result<>> freeze(abi::SessionEntry& entry);
   Co<> unfreeze(std::size_t count);  // the first `count` files, in forward order
@@ -81,6 +85,8 @@ class Session {
 
  private:
   void publish(const FileRecord& record, linux::LedgerEvent event);
+  void called(const FileRecord& record, Callback call, bool done, std::uint64_t given,
+              std::uint64_t data);
   FileArgs args_of(FileRecord& record);
   Co<linux::Result<>> preserve_file(FileRecord& record);
   Co<> finish_file(FileRecord& record);
@@ -96,12 +102,16 @@ class Luo::State {
 
   // Boot.
   void read_header(const kho::Kho::Blob& blob);
+  // True, and the header is left where it is, when nobody wants live update.
+  bool refuse_header(std::string why);
   linux::Result<> create_outgoing();
 
   // Sessions.
   linux::Result<> deserialize();
   Session* find(std::vector<std::unique_ptr<Session>>& list, std::string_view session_name);
-  Co<linux::Result<int>> create_session(linux::Process& process, std::string_view session_name);
+  // The lock that every operation on a session holds.
+  Co<RwLock::ReadGuard> enter_operation();
+  Co<linux::Result<int>> create_session(linux::Process& process, const SessionName& raw_name);
   Co<linux::Result<int>> retrieve_session(linux::Process& process, std::string_view session_name);
   Co<> release_session(Session& session);
   Co<linux::Result<>> serialize();
@@ -114,6 +124,7 @@ class Luo::State {
   linux::Result<> flb_load(FlbRecord& record);
   Co<linux::Result<>> flb_get(FlbRecord& record);
   Co<> flb_put(FlbRecord& record);
+  void flb_called(const FlbRecord& record, Callback call, bool done, std::uint64_t data);
   void flb_serialize();
   Co<linux::Result<>> flbs_preserve(HandlerRecord& handler);  // all of a handler
   Co<> flbs_unpreserve(HandlerRecord& handler);

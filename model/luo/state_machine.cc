@@ -33,6 +33,8 @@ constexpr Transition<S, SE> kSessions[] = {
     {S::kSerialized, SE::kRetrieveFd, S::kSerialized, Errno::kInval, kIoctl},
     {S::kSerialized, SE::kGetName, S::kSerialized, {}, kIoctl},
     {S::kSerialized, SE::kFinish, S::kSerialized, Errno::kInval, kIoctl},
+    // Only where a defect takes the lock away.
+    {S::kSerialized, SE::kClose, S::kClosed, {}, kRelease},
     {S::kUnretrieved, SE::kRetrieve, S::kRetrieved, {}, kRetrieve},
     {S::kRetrieved, SE::kPreserveFd, S::kRetrieved, Errno::kInval, kIoctl},
     {S::kRetrieved, SE::kRetrieveFd, S::kRetrieved, {}, kIoctl},
@@ -54,6 +56,7 @@ constexpr Transition<F, FE> kFiles[] = {
     {F::kPreserved, FE::kFreeze, F::kFrozen, {}, kFile},
     {F::kPreserved, FE::kUnpreserve, F::kAbandoned, {}, kFile},
     {F::kFrozen, FE::kUnfreeze, F::kPreserved, {}, kFile},
+    {F::kFrozen, FE::kUnpreserve, F::kAbandoned, {}, kFile},  // as above: without the lock
     {F::kNotRetrieved, FE::kRetrieve, F::kRetrieved, {}, kFile},
     {F::kNotRetrieved, FE::kRetrieveError, F::kRetrieveFailed, {}, kFile},
     {F::kNotRetrieved, FE::kFinish, F::kFinished, {}, kFile},

@@ -70,7 +70,9 @@ Co<Result<int>> Luod::retrieve_session(const std::string& name) {
 }
 
 Co<> Luod::bring_up() {
-  co_await open_device();
+  if (!config_.vms.empty() || config_.processes.empty()) {
+    co_await open_device();
+  }
   for (const PhysicalFunction& function : config_.physical_functions) {
     static_cast<void>(co_await enable_virtual_functions(environment_, calls_, function));
   }

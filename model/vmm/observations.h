@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "model/linux/base/errno.h"
+#include "model/vmm/script.h"
 #include "sim/address.h"
 
 namespace baton::vmm {
@@ -50,6 +51,33 @@ struct OperatorAnswered {
   unsigned generation;
   std::string_view command;
   bool done;
+};
+
+// A process of the scenario's script: "started", then "ended", "gave up" after a wrong answer, or
+// "killed".
+struct ScriptProcessChanged {
+  unsigned generation;
+  std::string_view process;
+  std::string_view state;
+};
+
+// It makes a call, and has its answer.
+struct ScriptCallBegun {
+  unsigned generation;
+  std::string_view process;
+  ScriptPlace place;
+  std::string_view text;
+  unsigned index;
+};
+struct ScriptCallMade {
+  unsigned generation;
+  std::string_view process;
+  ScriptPlace place;
+  std::string_view text;
+  unsigned index;  // of the repetition
+  bool right;      // the answer is what the scenario says
+  std::string_view expected;
+  std::string_view seen;
 };
 
 }  // namespace baton::vmm

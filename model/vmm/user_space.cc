@@ -2,6 +2,7 @@
 
 #include "model/vmm/environment.h"
 #include "model/vmm/luod.h"
+#include "model/vmm/script_processes.h"
 
 namespace baton::vmm {
 
@@ -11,6 +12,8 @@ namespace {
 // copy of what is on disk.
 Co<> run_init(linux::Kernel& kernel, UserConfig config) {
   Environment environment(kernel);
+  ScriptProcesses processes(environment, config);
+  processes.start();
   Luod luod(environment, config);
   co_await luod.bring_up();
   co_await luod.serve();

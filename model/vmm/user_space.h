@@ -20,6 +20,7 @@
 #include "model/linux/base/config.h"
 #include "model/linux/kernel/kernel.h"
 #include "model/vmm/guest_layout.h"
+#include "model/vmm/script.h"
 #include "sim/address.h"
 
 namespace baton::vmm {
@@ -70,6 +71,9 @@ struct UserConfig {
   std::vector<linux::InterruptPolicy> interrupts{linux::InterruptPolicy::kDisableInFreeze};
   OnRefusal on_refusal = OnRefusal::kStop;
   bool auto_restore = true;  // retrieve and finish at boot, without being asked
+  // Processes whose calls the scenario writes down. Where there are no VMs beside them, luod leaves
+  // /dev/liveupdate, which has one opener, to them.
+  std::vector<ScriptProcess> processes;
 };
 
 linux::Init make_init(const UserConfig& config);

@@ -11,6 +11,7 @@
 #include "harness/run/host_builder.h"
 #include "harness/run/run.h"
 #include "harness/scenario/invariant_rows.h"
+#include "tests/scenarios/luo_defects.h"
 #include "tests/support/source_dir.h"
 
 using namespace baton;
@@ -78,8 +79,10 @@ std::string scenario_with(std::string_view defect) {
 
 // Which invariants a defect fires.
 std::set<std::string> fired_by(std::string_view defect) {
-  const std::string text = scenario_with(defect);
-  const Loaded loaded = check_scenario_text("quickstart.yaml", text, kFolder);
+  const testing::LuoDefect* luo = testing::luo_defect(defect);
+  const Loaded loaded =
+      luo != nullptr ? testing::load_luo(luo->scenario, luo->with)
+                     : check_scenario_text("quickstart.yaml", scenario_with(defect), kFolder);
   INFO(loaded.errors());
   REQUIRE(loaded.good());
   std::set<std::string> fired;

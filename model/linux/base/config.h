@@ -98,6 +98,22 @@ enum class Defect : std::uint8_t {
   kLuoSkipSessionBlock,      // session block page is not preserved
   kLuoSkipFileBlock,         // file block page is not preserved
   kLuoSkipFlbPage,           // FLB page is not preserved
+  kLuoWriteOtherCompatible,  // the header names another version of the format
+  kLuoAcceptAnyCompatible,   // the version of an incoming header is not looked at
+  kLuoPanicWhenOff,          // an incoming header that cannot be read panics a kernel without LUO
+  kLuoIgnoreFileErrors,      // a session whose files cannot be read is listed all the same
+  kLuoAcceptAnyName,         // a session may have no name, or one without its NUL
+  kLuoLongLinkName,          // the link of a session's descriptor is longer than can be read
+  kLuoDuplicateLeavesBlock,  // a refused duplicate leaves an empty block in the chain of sessions
+  kLuoForgetIds,             // nobody remembers which files are preserved already
+  kLuoKeepAfterFault,        // a file stays preserved when the answer of PRESERVE_FD faults
+  kLuoGetNameEntry,          // GET_NAME has the struct of RETRIEVE_FD in its table
+  kLuoRetrieveOutgoing,      // RETRIEVE_FD is taken on a session that this kernel made
+  kLuoForgetRetrieveError,   // a retrieve that failed is tried again
+  kLuoUnfreezeZeroesData,    // a refused reboot loses what handlers have serialized
+  kLuoForgetSerializeLock,   // sessions can change while they are serialized, and after it
+  kLuoFlbCountsReferences,   // references to a shared object count as files that depend on it
+  kKexecHangInShutdown,      // a driver's shutdown never returns
   kMemfdSkipFolio,           // the middle folio of each memfd is not preserved
   kMemfdSkipFolioArray,      // the vmalloc'ed folio array is not preserved
   kMemfdSkipRecord,          // memfd_luo_ser is not preserved

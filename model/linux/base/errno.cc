@@ -8,6 +8,8 @@ namespace baton::linux {
 namespace {
 
 constexpr std::array kNames{
+    std::pair{Errno::kNameTooLong, "ENAMETOOLONG"},
+    std::pair{Errno::kSrch, "ESRCH"},           std::pair{Errno::kChild, "ECHILD"},
     std::pair{Errno::kPerm, "EPERM"},           std::pair{Errno::kNoEnt, "ENOENT"},
     std::pair{Errno::kIntr, "EINTR"},           std::pair{Errno::kIo, "EIO"},
     std::pair{Errno::kNxio, "ENXIO"},           std::pair{Errno::kTooBig, "E2BIG"},
@@ -35,6 +37,26 @@ std::string_view name(Errno error) {
     }
   }
   return "unknown errno";
+}
+
+std::optional<Errno> errno_by_name(std::string_view wanted) {
+  for (const auto& [number, text] : kNames) {
+    if (text == wanted) {
+      return number;
+    }
+  }
+  return std::nullopt;
+}
+
+std::span<const std::string_view> errno_names() {
+  static constexpr auto kTexts = [] {
+    std::array<std::string_view, kNames.size()> texts;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      texts[i] = kNames[i].second;
+    }
+    return texts;
+  }();
+  return kTexts;
 }
 
 }  // namespace baton::linux

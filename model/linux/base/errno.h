@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
+#include <span>
 #include <string_view>
 
 namespace baton::linux {
@@ -10,10 +12,12 @@ namespace baton::linux {
 enum class Errno : std::int32_t {
   kPerm = 1,
   kNoEnt = 2,
+  kSrch = 3,
   kIntr = 4,
   kIo = 5,
   kNxio = 6,
   kBadF = 9,
+  kChild = 10,
   kAgain = 11,
   kNoMem = 12,
   kAcces = 13,
@@ -30,6 +34,7 @@ enum class Errno : std::int32_t {
   kNoSpc = 28,
   kSPipe = 29,
   kRange = 34,
+  kNameTooLong = 36,
   kNoData = 61,
   kOverflow = 75,
   kTooBig = 7,  // E2BIG
@@ -43,6 +48,9 @@ enum class Errno : std::int32_t {
 
 // "EINVAL"
 std::string_view name(Errno error);
+std::optional<Errno> errno_by_name(std::string_view name);
+// Every name above, for whoever lists them.
+std::span<const std::string_view> errno_names();
 
 template <class T = void>
 using Result = std::expected<T, Errno>;

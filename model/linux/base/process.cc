@@ -27,11 +27,11 @@ Process::~Process() = default;
 Result<int> Process::install(File& file) {
   const auto slot = std::find(descriptors_.begin(), descriptors_.end(), nullptr);
   const auto number = static_cast<int>(slot - descriptors_.begin());
-  if (slot != descriptors_.end()) {
+  if (slot != descriptors_.end() && number < descriptor_limit_) {
     *slot = &file;
     return number;
   }
-  if (number >= kMaxDescriptors) {
+  if (number >= descriptor_limit_) {
     return fail(Errno::kMFile);
   }
   descriptors_.push_back(&file);
@@ -39,8 +39,8 @@ Result<int> Process::install(File& file) {
 }
 
 bool Process::has_free_descriptor() const {
-  return descriptors_.size() < static_cast<std::size_t>(kMaxDescriptors) ||
-         std::find(descriptors_.begin(), descriptors_.end(), nullptr) != descriptors_.end();
+  const auto slot = std::find(descriptors_.begin(), descriptors_.end(), nullptr);
+  return slot - descriptors_.begin() < descriptor_limit_;
 }
 
 Result<File*> Process::file(int descriptor) {
@@ -71,6 +71,24 @@ Result<int> Process::send_descriptor(int descriptor, Process& to) {
     files_.get(**found);
   }
   return installed;
+}
+
+Result<> Process::limit_descriptors(std::uint64_t most) {
+  if (most > kMostDescriptors) {
+    return fail(Errno::kPerm);
+  }
+  descriptor_limit_ = static_cast<int>(most);
+  return {};
+}
+
+void Process::share_descriptors(Process& child) {
+  child.descriptors_ = descriptors_;
+  child.descriptor_limit_ = descriptor_limit_;
+  for (File* file : descriptors_) {
+    if (file != nullptr) {
+      files_.get(*file);
+    }
+  }
 }
 
 Result<UserAddr> Process::place(Area area) {

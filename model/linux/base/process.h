@@ -17,7 +17,8 @@
 
 namespace baton::linux {
 
-inline constexpr int kMaxDescriptors = 1024;  // RLIMIT_NOFILE, soft
+inline constexpr int kMaxDescriptors = 1024;      // RLIMIT_NOFILE, soft, until setrlimit
+inline constexpr int kMostDescriptors = 1048576;  // fs.nr_open: nobody can have more
 
 class Process {
  public:
@@ -35,6 +36,12 @@ class Process {
   Co<Result<>> close(int descriptor);
   // The same open file in another process, as SCM_RIGHTS passes it. EBADF, EMFILE.
   Result<int> send_descriptor(int descriptor, Process& to);
+  // A second descriptor of the same open file. EBADF, EMFILE.
+  Result<int> duplicate(int descriptor) { return send_descriptor(descriptor, *this); }
+  // setrlimit(RLIMIT_NOFILE) of a process with CAP_SYS_RESOURCE. EPERM above kMostDescriptors.
+  Result<> limit_descriptors(std::uint64_t most);
+  // Gives a new process every descriptor under its number, as fork does. Memory is not copied.
+  void share_descriptors(Process& child);
 
   // Address space. Areas of files hold a reference; anonymous areas hold zeroed pages of their own.
   // EINVAL for a length of 0 or an unaligned offset, else what the file says.
@@ -56,6 +63,11 @@ class Process {
     std::uint64_t offset = 0;
   };
   Result<FileAt> file_at(UserAddr address);
+
+  // Whether an ioctl's argument lies in memory that the process may not write: kernels read it, and
+  // their answer ends in EFAULT.
+  bool answers_fault() const { return answers_fault_; }
+  void set_answers_fault(bool fault) { answers_fault_ = fault; }
 
   // Closes every descriptor and mapping, as exit does.
   Co<> exit();
@@ -82,6 +94,8 @@ class Process {
   FileTable& files_;
   std::string name_;
   std::vector<File*> descriptors_;
+  int descriptor_limit_ = kMaxDescriptors;
+  bool answers_fault_ = false;
   Areas areas_;
   UserAddr next_area_{0x7F00'0000'0000};
 };

@@ -51,6 +51,7 @@ Co<Result<>> Kernel::State::kexec() {
     co_return live_update;
   }
   services_.print(sim::LogLevel::kInfo, "kexec_core: Starting new kernel");
+  if (services_.has(Defect::kKexecHangInShutdown)) co_await never();
   co_await shut_down();
   enter(RunPhase::kKexec);
   port_.request_jump(*image_);

@@ -13,6 +13,18 @@ namespace baton::linux {
 
 namespace {
 
+// What can be read from it is nothing, what is written to it is gone.
+class NullFile final : public File {
+ public:
+  std::string name() const override { return "/dev/null"; }
+  Co<Result<std::size_t>> read(Process&, std::span<std::byte>) override {
+    co_return std::size_t{0};
+  }
+  Co<Result<std::size_t>> write(Process&, std::span<const std::byte> from) override {
+    co_return from.size();
+  }
+};
+
 // N of "/dev/vfio/devices/vfioN".
 std::optional<unsigned> cdev_index(std::string_view path) {
   constexpr std::string_view kPrefix = "/dev/vfio/devices/vfio";
@@ -71,6 +83,9 @@ Co<Result<File*>> SystemCalls::open_file(const std::string& path) {
       co_return fail(Errno::kNoEnt);  // the device node was never made
     }
     co_return co_await kernel.luo_.open_device();
+  }
+  if (path == "/dev/null") {
+    co_return &kernel.services_.files().add(std::make_unique<NullFile>());
   }
   if (path == "/dev/iommu") {
     co_return kernel.iommufd_.open_device();
@@ -161,6 +176,37 @@ Co<Result<std::size_t>> SystemCalls::pwrite(int fd, std::span<const std::byte> f
   co_return checked("pwrite", result);
 }
 
+Co<Result<std::uint64_t>> SystemCalls::lseek(int fd, std::int64_t offset, int whence) {
+  const Result<File*> file = hold(fd);
+  if (!file) {
+    failed("lseek", file.error());
+    co_return fail(file.error());
+  }
+  const Result<std::uint64_t> result = co_await (*file)->seek(offset, whence);
+  co_await drop(**file);
+  co_return checked("lseek", result);
+}
+
+Co<Result<int>> SystemCalls::dup(int fd) {
+  const Result<int> result = process_.duplicate(fd);
+  co_return checked("dup", result);
+}
+
+Co<Result<std::string>> SystemCalls::read_link(int fd) {
+  const Result<File*> file = process_.file(fd);
+  Result<std::string> result = file ? Result<std::string>((*file)->name()) : fail(Errno::kNoEnt);
+  if (result && result->starts_with("anon_inode:[luo_session]") &&
+      kernel_.services().has(Defect::kLuoLongLinkName)) {
+    result = fail(Errno::kNameTooLong);
+  }
+  co_return checked("readlink /proc/self/fd", result);
+}
+
+Co<Result<>> SystemCalls::setrlimit_nofile(std::uint64_t most) {
+  const Result<> result = process_.limit_descriptors(most);
+  co_return checked("setrlimit RLIMIT_NOFILE", result);
+}
+
 Co<Result<int>> SystemCalls::memfd_create(std::string name, std::uint32_t flags) {
   const Result<File*> file = kernel_.state_->memfd_.create(name, flags);
   if (!file) {
@@ -196,6 +242,18 @@ Co<Result<>> SystemCalls::fcntl_add_seals(int fd, std::uint32_t seals) {
   luo::Memfd* memfd = kernel_.state_->memfd_.from_file(**file);
   const Result<> result = memfd == nullptr ? fail(Errno::kInval) : memfd->add_seals(seals);
   co_return checked("fcntl F_ADD_SEALS", result);
+}
+
+Co<Result<std::uint32_t>> SystemCalls::fcntl_get_seals(int fd) {
+  const Result<File*> file = process_.file(fd);
+  if (!file) {
+    failed("fcntl F_GET_SEALS", file.error());
+    co_return fail(file.error());
+  }
+  luo::Memfd* memfd = kernel_.state_->memfd_.from_file(**file);
+  const Result<std::uint32_t> result =
+      memfd == nullptr ? fail(Errno::kInval) : Result<std::uint32_t>(memfd->seals());
+  co_return checked("fcntl F_GET_SEALS", result);
 }
 
 Co<Result<UserAddr>> SystemCalls::mmap(int fd, std::uint64_t offset, std::uint64_t length,

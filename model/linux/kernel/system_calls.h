@@ -23,7 +23,8 @@ class SystemCalls {
 
   Process& process() { return process_; }
 
-  // /dev/liveupdate, /dev/iommu, /dev/vfio/devices/vfioN, and sysfs files for reading and writing.
+  // /dev/liveupdate, /dev/iommu, /dev/vfio/devices/vfioN, /dev/null, and sysfs files for reading
+  // and writing.
   Co<Result<int>> open(std::string path);
   Co<Result<>> close(int fd);
   Co<Result<std::int64_t>> ioctl(int fd, std::uint32_t command, std::span<std::byte> argument);
@@ -31,10 +32,16 @@ class SystemCalls {
   Co<Result<std::size_t>> write(int fd, std::span<const std::byte> from);
   Co<Result<std::size_t>> pread(int fd, std::span<std::byte> to, std::uint64_t offset);
   Co<Result<std::size_t>> pwrite(int fd, std::span<const std::byte> from, std::uint64_t offset);
+  Co<Result<std::uint64_t>> lseek(int fd, std::int64_t offset, int whence);
+  Co<Result<int>> dup(int fd);
+  // readlink of /proc/self/fd/N.
+  Co<Result<std::string>> read_link(int fd);
+  Co<Result<>> setrlimit_nofile(std::uint64_t most);
   // Flags as in memfd.h; without any: MFD_ALLOW_SEALING | MFD_CLOEXEC.
   Co<Result<int>> memfd_create(std::string name, std::uint32_t flags = 3);
   Co<Result<>> ftruncate(int fd, std::uint64_t size);
   Co<Result<>> fcntl_add_seals(int fd, std::uint32_t seals);
+  Co<Result<std::uint32_t>> fcntl_get_seals(int fd);
   Co<Result<UserAddr>> mmap(int fd, std::uint64_t offset, std::uint64_t length, bool writable);
   Co<Result<UserAddr>> mmap_anonymous(std::uint64_t length);
   Co<Result<>> munmap(UserAddr start, std::uint64_t length);
