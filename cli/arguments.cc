@@ -73,6 +73,49 @@ void add_replay(CLI::App& app, Options& options) {
   replay->add_flag("-v,--verbose", options.verbosity, "as of run");
 }
 
+void add_sweep(CLI::App& app, Options& options) {
+  CLI::App* sweep = add_command(
+      app, options, Command::kSweep, "sweep",
+      "Run one scenario in many variants and tell which of them break it: a table of verdicts, "
+      "measurements, the smallest change that flips a verdict.",
+      "sweep scenarios/quickstart.yaml --vary policies.reinject=all --seeds 1..20",
+      "sweep mine.yaml --vary defects=all --report csv=mine.csv");
+  sweep->add_option("SCENARIO", options.scenarios, "a .yaml file; its key `vary` is swept too")
+      ->required()
+      ->expected(1);
+  sweep
+      ->add_option("--vary", options.vary,
+                   "values that a key takes in turn: a,b or low..high or all")
+      ->type_name("KEY=VALUES")
+      ->allow_extra_args(false);
+  sweep->add_option("--seeds", options.seeds, "seeds of each variant, 1..100")
+      ->type_name("RANGE")
+      ->capture_default_str();
+  sweep->add_option("--set", options.set, "a value beside the scenario, in all variants")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  sweep->add_option("--report", options.reports, "json or csv; a line per run")
+      ->type_name("KIND=FILE")
+      ->allow_extra_args(false);
+  sweep
+      ->add_option("--resume", options.resume,
+                   "a file of what is done: made if it is not there, else gone on with")
+      ->type_name("FILE");
+  sweep->add_option("--shard", options.shard, "only every Nth run, from the Kth on; see merge")
+      ->type_name("K/N");
+  sweep->add_option("-j,--jobs", options.sweep_jobs, "runs at once [one for each CPU]")
+      ->type_name("N")
+      ->check(CLI::Range(1, 256));
+  CLI::App* merge = add_command(
+      app, options, Command::kMerge, "merge",
+      "Make one sweep of the JSON reports of all its shards, the same as without shards.",
+      "merge 1.json 2.json --report json=all.json", "merge shards/*.json --report csv=-");
+  merge->add_option("FILE", options.files, "json reports of `sweep --shard`")->required();
+  merge->add_option("--report", options.reports, "json or csv")
+      ->type_name("KIND=FILE")
+      ->allow_extra_args(false);
+}
+
 void add_check(CLI::App& app, Options& options) {
   CLI::App* check = add_command(
       app, options, Command::kCheck, "check", "Parse and validate scenarios without running them.",
@@ -197,6 +240,7 @@ void add_conform(CLI::App& app, Options& options) {
 // Every command, in the order in which the program's help shows them.
 void add_commands(CLI::App& app, Options& options) {
   add_run(app, options);
+  add_sweep(app, options);
   add_check(app, options);
   add_replay(app, options);
   add_show(app, options);

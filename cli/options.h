@@ -12,6 +12,8 @@ enum class Command {
   kNone,
   kRun,
   kReplay,
+  kSweep,
+  kMerge,
   kCheck,
   kList,
   kExplain,
@@ -39,9 +41,14 @@ struct Options {
   bool force = false;
   bool expand = false;
   std::vector<std::string> reports;  // kind=file
+  std::vector<std::string> vary;     // of sweep: KEY=VALUES
+  std::string seeds = "0";           // of sweep: FIRST..LAST
+  std::string shard;                 // of sweep: K/N
+  std::string resume;                // of sweep: the state file
+  unsigned sweep_jobs = 0;           // of sweep; 0: one for each CPU
   std::string trace;                 // file or folder
   std::string what;                  // of list, explain, new, completion, replay, conform
-  std::vector<std::string> files;    // of conform
+  std::vector<std::string> files;    // of conform and merge
   std::string value;                 // the second word of explain
   std::string format;                // of check, schema and show
   std::string from = "quickstart";   // of new: the template

@@ -33,6 +33,7 @@ class Binder {
       : scenario_(loaded.scenario),
         diagnostics_(loaded.diagnostics),
         folder_(folder),
+        loaded_root_(loaded.root),
         root_(&loaded.root, "", loaded.root.at) {}
 
   void bind() {
@@ -44,6 +45,8 @@ class Binder {
     bind_script();
     bind_changes(root_.key("machine"), scenario_, diagnostics_);
     bind_expectations();
+    scenario_.vary = read_vary(loaded_root_, diagnostics_);
+    check_exclusions(scenario_.vary, diagnostics_);
     if (const View end = root_.key("end"); end.given()) {
       scenario_.end = end.duration();
       if (!scenario_.script.empty() && scenario_.script.back().at >= *scenario_.end) {
@@ -346,6 +349,7 @@ class Binder {
   Scenario& scenario_;
   Diagnostics& diagnostics_;
   const std::string& folder_;
+  const Node& loaded_root_;
   View root_;
 };
 

@@ -120,6 +120,9 @@ void add_type(json::object& schema, const KeyRow& row) {
       schema["anyOf"] = json::array{one, json::object{{"type", "array"}, {"items", one}}};
       return;
     }
+    case KeyType::kValues:
+      schema["type"] = json::array{"array", "string", "integer"};
+      return;
     case KeyType::kBound:
       schema["type"] = json::array{"integer", "string"};
       schema["pattern"] =

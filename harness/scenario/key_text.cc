@@ -75,6 +75,8 @@ std::string_view type_text(KeyType type) {
       return "one of the choices, or a list of them";
     case KeyType::kBound:
       return "a size, a duration or a number, by what is measured";
+    case KeyType::kValues:
+      return "a list of values, `LOW..HIGH`, `LOW..HIGH..STEP`, `LOW..HIGH..*FACTOR`, or `all`";
   }
   return "";
 }

@@ -26,6 +26,7 @@ enum class KeyType : std::uint8_t {
   kChoice,
   kChoices,  // one choice or a list of them
   kBound,    // a size, a duration or a number, by what is measured
+  kValues,   // values of another key: a list, a range or all (vary.h)
 };
 
 // A value that a key takes; one that is not built is known by name and refused by name.
