@@ -73,6 +73,69 @@ void add_replay(CLI::App& app, Options& options) {
   replay->add_flag("-v,--verbose", options.verbosity, "as of run");
 }
 
+void add_sweep(CLI::App& app, Options& options) {
+  CLI::App* sweep = add_command(
+      app, options, Command::kSweep, "sweep",
+      "Run one scenario in many variants and tell which of them break it: a table of verdicts, "
+      "measurements, the smallest change that flips a verdict.",
+      "sweep scenarios/quickstart.yaml --vary policies.reinject=all",
+      "sweep mine.yaml --vary defects=all --seeds 1..20");
+  sweep->add_option("SCENARIO", options.scenarios, "a .yaml file; its key `vary` is swept too")
+      ->required()
+      ->expected(1);
+  sweep
+      ->add_option("--vary", options.vary,
+                   "values that a key takes in turn: a,b or low..high or all")
+      ->type_name("KEY=VALUES")
+      ->allow_extra_args(false);
+  sweep->add_option("--seeds", options.seeds, "seeds of each variant, 1..100")
+      ->type_name("RANGE")
+      ->capture_default_str();
+  sweep->add_option("--set", options.set, "a value beside the scenario, in all variants")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  sweep->add_option("--report", options.reports, "json or csv; a line per run")
+      ->type_name("KIND=FILE")
+      ->allow_extra_args(false);
+  sweep
+      ->add_option("--resume", options.resume,
+                   "a file of what is done: made if it is not there, else gone on with")
+      ->type_name("FILE");
+  sweep->add_option("--shard", options.shard, "only every Nth run, from the Kth on; see merge")
+      ->type_name("K/N");
+  sweep->add_option("-j,--jobs", options.sweep_jobs, "runs at once [one for each CPU]")
+      ->type_name("N")
+      ->check(CLI::Range(1, 256));
+  CLI::App* merge = add_command(
+      app, options, Command::kMerge, "merge",
+      "Make one sweep of the JSON reports of its shards: the same as without shards.",
+      "merge 1.json 2.json --report json=all.json", "merge shards/*.json --report csv=-");
+  merge->add_option("FILE", options.files, "json reports of `sweep --shard`")->required();
+  merge->add_option("--report", options.reports, "json or csv")
+      ->type_name("KIND=FILE")
+      ->allow_extra_args(false);
+}
+
+void add_diff(CLI::App& app, Options& options) {
+  CLI::App* diff = add_command(
+      app, options, Command::kDiff, "diff",
+      "Show where two runs part: first event and transition that differ, the state there, the "
+      "outcomes. Exit 1 when they do.",
+      "diff scenarios/quickstart.yaml --set policies.reinject=none",
+      "diff mine.yaml theirs.yaml --format json");
+  diff->add_option("RUN", options.scenarios, "one or two scenarios or replay tokens")
+      ->required()
+      ->expected(1, 2);
+  diff->add_option("--set", options.set, "a value beside the scenario, in the second run")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  diff->add_option("--seed", options.seed, "seed of both")->type_name("N")->capture_default_str();
+  diff->add_option("--seed-b", options.other_seed, "seed of the second run")->type_name("N");
+  diff->add_option("--format", options.format, "what to print")
+      ->type_name("text|json")
+      ->check(CLI::IsMember({"text", "json"}));
+}
+
 void add_check(CLI::App& app, Options& options) {
   CLI::App* check = add_command(
       app, options, Command::kCheck, "check", "Parse and validate scenarios without running them.",
@@ -200,6 +263,8 @@ void add_commands(CLI::App& app, Options& options) {
   add_run(app, options);
   add_check(app, options);
   add_replay(app, options);
+  add_sweep(app, options);
+  add_diff(app, options);
   add_show(app, options);
   add_lists(app, options);
   add_authoring(app, options);

@@ -21,6 +21,9 @@ struct Output {
 
 int run_command(const Options& options, Output output, const std::function<bool()>& interrupted);
 int replay_command(const Options& options, Output output, const std::function<bool()>& interrupted);
+int sweep_command(const Options& options, Output output, const std::function<bool()>& interrupted);
+int merge_command(const Options& options, Output output);
+int diff_command(const Options& options, Output output, const std::function<bool()>& interrupted);
 int check_command(const Options& options, Output output);
 int list_command(const Options& options, Output output);
 int explain_command(const Options& options, Output output);

@@ -60,8 +60,7 @@ std::string format_help(const CommandHelp& command, std::span<const CommandHelp>
         add_row(out, other.name, 14, other.text.substr(0, other.text.find_first_of(":.")));
       }
     }
-    out += "Each command has a --help of its own.\n";
-    add_wrapped(out, 0, 0, exit_statuses());
+    add_wrapped(out, 0, 0, "Each command has a --help of its own. " + exit_statuses());
     return out;
   }
   for (const OptionHelp& option : command.options) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,9 @@ enum class Command {
   kNone,
   kRun,
   kReplay,
+  kSweep,
+  kMerge,
+  kDiff,
   kCheck,
   kList,
   kExplain,
@@ -38,18 +42,24 @@ struct Options {
   std::uint64_t until = 0;          // of replay: the event; 0 is none
   bool force = false;
   bool expand = false;
-  std::vector<std::string> reports;  // kind=file
-  std::string trace;                 // file or folder
-  std::string what;                  // of list, explain, new, completion, replay, conform
-  std::vector<std::string> files;    // of conform
-  std::string value;                 // the second word of explain
-  std::string format;                // of check, schema and show
-  std::string from = "quickstart";   // of new: the template
-  std::string against;               // of show config-writes: another scenario
-  std::string at;                    // of show: WHEN; empty: end
-  std::string out;                   // of show: a file; empty or "-" is stdout
-  std::vector<std::string> logs;     // of run: kind=file
-  std::string folder;                // where scenarios are looked for; empty: the library
+  std::vector<std::string> reports;         // kind=file
+  std::vector<std::string> vary;            // of sweep: KEY=VALUES
+  std::string seeds = "0";                  // of sweep: FIRST..LAST
+  std::string shard;                        // of sweep: K/N
+  std::string resume;                       // of sweep: the state file
+  std::optional<std::uint64_t> other_seed;  // of diff: the second run's
+  unsigned sweep_jobs = 0;                  // of sweep; 0: one for each CPU
+  std::string trace;                        // file or folder
+  std::string what;                         // of list, explain, new, completion, replay, conform
+  std::vector<std::string> files;           // of conform and merge
+  std::string value;                        // the second word of explain
+  std::string format;                       // of check, schema and show
+  std::string from = "quickstart";          // of new: the template
+  std::string against;                      // of show config-writes: another scenario
+  std::string at;                           // of show: WHEN; empty: end
+  std::string out;                          // of show: a file; empty or "-" is stdout
+  std::vector<std::string> logs;            // of run: kind=file
+  std::string folder;                       // where scenarios are looked for; empty: the library
 };
 
 struct Parsed {

@@ -11,6 +11,12 @@ int run_program(const Options& options, Output output, const std::function<bool(
       return run_command(options, output, interrupted);
     case Command::kReplay:
       return replay_command(options, output, interrupted);
+    case Command::kSweep:
+      return sweep_command(options, output, interrupted);
+    case Command::kMerge:
+      return merge_command(options, output);
+    case Command::kDiff:
+      return diff_command(options, output, interrupted);
     case Command::kCheck:
       return check_command(options, output);
     case Command::kList:

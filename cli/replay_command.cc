@@ -5,17 +5,16 @@
 
 #include <algorithm>
 #include <deque>
-#include <filesystem>
 #include <optional>
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/find_token.h"
 #include "cli/run_outcome.h"
 #include "harness/report/failure_report.h"
 #include "harness/report/text_report.h"
 #include "harness/report/token.h"
 #include "harness/report/transition_report.h"
-#include "harness/run/host_builder.h"
 #include "harness/run/run.h"
 
 namespace baton::cli {
@@ -23,57 +22,6 @@ namespace {
 
 constexpr std::size_t kTransitionsShown = 40;
 constexpr std::size_t kEventsShown = 12;
-
-struct Looked {
-  std::string file;
-  std::string outcome;  // "digest 1234abcd", "has errors"
-};
-
-std::vector<std::string> places(const Options& options) {
-  if (!options.scenarios.empty()) return options.scenarios;
-  std::vector<std::string> result;
-  std::error_code error;
-  if (std::filesystem::is_directory("scenarios", error)) result.emplace_back("scenarios");
-  result.emplace_back(".");
-  return result;
-}
-
-std::string list_of(const std::vector<Looked>& looked) {
-  constexpr std::size_t kShown = 20;
-  std::string text;
-  for (std::size_t i = 0; i < looked.size() && i < kShown; ++i) {
-    text += fmt::format("  {}: {}\n", looked[i].file, looked[i].outcome);
-  }
-  if (looked.size() > kShown) text += fmt::format("  and {} more\n", looked.size() - kShown);
-  return text;
-}
-
-// The scenario with the token's digest; with --force the one that was named, whatever it is now.
-std::optional<harness::Loaded> find(const Options& options, const harness::Token& token,
-                                    std::ostream& human) {
-  std::vector<Looked> looked;
-  for (const std::string& file : select_scenarios(places(options))) {
-    const harness::Loaded loaded = harness::load_scenario(file, token.overrides);
-    const std::string digest = harness::scenario_digest(loaded);
-    if (digest == token.digest) return harness::check_scenario(file, token.overrides);
-    looked.push_back(
-        {file, fmt::format("digest {}{}", digest, loaded.good() ? "" : ", has errors")});
-  }
-  if (options.scenarios.size() == 1 && looked.size() == 1) {
-    const std::string& file = looked.front().file;
-    if (options.force) return harness::check_scenario(file, token.overrides);
-    human << fmt::format(
-        "{}: the scenario, or the dump that it imports, has changed since the token was made: its "
-        "digest is {}, the token's {}\n  --force replays it as it is now\n",
-        file, harness::scenario_digest(harness::load_scenario(file, token.overrides)),
-        token.digest);
-    return std::nullopt;
-  }
-  human << fmt::format("no scenario has the token's digest {}; {} looked at\n{}", token.digest,
-                       looked.empty() ? "no file was" : "these were", list_of(looked));
-  human << "  name the scenario: baton replay TOKEN SCENARIO\n";
-  return std::nullopt;
-}
 
 // The last events, whole, while a run goes on.
 class Tail {
@@ -124,7 +72,7 @@ int replay_command(const Options& options, Output output,
     output.human << fmt::format("{}: not a replay token: {}\n", options.what, token.error());
     return kUsage;
   }
-  const auto scenario = find(options, *token, output.human);
+  const auto scenario = find_token(*token, options.scenarios, options.force, output.human);
   if (!scenario) return kUsage;
   if (!scenario->good()) {
     output.human << scenario->errors();

@@ -58,6 +58,8 @@ void write_violation(Out out, const RunResult& result, const Violation& violatio
                  replay_command(result, violation.at_end ? 0 : violation.event));
 }
 
+}  // namespace
+
 std::string shell_word(const std::string& text) {
   const bool plain = std::ranges::all_of(text, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -75,8 +77,6 @@ std::string shell_word(const std::string& text) {
   quoted.push_back('\'');
   return quoted;
 }
-
-}  // namespace
 
 std::string replay_command(const RunResult& result, std::uint64_t event) {
   std::string command = "baton replay " + result.token;

@@ -14,6 +14,8 @@ namespace baton::harness {
 // "baton replay bt1-... --until 1187"; without an event, the whole run. The scenario is named
 // unless replay finds it by itself: in scenarios/ or in the current folder.
 std::string replay_command(const RunResult& result, std::uint64_t event);
+// A word as a shell takes it, quoted where it must be.
+std::string shell_word(const std::string& text);
 
 // The line of a place with a caret under it, and a note beside the caret.
 std::string quote(const RunResult& result, Position at, std::string_view note);

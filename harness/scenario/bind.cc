@@ -47,6 +47,8 @@ class Binder {
     bind_processes(loaded_root_, scenario_, diagnostics_);
     bind_changes(root_.key("machine"), scenario_, diagnostics_);
     bind_expectations();
+    scenario_.vary = read_vary(loaded_root_, diagnostics_);
+    check_exclusions(scenario_.vary, diagnostics_);
     if (const View end = root_.key("end"); end.given()) {
       scenario_.end = end.duration();
       if (!scenario_.script.empty() && scenario_.script.back().at >= *scenario_.end) {

@@ -36,6 +36,7 @@ class Writer {
       case KeyType::kList:
         return list(row, node, depth, first);
       case KeyType::kChoices:
+      case KeyType::kValues:
         if (node == nullptr) return;
         return line(depth, first, fmt::format("{}: {}", name, flow_text(*node)), line_of(*node));
       default:

@@ -136,6 +136,9 @@ void add_type(json::object& schema, const KeyRow& row) {
     }
     case KeyType::kCall:
       return add_call(schema);
+    case KeyType::kValues:
+      schema["type"] = json::array{"array", "string", "integer"};
+      return;
     case KeyType::kBound:
       schema["type"] = json::array{"integer", "string"};
       schema["pattern"] =

@@ -77,6 +77,8 @@ std::string_view type_text(KeyType type) {
       return "a system call: see below";
     case KeyType::kBound:
       return "a size, a duration or a number, by what is measured";
+    case KeyType::kValues:
+      return "a list of values, `LOW..HIGH`, `LOW..HIGH..STEP`, `LOW..HIGH..*FACTOR`, or `all`";
   }
   return "";
 }

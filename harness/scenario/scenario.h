@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "harness/scenario/diagnostic.h"
+#include "harness/scenario/vary.h"
 #include "harness/scenario/yaml.h"
 #include "model/linux/base/config.h"
 #include "model/vmm/guest_disk_layout.h"
@@ -132,6 +133,7 @@ struct Scenario {
   std::vector<vmm::ScriptProcess> processes;
   std::optional<sim::Duration> end;
   std::vector<Expectation> expect;
+  VarySpec vary;  // for a sweep
 
   // Generation `n`'s kernel: a short list repeats its last entry.
   const KernelSpec& kernel(std::size_t generation) const {

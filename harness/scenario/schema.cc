@@ -24,6 +24,8 @@ std::string_view name_of(KeyType type) {
       return "a list";
     case KeyType::kChoices:
       return "one value or a list of values";
+    case KeyType::kValues:
+      return "a list of values, a range or all";
     default:
       return "a single value";
   }
@@ -125,6 +127,9 @@ class Checker {
           }
           return;
         }
+        return wrong_type(node, row);
+      case KeyType::kValues:
+        if (node.kind == Node::Kind::kScalar || node.kind == Node::Kind::kList) return;
         return wrong_type(node, row);
       default:
         if (node.kind == Node::Kind::kScalar) return check_scalar(node, row);

@@ -27,6 +27,7 @@ enum class KeyType : std::uint8_t {
   kChoices,  // one choice or a list of them
   kCall,     // a system call of a process (call_rows.h), checked when it is bound
   kBound,    // a size, a duration or a number, by what is measured
+  kValues,   // values of another key: a list, a range or all (vary.h)
 };
 
 // A value that a key takes; one that is not built is known by name and refused by name.

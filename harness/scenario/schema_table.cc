@@ -403,6 +403,32 @@ constexpr std::array kRows{
     choice("expect[].measure", kMay, "", measures, "a quantity of the run"),
     text("expect[].below", KeyType::kBound, kMay, "", "it must be smaller than this", "2s"),
     text("expect[].above", KeyType::kBound, kMay, "", "it must be larger than this", "1MiB"),
+
+    list("vary", kMay,
+         "what `baton sweep` varies, one run for each combination; `baton run` takes the scenario "
+         "as it stands"),
+    map_with("vary[]", kMay,
+             "one dimension: key and values, or name and alternatives that set several keys",
+             "key"),
+    text("vary[].key", KeyType::kText, kMay, "",
+         "any key of a scenario, with the numbers of list entries", "policies.reinject"),
+    text("vary[].values", KeyType::kValues, kMay, "",
+         "what it takes in turn; all: its choices; of a list of choices none and each by itself",
+         "all"),
+    text("vary[].name", KeyType::kName, kMay, "",
+         "what reports call the dimension; without it, its key", "card"),
+    list("vary[].alternatives", kMay, "instead of key and values"),
+    map("vary[].alternatives[]", kMay, "one alternative"),
+    text("vary[].alternatives[].name", KeyType::kName, kMust, "", "what reports call it", "none"),
+    list("vary[].alternatives[].set", kMay,
+         "values beside the scenario, as --set takes them; without any, the scenario as it stands"),
+    text("vary[].alternatives[].set[]", KeyType::kText, kMay, "", "KEY=VALUE", "end=2s"),
+    list("exclude", kMay, "combinations that a sweep leaves out"),
+    map("exclude[]", kMay, "the combinations that have all of `when`"),
+    list("exclude[].when", kMust, "alternatives of some dimensions"),
+    text("exclude[].when[]", KeyType::kText, kMay, "", "DIMENSION=ALTERNATIVE", "card=none"),
+    text("exclude[].because", KeyType::kText, kMust, "", "why they mean nothing",
+         "this host has no such card"),
 };
 
 }  // namespace
