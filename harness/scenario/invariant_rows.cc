@@ -183,14 +183,15 @@ constexpr std::array kInvariants{
         "[linux tools/testing/selftests/liveupdate]", "kexec-simple", "luo-skip-file-block"},
     InvariantRow{
         "file-callbacks", "What LUO begins with a handler it also ends, once.",
-        "A file that was preserved is unpreserved, or frozen and handed over; a freeze is undone or "
-        "followed by the jump; the next kernel retrieves a file at most once and finishes it once, "
-        "and tells its handler how the retrieve went.",
+        "A file that was preserved is unpreserved, or frozen and handed over; a freeze is undone "
+        "or followed by the jump; the next kernel retrieves a file at most once and finishes it "
+        "once, and tells its handler how the retrieve went.",
         "[linux kernel/liveupdate/luo_file.c]", "kexec-simple", "luo-forget-retrieve-error"},
     InvariantRow{
         "file-held-once", "A file belongs to at most one session.",
         "What is preserved twice is frozen twice, and undone by the first of two that gives it up. "
-        "The sessions of this kernel and the unfinished ones of the previous kernel count together.",
+        "The sessions of this kernel and the unfinished ones of the previous kernel count "
+        "together.",
         "[linux kernel/liveupdate/luo_file.c]", "kexec-simple", "luo-forget-ids"},
     InvariantRow{
         "flb-order", "A shared object is there for as long as a file depends on it.",

@@ -331,7 +331,7 @@ inline constexpr Provocation kProvocations[] = {
     {"VFIO_DEVICE_ATTACH_IOMMUFD_PT", "ENOENT", "no such object", "vfio",
      "ioctl: VFIO_DEVICE_ATTACH_IOMMUFD_PT, on: cdev, pt_id: 77, fails: ENOENT\n"},
     {"VFIO_DEVICE_FEATURE", "ENOTTY", "no such feature", "vfio",
-     "ioctl: VFIO_DEVICE_FEATURE, on: cdev, flags: 0x10FFFF, fails: ENOTTY\n"},
+     "ioctl: VFIO_DEVICE_FEATURE, on: cdev, flags: 0x1FFFF, fails: ENOTTY\n"},
     {"reboot LINUX_REBOOT_CMD_KEXEC", "EINVAL", "no image is loaded", "plain",
      "reboot: kexec, fails: EINVAL\n"},
     {"reboot LINUX_REBOOT_CMD_KEXEC", "EBUSY", "a reboot is under way", "rebooting", ""},
