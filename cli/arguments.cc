@@ -94,7 +94,9 @@ void add_sweep(CLI::App& app, Options& options) {
   sweep->add_option("--set", options.set, "a value beside the scenario, in all variants")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  sweep->add_option("--report", options.reports, "json or csv; a line per run")
+  sweep
+      ->add_option("--report", options.reports,
+                   "json, csv: a line per run; markdown, svg: each function")
       ->type_name("KIND=FILE")
       ->allow_extra_args(false);
   sweep
@@ -111,7 +113,7 @@ void add_sweep(CLI::App& app, Options& options) {
       "Make one sweep of the JSON reports of its shards: the same as without shards.",
       "merge 1.json 2.json --report json=all.json", "merge shards/*.json --report csv=-");
   merge->add_option("FILE", options.files, "json reports of `sweep --shard`")->required();
-  merge->add_option("--report", options.reports, "json or csv")
+  merge->add_option("--report", options.reports, "as of sweep")
       ->type_name("KIND=FILE")
       ->allow_extra_args(false);
 }

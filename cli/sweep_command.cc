@@ -68,7 +68,8 @@ std::optional<std::vector<Target>> parse_targets(const std::vector<std::string>&
     const auto kind = std::ranges::find(kinds, name, &harness::SweepReportKind::name);
     const std::string file = equals == std::string::npos ? "" : text.substr(equals + 1);
     if (kind == kinds.end() || file.empty()) {
-      human << fmt::format("--report {}: json=FILE or csv=FILE is expected\n", text);
+      human << fmt::format(
+          "--report {}: KIND=FILE is expected, KIND is json, csv, markdown or svg\n", text);
       return std::nullopt;
     }
     if (std::ranges::count(targets, file, &Target::file) != 0) {

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "harness/record/config_writes.h"
+#include "harness/record/critical_path.h"
 #include "harness/record/ledger.h"
 #include "harness/record/phase_clock.h"
 #include "harness/record/topology_snapshot.h"
@@ -30,6 +31,7 @@ struct ShowContext {
   const BootRecords& boots;
   const InterruptCounts& interrupts;
   const Timeline& timeline;
+  const CriticalPath& critical_path;
   std::string_view format;  // one of the row's
 };
 

@@ -33,6 +33,8 @@ constexpr std::array kRows{
             kTextJson, false, show_ledger},
     ShowRow{"timeline", "phases, boot steps, sessions, guests, resets and faults so far", kTextJson,
             false, show_timeline},
+    ShowRow{"critical-path", "what each guest's pause is made of, and what bounds each part",
+            kTextJson, false, show_critical_path},
     ShowRow{"memory", "RAM as an ELF core file, pages with content of their own", kRaw, true,
             show_memory},
 };

@@ -1,4 +1,4 @@
-// ledger and timeline.
+// ledger, timeline and critical path.
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
@@ -85,6 +85,14 @@ ShowResult show_timeline(const ShowContext& context, std::ostream& out) {
     out << fmt::format("{:>14}  kernel {}  {:<8} {}\n", sim::to_string(row.time), row.generation,
                        row.kind, row.text);
   }
+  return {};
+}
+
+ShowResult show_critical_path(const ShowContext& context, std::ostream& out) {
+  const std::vector<PausePath> paths = context.critical_path.paths();
+  if (paths.empty()) return std::unexpected(std::string("no guest has been paused yet"));
+  out << (context.format == "json" ? format_critical_path_json(paths)
+                                   : format_critical_path(paths));
   return {};
 }
 

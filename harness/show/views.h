@@ -34,5 +34,6 @@ ShowResult show_memory(const ShowContext& context, std::ostream& out);
 // view_records.cc
 ShowResult show_ledger(const ShowContext& context, std::ostream& out);
 ShowResult show_timeline(const ShowContext& context, std::ostream& out);
+ShowResult show_critical_path(const ShowContext& context, std::ostream& out);
 
 }  // namespace baton::harness

@@ -39,8 +39,9 @@ std::string outcome_text(const FunctionOutcome& outcome) {
   return text;
 }
 
-constexpr std::array kKinds{SweepReportKind{"json", format_sweep_json},
-                            SweepReportKind{"csv", format_sweep_csv}};
+constexpr std::array kKinds{
+    SweepReportKind{"json", format_sweep_json}, SweepReportKind{"csv", format_sweep_csv},
+    SweepReportKind{"markdown", format_sweep_markdown}, SweepReportKind{"svg", format_sweep_svg}};
 
 }  // namespace
 

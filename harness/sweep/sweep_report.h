@@ -19,6 +19,9 @@ std::string format_sweep(const SweepResult& result);
 std::string format_sweep_json(const SweepResult& result);
 // A line per run: its alternatives, seed, verdict, measurements. RFC 4180.
 std::string format_sweep_csv(const SweepResult& result);
+// What became of each function in each cell: a table, and a picture.
+std::string format_sweep_markdown(const SweepResult& result);
+std::string format_sweep_svg(const SweepResult& result);
 
 struct SweepReportKind {
   std::string_view name;  // of --report NAME=FILE

@@ -1,0 +1,55 @@
+// The pages of docs/debates agree with the runs.
+//
+// The table and the picture are made by one command:
+//   baton sweep scenarios/debates/bus-numbers.yaml --report markdown=... --report svg=...
+
+#include "harness/sweep/sweep_report.h"
+#include "tests/support/golden.h"
+#include "tests/support/source_dir.h"
+
+using namespace baton;
+using namespace baton::harness;
+
+namespace {
+
+SweepResult sweep(const std::string& name) {
+  SweepRequest request;
+  request.file = testing::source_dir() + "/scenarios/debates/" + name;
+  request.jobs = 2;
+  auto plan = make_plan(request);
+  INFO((plan ? "" : plan.error().text));
+  REQUIRE(plan);
+  plan->file = "scenarios/debates/" + name;
+  plan->folder = testing::source_dir() + "/scenarios/debates";
+  SweepOptions options;
+  options.jobs = 2;
+  auto result = run_sweep(std::move(*plan), options);
+  REQUIRE(result);
+  return *result;
+}
+
+}  // namespace
+
+TEST_CASE("the page on bus numbers says what the runs say") {
+  const SweepResult result = sweep("bus-numbers.yaml");
+  CHECK(testing::golden_problem("docs/debates/bus-numbers-table.md",
+                                format_sweep_markdown(result)) == "");
+  CHECK(testing::golden_problem("docs/debates/bus-numbers.svg", format_sweep_svg(result)) == "");
+  // What the page's text rests on.
+  for (const RunRow& row : result.rows) {
+    const std::size_t cell = result.plan.cell_of(row.run);
+    INFO(result.plan.cell_text(cell));
+    CHECK(row.verdict == RunVerdict::kOk);
+    const bool inherit = result.plan.label(cell, 1) == "inherit";
+    const bool acs = result.plan.label(cell, 0) != "reversed-no-acs";
+    bool foreign = false;
+    CHECK(row.functions.size() == 2);
+    for (const FunctionOutcome& outcome : row.functions) {
+      CHECK(outcome.unharmed() == inherit);
+      if (inherit) CHECK(outcome.before == outcome.after);
+      foreign =
+          foreign || std::ranges::count(outcome.harms, Harm::kForeignMemory, &HarmSeen::harm) != 0;
+    }
+    CHECK(foreign == (!inherit && !acs));
+  }
+}
