@@ -16,8 +16,8 @@ class Shower final : public RunObserver {
   void attach(Watch& watch, const Scenario& scenario) override {
     watch_ = &watch;
     scenario_ = &scenario;
-    RunObserver* const records[] = {&ledger_,     &config_writes_, &topology_, &boots_,
-                                    &interrupts_, &timeline_,      &moment_};
+    RunObserver* const records[] = {&ledger_,     &config_writes_, &topology_,   &boots_,
+                                    &interrupts_, &timeline_,      &luo_states_, &moment_};
     for (RunObserver* record : records) record->attach(watch, scenario);
   }
 
@@ -30,7 +30,7 @@ class Shower final : public RunObserver {
  private:
   void take() {
     const ShowContext context{*watch_, *scenario_,  ledger_,   config_writes_, topology_,
-                              boots_,  interrupts_, timeline_, request_.format};
+                              boots_,  interrupts_, timeline_, luo_states_,    request_.format};
     result_ = request_.row->make(context, out_);
   }
 
@@ -44,6 +44,7 @@ class Shower final : public RunObserver {
   BootRecords boots_;
   InterruptCounts interrupts_;
   Timeline timeline_;
+  LuoStates luo_states_;
   MomentWatch moment_;
   ShowResult result_;
 };

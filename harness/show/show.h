@@ -15,6 +15,7 @@
 #include "harness/record/phase_clock.h"
 #include "harness/record/topology_snapshot.h"
 #include "harness/show/boot_records.h"
+#include "harness/show/luo_states.h"
 #include "harness/show/moment.h"
 #include "harness/show/timeline.h"
 
@@ -30,6 +31,7 @@ struct ShowContext {
   const BootRecords& boots;
   const InterruptCounts& interrupts;
   const Timeline& timeline;
+  const LuoStates& luo_states;
   std::string_view format;  // one of the row's
 };
 
