@@ -39,6 +39,19 @@ void add_chain(RawMemory memory, const LuoFlbView& flb, std::vector<ExtraBlock>&
   }
 }
 
+// u32 version, u32 units, then {u64 registers, u64 IRTA, u64 entries of 16 bytes} each.
+void add_interrupt_tables(RawMemory memory, const LuoFlbView& flb, std::vector<ExtraBlock>& extra) {
+  constexpr std::uint64_t kUnitsMax = (sim::kPageSize - 8) / 24;
+  const std::uint64_t count = std::min<std::uint64_t>(memory.u32(flb.data + 4), kUnitsMax);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t at = flb.data + 8 + i * 24;
+    const std::uint64_t table = memory.u64(at + 8) & ~(sim::kPageSize - 1);
+    const std::uint64_t entries = memory.u64(at + 16);
+    if (entries == 0 || entries > memory.pages() || !memory.has(table, entries * 16)) continue;
+    extra.push_back({PhysAddr(table), block_bytes(entries * 16), flb.compatible + " table"});
+  }
+}
+
 ContentsPlaces add_contents(RawMemory memory, const LuoFlbView& flb,
                             std::vector<ExtraBlock>& extra) {
   ContentsPlaces places;
@@ -145,6 +158,8 @@ DesignRecords read_design_records(sim::PhysicalMemory& memory, const LuoView& lu
     } else if (flb.compatible == "baton-pci-v1" || flb.compatible == "baton-pci-path-v1" ||
                flb.compatible == "baton-vfio-v1") {
       add_chain(raw, flb, records.extra);
+    } else if (flb.compatible == "baton-irq-v1") {
+      add_interrupt_tables(raw, flb, records.extra);
     }
   }
   for (const LuoSessionView& session : luo.sessions) {

@@ -16,6 +16,7 @@
 #include "harness/record/phase_clock.h"
 #include "harness/record/topology_snapshot.h"
 #include "harness/show/boot_records.h"
+#include "harness/show/luo_states.h"
 #include "harness/show/moment.h"
 #include "harness/show/timeline.h"
 
@@ -32,6 +33,7 @@ struct ShowContext {
   const InterruptCounts& interrupts;
   const Timeline& timeline;
   const CriticalPath& critical_path;
+  const LuoStates& luo_states;
   std::string_view format;  // one of the row's
 };
 

@@ -70,7 +70,7 @@ json::array details_value(const Details& details) {
   return values;
 }
 
-std::string luo_json(const LuoView& view, unsigned generation) {
+json::object luo_value(const LuoView& view, unsigned generation) {
   json::array sessions;
   for (const LuoSessionView& session : view.sessions) {
     json::array files;
@@ -92,39 +92,94 @@ std::string luo_json(const LuoView& view, unsigned generation) {
   }
   json::array problems;
   for (const std::string& problem : view.problems) problems.emplace_back(problem);
-  const json::object top{{"compatible", view.compatible},
-                         {"kernel", generation},
-                         {"liveupdate_number", view.liveupdate_number},
-                         {"sessions", std::move(sessions)},
-                         {"flbs", std::move(flbs)},
-                         {"problems", std::move(problems)}};
-  return json::serialize(top) + "\n";
+  return json::object{{"compatible", view.compatible},
+                      {"kernel", generation},
+                      {"liveupdate_number", view.liveupdate_number},
+                      {"sessions", std::move(sessions)},
+                      {"flbs", std::move(flbs)},
+                      {"problems", std::move(problems)}};
+}
+
+// What each kernel says of its own sessions.
+std::string states_text(const std::map<unsigned, LuoStates::Sessions>& kernels) {
+  std::string text;
+  for (const auto& [generation, sessions] : kernels) {
+    text += fmt::format("states in kernel {}\n", generation);
+    for (const LuoStates::Session& session : sessions) {
+      text += fmt::format("  session {}: {}\n", session.name, session.state);
+      for (const LuoStates::File& file : session.files) {
+        text += fmt::format("    token {}  {}: {}\n", file.token, file.compatible, file.state);
+      }
+    }
+  }
+  return text;
+}
+
+json::array states_value(const std::map<unsigned, LuoStates::Sessions>& kernels) {
+  json::array values;
+  for (const auto& [generation, sessions] : kernels) {
+    json::array named;
+    for (const LuoStates::Session& session : sessions) {
+      json::array files;
+      for (const LuoStates::File& file : session.files) {
+        files.emplace_back(json::object{
+            {"token", file.token}, {"compatible", file.compatible}, {"state", file.state}});
+      }
+      named.emplace_back(json::object{
+          {"name", session.name}, {"state", session.state}, {"files", std::move(files)}});
+    }
+    values.emplace_back(json::object{{"kernel", generation}, {"sessions", std::move(named)}});
+  }
+  return values;
+}
+
+// The records in memory; an error when there are none, or none any more.
+std::expected<LuoView, std::string> read_records(const ShowContext& context,
+                                                 const FoundRoot& found) {
+  const KhoRoot root = read_root(found.fdt);
+  const auto blob = std::ranges::find(root.blobs, kLuoBlob, &NamedBlob::name);
+  if (blob == root.blobs.end()) {
+    return std::unexpected(
+        fmt::format("the KHO root FDT of kernel {} names no blob \"LUO\": it "
+                    "runs without liveupdate=on",
+                    found.place.from_generation));
+  }
+  const unsigned running = context.watch.machine().generation();
+  const char* owner = context.watch.history().owner(blob->address);
+  if (found.place.from_generation != running && (owner == nullptr || owner != kHeaderOwner)) {
+    return std::unexpected(fmt::format(
+        "kernel {} has read what kernel {} left and given the memory back; it is there from kexec "
+        "until then",
+        running, found.place.from_generation));
+  }
+  return read_luo(context.watch.machine().memory(), *blob);
 }
 
 }  // namespace
 
 ShowResult show_luo(const ShowContext& context, std::ostream& out) {
   const auto found = find_root(context);
-  if (!found) return std::unexpected(found.error());
-  const KhoRoot root = read_root(found->fdt);
-  const auto blob = std::ranges::find(root.blobs, kLuoBlob, &NamedBlob::name);
-  if (blob == root.blobs.end()) {
-    return std::unexpected(
-        fmt::format("the KHO root FDT of kernel {} names no blob \"LUO\": it "
-                    "runs without liveupdate=on",
-                    found->place.from_generation));
+  std::string reason = found ? std::string() : found.error();
+  std::optional<LuoView> view;
+  if (found) {
+    auto records = read_records(context, *found);
+    if (records) {
+      view = *std::move(records);
+    } else {
+      reason = records.error();
+    }
   }
-  const unsigned running = context.watch.machine().generation();
-  const char* owner = context.watch.history().owner(blob->address);
-  if (found->place.from_generation != running && (owner == nullptr || owner != kHeaderOwner)) {
-    return std::unexpected(
-        fmt::format("kernel {} has read what kernel {} left and given the memory back; it is there "
-                    "from kexec until then, and the view timeline shows the sessions since",
-                    running, found->place.from_generation));
+  const auto& kernels = context.luo_states.kernels();
+  if (!view && kernels.empty()) return std::unexpected(reason);
+  const unsigned generation = found ? found->place.from_generation : 0;
+  if (context.format == "json") {
+    json::object top = view ? luo_value(*view, generation) : json::object{{"problem", reason}};
+    top["states"] = states_value(kernels);
+    out << json::serialize(top) << "\n";
+    return {};
   }
-  const LuoView view = read_luo(context.watch.machine().memory(), *blob);
-  const unsigned generation = found->place.from_generation;
-  out << (context.format == "json" ? luo_json(view, generation) : luo_text(view, generation));
+  out << (view ? luo_text(*view, generation) : "no records: " + reason + "\n");
+  out << states_text(kernels);
   return {};
 }
 

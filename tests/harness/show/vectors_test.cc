@@ -48,8 +48,9 @@ class Bench {
     machine_->memory().store(PhysAddr(kTable + index * 16 + 8), high);
   }
   std::string show(std::string_view format) {
-    const ShowContext context{*watch_, scenario_,   ledger_,   config_writes_, topology_,
-                              boots_,  interrupts_, timeline_, format};
+    const ShowContext context{*watch_,        scenario_,   ledger_,     config_writes_,
+                              topology_,      boots_,      interrupts_, timeline_,
+                              critical_path_, luo_states_, format};
     std::ostringstream out;
     REQUIRE(show_row("vectors")->make(context, out).has_value());
     return out.str();
@@ -67,6 +68,8 @@ class Bench {
   TopologyWatch topology_;
   BootRecords boots_;
   InterruptCounts interrupts_;
+  CriticalPath critical_path_;
+  LuoStates luo_states_;
   Timeline timeline_;
   std::unique_ptr<host::Machine> machine_;
   pci::Function* dsa_ = nullptr;

@@ -50,9 +50,12 @@ inline void read_all(World& world) {
   IommuReader(world).check();
   for (const boost::json::value& value : world.handoff.at("extra").as_array()) {
     const boost::json::object& block = value.as_object();
+    const Word start = World::hex(block.at("phys"));
     const Word length = World::hex(block.at("len"));
-    world.explain(World::hex(block.at("phys")), std::string(block.at("what").as_string()),
-                  static_cast<unsigned>(std::bit_width(length / kPage) - 1));
+    const std::string owner(block.at("what").as_string());
+    if (!world.claim(start, owner)) continue;
+    world.expect(kPage << world.keys[start].order == length, "{} at {:#x} has {} bytes", owner,
+                 start, length);
   }
   for (const auto& [start, key] : world.keys) {
     world.expect(!key.owner.empty(), "the block of order {} at {:#x} is preserved for nobody",
