@@ -37,7 +37,7 @@ Co<> bad_descriptors(Kernel& kernel, Record& record) {
 
 Co<> bad_paths(Kernel& kernel, Record& record) {
   SystemCalls calls(kernel, kernel.create_process("p"));
-  for (const char* path : {"/dev/null", "/dev/vfio/devices/vfio0", "/dev/vfio/devices/vfio",
+  for (const char* path : {"/dev/zero", "/dev/vfio/devices/vfio0", "/dev/vfio/devices/vfio",
                            "/dev/vfio/devices/vfio0x", "/sys/bus/pci/devices/0000:6a:02.0/vendor",
                            "/sys/bus/pci/devices/0000:6a:01.0/nothing"}) {
     const Result<int> opened = co_await calls.open(path);
