@@ -137,15 +137,15 @@ TEST_CASE("What the remapping unit reads and looks up is part of a request's lat
 }
 
 TEST_CASE("A device that waits for each answer is as slow as its misses") {
-  constexpr unsigned kRequests = 64;
+  constexpr unsigned kReads = 64;
   Host host;
   const iommu_vtd::UnitTiming timing = iommu_vtd::sapphire_rapids_legacy_ats().timing;
-  for (std::uint64_t page = 0; page < kRequests; ++page) {
+  for (std::uint64_t page = 0; page < kReads; ++page) {
     host.put(kPt + (64 + page) * 8, (kTarget + page * 0x1000) | 3);
   }
   const auto takes = [&](std::uint64_t stride) {
     sim::Duration total;
-    for (std::uint64_t i = 0; i < kRequests; ++i) {
+    for (std::uint64_t i = 0; i < kReads; ++i) {
       total += host.function->dma_read(0x4'0000 + i * stride).latency;
     }
     return total;
@@ -154,7 +154,7 @@ TEST_CASE("A device that waits for each answer is as slow as its misses") {
   const sim::Duration hits = takes(4);
   // Paging-structure caches know the way to the last table: each new page is one read.
   const sim::Duration misses = takes(0x1000);
-  CHECK(misses - hits == (timing.table_read - timing.iotlb_hit) * (kRequests - 1));
+  CHECK(misses - hits == (timing.table_read - timing.iotlb_hit) * (kReads - 1));
 }
 
 TEST_CASE("A device-TLB knows a page that was unmapped until an invalidation reaches it") {
