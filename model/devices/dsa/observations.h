@@ -34,7 +34,7 @@ struct DescriptorStarted {
 // Software wrote a command to CMD, and the device took it.
 struct CommandTaken {
   const pci::Function& function;
-  std::uint32_t command;  // its number, 1 to 17
+  std::uint32_t command;  // of enum Command, or a number that it does not have
 };
 
 // A command took what these queues still held; it will never be done.

@@ -5,33 +5,24 @@
 namespace baton::linux::drivers {
 namespace {
 
+using devices::dsa::Command;
+using devices::dsa::DeviceState;
+namespace field = devices::dsa::field;
+namespace offset = devices::dsa::offset;
+
 constexpr std::uint16_t kVendorIntel = 0x8086;
 constexpr std::uint16_t kSapphireRapidsDsa = 0x0B25;
 
-// Registers in BAR 0 [DSA 341204, 9.2].
-constexpr std::uint16_t kVersion = 0x00;
-constexpr std::uint16_t kGenCap = 0x10;
-constexpr std::uint16_t kWqCap = 0x20;
-constexpr std::uint16_t kGrpCap = 0x30;
-constexpr std::uint16_t kEngCap = 0x38;
-constexpr std::uint16_t kOpCap = 0x40;
-constexpr std::uint16_t kOffsets = 0x60;
-constexpr std::uint16_t kGenCtrl = 0x88;
-constexpr std::uint16_t kGenSts = 0x90;
-constexpr std::uint16_t kIntCause = 0x98;
-constexpr std::uint16_t kCmd = 0xA0;
-constexpr std::uint16_t kCmdStatus = 0xA8;
-
-constexpr std::uint32_t kErrorInterrupts = 0x3;  // software error, halt
-constexpr std::uint32_t kStateMask = 0x3;
-constexpr std::uint32_t kStateEnabled = 1;
-constexpr std::uint32_t kStateHalt = 3;
-constexpr unsigned kCommandShift = 20;
-constexpr std::uint32_t kDisableDevice = 2;
-constexpr std::uint32_t kResetDevice = 5;
-constexpr std::uint32_t kActive = std::uint32_t{1} << 31;
+// idxd_unmask_error_interrupts().
+const std::uint64_t kErrorInterrupts = field::kErrorInterrupt.put(1) | field::kHaltInterrupt.put(1);
+// Linux polls without a pause and for ever; a device that needs longer than 100 ms is given up
+// here.
 constexpr sim::Duration kPoll = sim::Duration::microseconds(1);
 constexpr unsigned kPollsMax = 100'000;
+
+DeviceState state_in(std::uint64_t gensts) {
+  return static_cast<DeviceState>(field::kState.get(gensts));
+}
 
 }  // namespace
 
@@ -39,22 +30,21 @@ bool Idxd::matches(const pci::PciDev& dev) const {
   return dev.vendor == kVendorIntel && dev.device == kSapphireRapidsDsa;
 }
 
-std::uint64_t Idxd::read(const pci::PciDev& dev, std::uint16_t offset, unsigned width) const {
-  return services_.port().mmio_read(dev.resources[0].start + offset, width);
+std::uint64_t Idxd::read(const pci::PciDev& dev, std::uint16_t at, unsigned width) const {
+  return services_.port().mmio_read(dev.resources[0].start + at, width);
 }
 
-void Idxd::write(const pci::PciDev& dev, std::uint16_t offset, unsigned width,
+void Idxd::write(const pci::PciDev& dev, std::uint16_t at, unsigned width,
                  std::uint64_t value) const {
-  services_.port().mmio_write(dev.resources[0].start + offset, width, value);
+  services_.port().mmio_write(dev.resources[0].start + at, width, value);
 }
 
-// idxd_cmd_exec() without an interrupt: the error field of CMDSTATUS. EIO: it never ends.
-Co<Result<std::uint32_t>> Idxd::command(const pci::PciDev& dev, std::uint32_t code) {
-  write(dev, kCmd, 4, code << kCommandShift);
+// idxd_cmd_exec() without an interrupt. EIO: it does not end.
+Co<Result<>> Idxd::command(const pci::PciDev& dev, Command which) {
+  write(dev, offset::kCmd, 4, field::kCommand.put(static_cast<std::uint64_t>(which)));
   for (unsigned i = 0; i < kPollsMax; ++i) {
-    const auto status = static_cast<std::uint32_t>(read(dev, kCmdStatus, 4));
-    if ((status & kActive) == 0) {
-      co_return status & 0xFF;
+    if (field::kCommandActive.get(read(dev, offset::kCmdstatus, 4)) == 0) {
+      co_return Result<>();
     }
     co_await services_.spend(kPoll);
   }
@@ -72,19 +62,20 @@ Co<Result<>> Idxd::probe(pci::PciDev& dev) {
     co_return fail(Errno::kNoMem);
   }
   core_.set_master(dev);
-  read(dev, kVersion, 4);
+  read(dev, offset::kVersion, 4);
   // idxd_device_init_reset().
-  const bool halted = (read(dev, kGenSts, 4) & kStateMask) == kStateHalt;
-  Result<std::uint32_t> reset = fail(Errno::kIo);
+  const bool halted = state_in(read(dev, offset::kGensts, 4)) == DeviceState::kHalt;
+  Result<> reset = fail(Errno::kIo);
   if (!halted) {
-    reset = co_await command(dev, kResetDevice);
+    reset = co_await command(dev, Command::kResetDevice);
   }
   if (!reset) {
     core_.disable_device(dev);
-    co_return fail(reset.error());
+    co_return reset;
   }
-  for (const std::uint16_t offset : {kGenCap, kGrpCap, kEngCap, kWqCap, kOpCap, kOffsets}) {
-    read(dev, offset, 8);
+  for (const std::uint16_t at : {offset::kGencap, offset::kGrpcap, offset::kEngcap, offset::kWqcap,
+                                 offset::kOpcap, offset::kOffsets}) {
+    read(dev, at, 8);
   }
   const Result<> interrupts = set_up_interrupts(dev);
   if (!interrupts) {
@@ -92,7 +83,7 @@ Co<Result<>> Idxd::probe(pci::PciDev& dev) {
     co_return interrupts;
   }
   services_.print(sim::LogLevel::kInfo, "idxd {}: Intel(R) Accelerator Device (v{:x})",
-                  to_string(dev.address), read(dev, kVersion, 4));
+                  to_string(dev.address), read(dev, offset::kVersion, 4));
   co_return Result<>();
 }
 
@@ -103,7 +94,9 @@ Result<> Idxd::set_up_interrupts(pci::PciDev& dev) {
   std::vector<Vector>& vectors = vectors_[dev.address];
   for (unsigned entry = 0; entry < core_.msix_table_size(dev); ++entry) {
     // idxd_misc_thread(): a cause is acknowledged by writing it back.
-    const auto handler = [this, &dev] { write(dev, kIntCause, 4, read(dev, kIntCause, 4)); };
+    const auto handler = [this, &dev] {
+      write(dev, offset::kIntcause, 4, read(dev, offset::kIntcause, 4));
+    };
     const auto irq = irqs_.request(entry == 0 ? std::function<void()>(handler) : [] {}, dev);
     if (!irq) {
       release_interrupts(dev);
@@ -116,7 +109,7 @@ Result<> Idxd::set_up_interrupts(pci::PciDev& dev) {
     release_interrupts(dev);
     return on;
   }
-  write(dev, kGenCtrl, 4, read(dev, kGenCtrl, 4) | kErrorInterrupts);
+  write(dev, offset::kGenctrl, 4, read(dev, offset::kGenctrl, 4) | kErrorInterrupts);
   return {};
 }
 
@@ -132,10 +125,10 @@ void Idxd::release_interrupts(pci::PciDev& dev) {
 }
 
 Co<> Idxd::shutdown(pci::PciDev& dev) {
-  if ((read(dev, kGenSts, 4) & kStateMask) == kStateEnabled) {
-    static_cast<void>(co_await command(dev, kDisableDevice));
+  if (state_in(read(dev, offset::kGensts, 4)) == DeviceState::kEnabled) {
+    static_cast<void>(co_await command(dev, Command::kDisableDevice));
   }
-  write(dev, kGenCtrl, 4, read(dev, kGenCtrl, 4) & ~std::uint64_t{kErrorInterrupts});
+  write(dev, offset::kGenctrl, 4, read(dev, offset::kGenctrl, 4) & ~kErrorInterrupts);
 }
 
 // idxd_remove().

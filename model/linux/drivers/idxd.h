@@ -10,6 +10,7 @@
 #include <map>
 #include <vector>
 
+#include "model/devices/dsa/registers.h"
 #include "model/linux/driver_core/driver.h"
 #include "model/linux/irq/irq.h"
 #include "model/linux/pci/pci_core.h"
@@ -30,10 +31,9 @@ class Idxd final : public pci::Driver {
   Co<> shutdown(pci::PciDev& dev) override;
 
  private:
-  std::uint64_t read(const pci::PciDev& dev, std::uint16_t offset, unsigned width) const;
-  void write(const pci::PciDev& dev, std::uint16_t offset, unsigned width,
-             std::uint64_t value) const;
-  Co<Result<std::uint32_t>> command(const pci::PciDev& dev, std::uint32_t code);
+  std::uint64_t read(const pci::PciDev& dev, std::uint16_t at, unsigned width) const;
+  void write(const pci::PciDev& dev, std::uint16_t at, unsigned width, std::uint64_t value) const;
+  Co<Result<>> command(const pci::PciDev& dev, devices::dsa::Command which);
   Result<> set_up_interrupts(pci::PciDev& dev);
   void release_interrupts(pci::PciDev& dev);
 

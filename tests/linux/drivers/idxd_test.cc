@@ -42,14 +42,20 @@ struct Idxd {
   linux::drivers::Idxd driver;
 };
 
-Co<> probe_and_remove(LuoKernel& kernel) {
-  Idxd idxd(kernel);
+// Boots, and lets the driver find the device.
+Co<PciDev*> probe(Idxd& idxd) {
   co_await idxd.pci.core.enumerate();
   co_await idxd.pci.core.assign_resources();
   const auto registered = co_await idxd.bus_type.register_driver(idxd.driver);
   CHECK(registered);
   PciDev& dev = idxd.pci.at(kAccelerator);
   REQUIRE(dev.driver == &idxd.driver);
+  co_return &dev;
+}
+
+Co<> probe_and_remove(LuoKernel& kernel) {
+  Idxd idxd(kernel);
+  PciDev& dev = *co_await probe(idxd);
   CHECK(dev.msix_enabled);
   const PhysAddr bar(dev.resources[0].start);
   CHECK(kernel.port.mmio_read(bar + kGenCtrl, 4) == 3);
@@ -61,12 +67,7 @@ Co<> probe_and_remove(LuoKernel& kernel) {
 // An enabled device: Disable Device comes with shutdown, and bus master may go then.
 Co<> shut_down(LuoKernel& kernel) {
   Idxd idxd(kernel);
-  co_await idxd.pci.core.enumerate();
-  co_await idxd.pci.core.assign_resources();
-  const auto registered = co_await idxd.bus_type.register_driver(idxd.driver);
-  CHECK(registered);
-  PciDev& dev = idxd.pci.at(kAccelerator);
-  REQUIRE(dev.driver == &idxd.driver);
+  PciDev& dev = *co_await probe(idxd);
   const PhysAddr bar(dev.resources[0].start);
   kernel.port.mmio_write(bar + 0xA0, 4, 1 << 20);  // Enable Device
   co_await kernel.services.spend(sim::Duration::microseconds(10));
