@@ -18,9 +18,6 @@
 namespace baton::harness {
 namespace {
 
-// Of one descriptor or command, that nothing stops.
-constexpr int kRequestsInFlight = 16;
-
 class DmaContinuity final : public Checker {
  public:
   explicit DmaContinuity(Watch& watch) : Checker(watch), flows_(watch.devices().size()) {
@@ -123,7 +120,7 @@ class DmaContinuity final : public Checker {
          flow.event}};
     // What was in flight may have gone on after its cause.
     for (const ChainLink& link : watch_.causes(*device.function)) {
-      if (link.time + device.stall_bound * kRequestsInFlight >= flow.last) chain.push_back(link);
+      if (link.time + device.stall_bound + device.in_flight >= flow.last) chain.push_back(link);
     }
     std::ranges::stable_sort(chain, {}, &ChainLink::time);
     report(fmt::format("{} of {}", device.function->name(), device.vm),

@@ -6,6 +6,7 @@
 
 #include "harness/invariants/checkers.h"
 #include "model/devices/dsa/observations.h"
+#include "model/devices/dsa/registers.h"
 #include "model/luo/state_machine.h"
 #include "model/vmm/observations.h"
 
@@ -14,18 +15,19 @@ namespace {
 
 // Of a DSA: null for a command that leaves work alone.
 const char* stopping_command(std::uint32_t command) {
-  switch (command) {
-    case 2:
+  using devices::dsa::Command;
+  switch (static_cast<Command>(command)) {
+    case Command::kDisableDevice:
       return "Disable Device";
-    case 4:
+    case Command::kAbortAll:
       return "Abort All";
-    case 5:
+    case Command::kResetDevice:
       return "Reset Device";
-    case 7:
+    case Command::kDisableWq:
       return "Disable WQ";
-    case 9:
+    case Command::kAbortWq:
       return "Abort WQ";
-    case 10:
+    case Command::kResetWq:
       return "Reset WQ";
     default:
       return nullptr;

@@ -30,6 +30,9 @@ struct WatchedDevice {
   bool passive = false;  // a peer of the VM's first device, that does nothing by itself
   // How long it may take from one completed request to the next while it has work.
   sim::Duration stall_bound = sim::Duration::microseconds(100);
+  // How long one descriptor or command of its workload takes: so long it goes on after what stopped
+  // it.
+  sim::Duration in_flight{};
 };
 
 // What a guest may stand still for in a live update, unless the scenario bounds guest_pause.

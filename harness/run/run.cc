@@ -67,6 +67,12 @@ vmm::UserConfig user_config(const Scenario& scenario) {
   return config;
 }
 
+// Of at most 2 MiB, as workloads have them.
+sim::Duration time_of(std::uint64_t bytes, std::uint64_t bytes_per_second) {
+  const std::uint64_t rate = std::max<std::uint64_t>(1, bytes_per_second);
+  return sim::Duration::picoseconds(static_cast<std::int64_t>(bytes * 1'000'000'000'000 / rate));
+}
+
 std::vector<WatchedDevice> watched_devices(const Scenario& scenario, const BuiltHost& host) {
   std::vector<WatchedDevice> result;
   for (const VmSpec& vm : scenario.vms) {
@@ -76,9 +82,8 @@ std::vector<WatchedDevice> watched_devices(const Scenario& scenario, const Built
       watched.function = host.added[device];
       watched.vm = vm.name;
       // At its rate the device needs this long for a page; it may be busy with two of them.
-      const std::uint64_t page_ps =
-          sim::kPageSize * 1'000'000'000'000 / std::max<std::uint64_t>(1, vm.bytes_per_second);
-      watched.stall_bound += sim::Duration::picoseconds(static_cast<std::int64_t>(2 * page_ps));
+      watched.stall_bound += time_of(sim::kPageSize, vm.bytes_per_second) * 2;
+      watched.in_flight = time_of(vm.workload.size, vm.bytes_per_second);
       result.push_back(watched);
     }
   }
