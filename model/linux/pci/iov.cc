@@ -132,8 +132,9 @@ Co<> PciCore::State::adopt_iov(PciDev& dev, std::uint16_t at) {
   read_vf_ids(dev);
   const unsigned last = dev.address.bdf.value() + dev.vf_offset + dev.vf_stride * (count - 1);
   if (count == 0 || count > total || last >> 8 != dev.address.bdf.bus()) {
-    services_.print(sim::LogLevel::kError, "pci {}: SR-IOV: {} VFs were handed over, not {}",
-                    to_string(dev.address), count, "what fits on its bus");
+    services_.print(sim::LogLevel::kError,
+                    "pci {}: SR-IOV: {} VFs were handed over, of {} on its bus: not taken over",
+                    to_string(dev.address), count, total);
     co_return;
   }
   dev.last_vf_bus = static_cast<std::uint8_t>(last >> 8);

@@ -71,7 +71,8 @@ Co<> find_again(LuoKernel& kernel, Seen& seen) {
   CHECK((config_of(kernel, kFirst, 0x04, 2) & 4) != 0);
 }
 
-Seen run(linux::SriovPolicy next) {
+// `damage`: to the physical function, once the first kernel is gone.
+Seen run(linux::SriovPolicy next, const std::function<void(pci::Function&)>& damage = {}) {
   Seen seen;
   WorldConfig config = sriov_world();
   config.kernels.resize(2);
@@ -90,6 +91,9 @@ Seen run(linux::SriovPolicy next) {
     if (!access.write || access.generation != 1) return;
     if (access.address != kPhysical && access.address != kFirst) return;
     seen.writes.push_back(fmt::format("{} {:x}", access.by, access.offset));
+  });
+  simulation.topic<host::KernelJumped>().subscribe([&](const host::KernelJumped&) {
+    if (damage) damage(*world.machine().fabric().find(kPhysical));
   });
   world.run();
   CHECK(world.completed(1));
@@ -110,4 +114,14 @@ TEST_CASE("policy sriov refuse: a kernel disables the virtual functions that it 
   CHECK_FALSE(seen.found);
   CHECK(seen.counts == std::vector<unsigned>{2, 0});
   CHECK_FALSE(seen.writes.empty());
+}
+
+TEST_CASE("a number of virtual functions that cannot be is not taken over") {
+  for (const std::uint32_t count : {0U, 4U}) {  // of three
+    const Seen seen = run(linux::SriovPolicy::kAdopt, [count](pci::Function& physical) {
+      physical.config().set(0x110, 2, count);  // NumVFs
+    });
+    CHECK_FALSE(seen.found);
+    CHECK(seen.writes == std::vector<std::string>{});
+  }
 }
