@@ -21,8 +21,10 @@ enum class MemfdVersion : std::uint8_t { kNone, kV2 };
 // services on every port. 7.x: BARs sized in one batch, ACS written when the IOMMU probes.
 enum class PciCoreVersion : std::uint8_t { kV6_1, kV7 };
 enum class PciLiveUpdate : std::uint8_t { kNone, kV9 };
-enum class IommuLiveUpdate : std::uint8_t { kNone, kPhase2 };
-enum class VfioLiveUpdate : std::uint8_t { kNone, kRunning };
+// v5: "phase 1", domains are restored and no iommufd is. phase2: the design target.
+enum class IommuLiveUpdate : std::uint8_t { kNone, kV5, kPhase2 };
+// v5: the identity of a device; freeze resets it. running: the design target.
+enum class VfioLiveUpdate : std::uint8_t { kNone, kV5, kRunning };
 
 struct Pieces {
   KhoVersion kho = KhoVersion::kV4;
@@ -35,14 +37,38 @@ struct Pieces {
 };
 
 // policies.interrupts: what happens to a preserved device's interrupts in the gap.
-// The owner takes them down before the reboot, which fails otherwise [posted vfio v1 to v5], or the
-// kernel does it in the freeze.
-enum class InterruptPolicy : std::uint8_t { kDisableInFreeze, kRequireDisabled };
-// policies.reinject: what the VMM injects after the gap.
-enum class ReinjectPolicy : std::uint8_t { kNone, kSpurious };
-// policies.bus_numbers: with devices handed over, pci=assign-busses is ignored [posted pci v9], or
-// followed [posted vfio v1, which had no rule].
-enum class BusNumberPolicy : std::uint8_t { kInherit, kReassign };
+// The owner takes them down before the reboot, which fails otherwise [posted vfio v1 to v5]; the
+// kernel does it in the freeze; their remapping entries drop them (P=0, FPD=1); posted-interrupt
+// descriptors in preserved memory collect them; the new kernel notes which vectors fired and
+// replays them; or nobody does anything.
+enum class InterruptPolicy : std::uint8_t {
+  kDisableInFreeze,
+  kRequireDisabled,
+  kIrteDrop,
+  kPostedCapture,
+  kRemember,
+  kKeep
+};
+// policies.reinject: what the VMM injects after the gap: nothing, one interrupt per vector, or one
+// for each vector that is known to have fired.
+enum class ReinjectPolicy : std::uint8_t { kNone, kSpurious, kPendingOnly };
+// policies.msi_at_boot: the MSI and MSI-X enable bits of a function that was handed over are
+// cleared as at a cold boot, are left alone, or the interrupts behind them are taken over.
+enum class MsiAtBoot : std::uint8_t { kClear, kLeave, kAdopt };
+// policies.prepared_lockdown: what the owner may still do to a device between preserve and freeze:
+// everything; nothing that VFIO can refuse (configuration writes, SET_IRQS, RESET, power, detach);
+// nor what other parts of the kernel can do to it.
+enum class PreparedLockdown : std::uint8_t { kNone, kVfio, kAll };
+// policies.restore_failure: what a kernel does that finds handed-over state and cannot take it
+// over: panic [posted pci v7, iommu v5], or go on without it [posted iommu v1].
+enum class RestoreFailure : std::uint8_t { kPanic, kContinue };
+// policies.cancel_after_freeze: what a reboot that fails after the freeze gives back: the device
+// works on, or its descriptor stays dead until it is closed [posted vfio v5].
+enum class CancelAfterFreeze : std::uint8_t { kUnfreeze, kFdDead };
+// policies.bus_numbers: with devices handed over, pci=assign-busses is ignored [posted pci v9], is
+// ignored for the bridges above them [posted pci v4 to v7], or is followed [posted vfio v1, which
+// had no rule].
+enum class BusNumberPolicy : std::uint8_t { kInherit, kInheritPreserved, kReassign };
 // policies.acs: the ACS control word of a function that was handed over stays as it is [posted pci
 // v9], or is written as at a cold boot.
 enum class AcsPolicy : std::uint8_t { kAdopt, kRewrite };
@@ -83,6 +109,10 @@ struct Policies {
   DriverBindingPolicy driver_binding = DriverBindingPolicy::kUserspacePreserved;
   AtsPolicy ats = AtsPolicy::kOff;
   InterruptTablePolicy interrupt_table = InterruptTablePolicy::kNew;
+  MsiAtBoot msi_at_boot = MsiAtBoot::kLeave;
+  PreparedLockdown prepared_lockdown = PreparedLockdown::kNone;
+  RestoreFailure restore_failure = RestoreFailure::kPanic;
+  CancelAfterFreeze cancel_after_freeze = CancelAfterFreeze::kUnfreeze;
 };
 
 // Defects, in the order of the path. The table in config.cc has a row for each: id, sentence,
