@@ -40,7 +40,7 @@ class PendingWaits {
   void clear() { count_ = 0; }
 
  private:
-  static constexpr std::size_t kMost = 32;  // assumed
+  static constexpr std::size_t kMost = 32;  // assumed: the specification names no number
   const PendingWait& newest() const { return waits_[(first_ + count_ - 1) % kMost]; }
 
   std::array<PendingWait, kMost> waits_{};

@@ -42,7 +42,7 @@ inline constexpr Provocation kProvocations[] = {
      "name is empty, or does not end within its 64 bytes", "luo",
      "ioctl: LIVEUPDATE_IOCTL_CREATE_SESSION, on: luo, name: \"\", fails: EINVAL\n"
      "ioctl: LIVEUPDATE_IOCTL_CREATE_SESSION, on: luo, name: "
-     "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX, fails: EINVAL\n"},
+     "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn, fails: EINVAL\n"},
     {"LIVEUPDATE_IOCTL_CREATE_SESSION", "EEXIST", "another outgoing session has the name", "luo",
      "ioctl: LIVEUPDATE_IOCTL_CREATE_SESSION, on: luo, name: s, as: s\n"
      "ioctl: LIVEUPDATE_IOCTL_CREATE_SESSION, on: luo, name: s, fails: EEXIST\n"},

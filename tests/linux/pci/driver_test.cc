@@ -98,8 +98,8 @@ Co<> binding(LuoKernel& kernel) {
   co_await pci.core.assign_resources();
   PciBusType bus(kernel.services, pci.core);
   TestDriver idxd("idxd", 0x0B25);
-  TestDriver stub("stub");
-  stub.managed = true;
+  TestDriver plain("plain");
+  plain.managed = true;
   PciDev& dev = pci.at(kAccelerator);
   const auto first = co_await bus.register_driver(idxd);
   CHECK(first);
@@ -107,15 +107,15 @@ Co<> binding(LuoKernel& kernel) {
   CHECK(dev.driver == &idxd);
   const auto again = co_await bus.register_driver(idxd);
   CHECK(again.error() == Errno::kExist);
-  const auto registered = co_await bus.register_driver(stub);
+  const auto registered = co_await bus.register_driver(plain);
   CHECK(registered);
 
-  const auto no_match = co_await bus.bind(stub, dev);
+  const auto no_match = co_await bus.bind(plain, dev);
   CHECK(no_match.error() == Errno::kNoDev);
-  CHECK(bus.set_driver_override(dev, "stub"));
-  const auto busy = co_await bus.bind(stub, dev);
+  CHECK(bus.set_driver_override(dev, "plain"));
+  const auto busy = co_await bus.bind(plain, dev);
   CHECK(busy.error() == Errno::kBusy);
-  const auto not_bound = co_await bus.unbind(stub, dev);
+  const auto not_bound = co_await bus.unbind(plain, dev);
   CHECK(not_bound.error() == Errno::kNoDev);
   const auto unbound = co_await bus.unbind(idxd, dev);
   CHECK(unbound);
@@ -124,9 +124,9 @@ Co<> binding(LuoKernel& kernel) {
   // An override excludes every other driver, its id table or not.
   const auto overridden = co_await bus.bind(idxd, dev);
   CHECK(overridden.error() == Errno::kNoDev);
-  const auto bound = co_await bus.bind(stub, dev);
+  const auto bound = co_await bus.bind(plain, dev);
   CHECK(bound);
-  const auto released = co_await bus.unbind(stub, dev);
+  const auto released = co_await bus.unbind(plain, dev);
   CHECK(released);
 
   // A group owned by user space is no place for a driver that uses the default domain.
@@ -151,21 +151,21 @@ Co<> dynamic_ids(LuoKernel& kernel) {
   Pci pci(kernel);
   co_await pci.core.enumerate();
   PciBusType bus(kernel.services, pci.core);
-  TestDriver stub("stub");
+  TestDriver plain("plain");
   PciDev& dev = pci.at(kAccelerator);
-  const auto registered = co_await bus.register_driver(stub);
+  const auto registered = co_await bus.register_driver(plain);
   CHECK(registered);
   CHECK(dev.driver == nullptr);
-  const auto added = co_await bus.new_id(stub, 0x8086, 0x0B25);
+  const auto added = co_await bus.new_id(plain, 0x8086, 0x0B25);
   CHECK(added);
-  CHECK(dev.driver == &stub);
-  const auto twice = co_await bus.new_id(stub, 0x8086, 0x0B25);
+  CHECK(dev.driver == &plain);
+  const auto twice = co_await bus.new_id(plain, 0x8086, 0x0B25);
   CHECK(twice.error() == Errno::kExist);
-  CHECK(bus.remove_id(stub, 0x8086, 0x0B25));
-  CHECK(bus.remove_id(stub, 0x8086, 0x0B25).error() == Errno::kNoDev);
-  const auto unbound = co_await bus.unbind(stub, dev);
+  CHECK(bus.remove_id(plain, 0x8086, 0x0B25));
+  CHECK(bus.remove_id(plain, 0x8086, 0x0B25).error() == Errno::kNoDev);
+  const auto unbound = co_await bus.unbind(plain, dev);
   CHECK(unbound);
-  const auto no_match = co_await bus.bind(stub, dev);
+  const auto no_match = co_await bus.bind(plain, dev);
   CHECK(no_match.error() == Errno::kNoDev);
 }
 
