@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "model/iommufd/request.h"
 #include "model/iommufd/state.h"
 #include "model/linux/uapi/iommufd.h"
 
@@ -28,24 +29,14 @@ constexpr std::array kRequests{
     Request{uapi::kIommuIoasMap, sizeof(uapi::iommu_ioas_map), 40},
     Request{uapi::kIommuIoasUnmap, sizeof(uapi::iommu_ioas_unmap), 24},
     Request{uapi::kIommuHwptAlloc, sizeof(uapi::iommu_hwpt_alloc), 24},
+    Request{uapi::kIommuGetHwInfo, sizeof(uapi::iommu_hw_info), 32},
+    Request{uapi::kIommuHwptInvalidate, sizeof(uapi::iommu_hwpt_invalidate), 32},
     Request{uapi::kIommuIoasMapFile, sizeof(uapi::iommu_ioas_map_file), 40},
     Request{uapi::kIommuHwptLiveupdateMarkPreserve,
             sizeof(uapi::iommu_hwpt_liveupdate_mark_preserve), 16},
 };
 
 constexpr std::size_t kStructMax = 48;
-
-template <class T>
-T as(std::span<const std::byte> request) {
-  T value;
-  std::memcpy(&value, request.first(sizeof(T)).data(), sizeof(T));
-  return value;
-}
-
-template <class T>
-void answer(std::span<std::byte> request, const T& value) {
-  std::memcpy(request.first(sizeof(T)).data(), &value, sizeof(T));
-}
 
 }  // namespace
 
@@ -101,7 +92,13 @@ Co<Result<std::int64_t>> Iommufd::ioctl(Process& process, std::uint32_t command,
       done = co_await state_->ioas_unmap(request);
       break;
     case uapi::kIommuHwptAlloc:
-      done = state_->hwpt_alloc(request);
+      done = state_->hwpt_alloc(process, request);
+      break;
+    case uapi::kIommuHwptInvalidate:
+      done = state_->hwpt_invalidate(process, request);
+      break;
+    case uapi::kIommuGetHwInfo:
+      done = state_->get_hw_info(process, request);
       break;
     default:
       done = state_->hwpt_mark(request);
@@ -293,41 +290,11 @@ Co<Result<>> Iommufd::State::ioas_unmap(std::span<std::byte> request) {
   co_return Result<>{};
 }
 
-// iommufd_hwpt_alloc for a paging HWPT without driver data; legacy VT-d units do no more.
-Result<> Iommufd::State::hwpt_alloc(std::span<std::byte> request) {
-  auto cmd = as<uapi::iommu_hwpt_alloc>(request);
-  if (cmd.reserved != 0) {
-    return fail(Errno::kOpNotSupp);
-  }
-  const bool data = cmd.data_len != 0 || cmd.data_uptr != 0;
-  if (cmd.data_type == uapi::kHwptDataNone ? data : cmd.data_len == 0) {
-    return fail(Errno::kInval);
-  }
-  Device* from = device(cmd.dev_id);
-  if (from == nullptr) {
-    return fail(Errno::kNoEnt);
-  }
-  Ioas* space = ioas(cmd.pt_id);
-  if (space == nullptr) {
-    return fail(Errno::kInval);  // a missing object too; a HWPT would ask for a nested one
-  }
-  if (cmd.flags != 0 || cmd.data_type != uapi::kHwptDataNone) {
-    return fail(Errno::kOpNotSupp);
-  }
-  const Result<Hwpt*> made = alloc_hwpt(*space, *from, false);
-  if (!made) {
-    return fail(made.error());
-  }
-  cmd.out_hwpt_id = (*made)->id;
-  answer(request, cmd);
-  return {};
-}
-
 // There is no unmark.
 Result<> Iommufd::State::hwpt_mark(std::span<std::byte> request) {
   const auto cmd = as<uapi::iommu_hwpt_liveupdate_mark_preserve>(request);
   Hwpt* target = hwpt(cmd.hwpt_id);
-  if (target == nullptr) {
+  if (target == nullptr || target->parent != nullptr) {
     return fail(objects.contains(cmd.hwpt_id) ? Errno::kInval : Errno::kNoEnt);
   }
   for (const Hwpt* other : marked_hwpts()) {

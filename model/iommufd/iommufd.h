@@ -2,7 +2,7 @@
 //
 // Modelled requests are those of model/linux/uapi/iommufd.h; any other number is ENOTTY. Memory is
 // pinned when it is mapped, not when the first domain needs it. Not modelled: accesses of in-kernel
-// users, nested and PASID attachment, dirty tracking, fault queues, vIOMMU objects, RLIMIT_MEMLOCK,
+// users, dirty tracking, fault queues, vIOMMU objects, RLIMIT_MEMLOCK,
 // the check for isolated MSIs (as with iommufd.allow_unsafe_interrupts=1).
 //
 // Live update, generation phase2 (design target: no posted series restores an iommufd): the order
@@ -38,9 +38,11 @@ class Iommufd final : public linux::File {
   linux::Result<std::uint32_t> bind(linux::pci::PciDev& dev);
   void unbind(std::uint32_t device_id);  // detaches first if need be
   // attach, or replace when attached: `pt_id` in: IOAS or HWPT; out: the HWPT really attached.
-  // ENOENT, EINVAL, EADDRINUSE, ENOMEM; EBUSY when the device is preserved.
-  linux::Result<> attach(std::uint32_t device_id, std::uint32_t& pt_id);
-  linux::Result<> detach(std::uint32_t device_id);  // EBUSY when the device is preserved
+  // ENOENT, EINVAL, EADDRINUSE, ENOMEM; EBUSY when the device is preserved. With a PASID, not 0:
+  // only for HWPTs that were made for it, EINVAL otherwise.
+  linux::Result<> attach(std::uint32_t device_id, std::uint32_t& pt_id, std::uint32_t pasid = 0);
+  // EBUSY when the device is preserved.
+  linux::Result<> detach(std::uint32_t device_id, std::uint32_t pasid = 0);
   std::optional<std::uint32_t> attached_hwpt(std::uint32_t device_id) const;
   // After any of these: until no cache knows what is no more.
   Co<> settle();

@@ -251,7 +251,10 @@ Result<> Iommufd::preserve_device(luo::Session& session, std::uint32_t device_id
   if (device == nullptr || device->hwpt == nullptr) {
     return fail(Errno::kNoEnt);
   }
-  if (!device->hwpt->marked) {
+  // Of a table of user space what it lies over is handed over; the table itself is guest memory,
+  // and hardware goes on with both.
+  const Hwpt& hwpt = device->hwpt->paging();
+  if (!hwpt.marked) {
     return fail(Errno::kInval);
   }
   const Result<std::uint64_t> token = state.shared.luo.token_of(session, *this);
@@ -259,7 +262,7 @@ Result<> Iommufd::preserve_device(luo::Session& session, std::uint32_t device_id
     return fail(token.error());
   }
   linux::iommu::IommuCore& iommu = state.shared.iommu;
-  if (auto done = iommu.preserve_device(*device->hwpt->domain, device->dev, *token); !done) {
+  if (auto done = iommu.preserve_device(*hwpt.domain, device->dev, *token); !done) {
     return done;
   }
   if (auto noted = state.note_device(*device); !noted) {
@@ -294,7 +297,7 @@ Result<> Iommufd::State::note_device(const Device& device) {
   for (std::size_t slot = 0; slot < kDeviceSlots; ++slot) {
     const PhysAddr at = preserved->slots + slot * 16;
     if (ram.load<std::uint32_t>(at) == 0) {
-      const Contents::BoundDevice entry{device.id, device.hwpt->id, device.dev.address};
+      const Contents::BoundDevice entry{device.id, device.hwpt->paging().id, device.dev.address};
       ram.write(at, encode_device(entry));
       return {};
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 
 #include "model/linux/iommu/iommu.h"
@@ -21,12 +22,21 @@ struct Object {
 
 class Ioas;
 
-// A paging hardware page table: one domain that mirrors one IOAS.
+// A hardware page table. Paging: one domain that mirrors one IOAS. Nested: a table that user space
+// keeps in its own memory, over such a one.
 struct Hwpt final : Object {
   Hwpt(std::uint32_t object_id, Ioas& address_space)
       : Object(ObjectType::kHwpt, object_id), ioas(address_space) {}
+  Hwpt(std::uint32_t object_id, Hwpt& below)
+      : Object(ObjectType::kHwpt, object_id), ioas(below.ioas), parent(&below) {}
 
-  Ioas& ioas;
+  // find_hwpt_paging(): itself, or what it lies over.
+  Hwpt& paging() { return parent == nullptr ? *this : *parent; }
+
+  Ioas& ioas;              // of the paging one
+  Hwpt* parent = nullptr;  // of a nested one
+  bool nest_parent = false;
+  bool pasid_compat = false;                     // IOMMU_HWPT_ALLOC_PASID
   std::unique_ptr<linux::iommu::Domain> domain;  // null: restored, but no device brought it back
   bool automatic = false;                        // made by attaching a device to the IOAS
   bool marked = false;                           // IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE, for ever
@@ -42,6 +52,7 @@ struct Device final : Object {
 
   linux::pci::PciDev& dev;
   Hwpt* hwpt = nullptr;
+  std::map<std::uint32_t, Hwpt*> pasids;  // attachments of PASIDs
   bool preserved = false;
 };
 

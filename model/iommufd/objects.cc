@@ -19,11 +19,18 @@ std::string Iommufd::name() const { return "/dev/iommu"; }
 
 // The last reference is gone: VFIO holds one per bound device, so no device is left.
 Co<> Iommufd::release() {
-  for (auto at = state_->objects.begin(); at != state_->objects.end();) {
-    Object& object = *(at++)->second;
-    BATON_CHECK(object.type != ObjectType::kDevice, "an iommufd with a bound device is released");
-    if (object.type == ObjectType::kHwpt) {
-      state_->destroy_hwpt(static_cast<Hwpt&>(object));
+  // Nested tables before those that they lie over.
+  for (const bool nested : {true, false}) {
+    for (auto at = state_->objects.begin(); at != state_->objects.end();) {
+      Object& object = *(at++)->second;
+      BATON_CHECK(object.type != ObjectType::kDevice, "an iommufd with a bound device is released");
+      if (object.type != ObjectType::kHwpt) {
+        continue;
+      }
+      Hwpt& hwpt = static_cast<Hwpt&>(object);
+      if ((hwpt.parent != nullptr) == nested) {
+        state_->destroy_hwpt(hwpt);
+      }
     }
   }
   while (!state_->objects.empty()) {
@@ -44,8 +51,9 @@ std::uint32_t Iommufd::State::free_id() const {
   return id;
 }
 
-Result<Hwpt*> Iommufd::State::alloc_hwpt(Ioas& ioas, Device& device, bool automatic) {
-  auto domain = shared.iommu.alloc_paging(device.dev);
+Result<Hwpt*> Iommufd::State::alloc_hwpt(Ioas& ioas, Device& device, linux::iommu::DomainUse use,
+                                         bool automatic) {
+  auto domain = shared.iommu.alloc_paging(device.dev, use);
   if (!domain) {
     return fail(domain.error());
   }
@@ -56,16 +64,20 @@ Result<Hwpt*> Iommufd::State::alloc_hwpt(Ioas& ioas, Device& device, bool automa
   Hwpt& hwpt = add(std::make_unique<Hwpt>(free_id(), ioas));
   hwpt.domain = std::move(*domain);
   hwpt.automatic = automatic;
+  hwpt.nest_parent = use.nest_parent;
+  hwpt.pasid_compat = use.pasid;
   ++ioas.users;
   return &hwpt;
 }
 
 void Iommufd::State::destroy_hwpt(Hwpt& hwpt) {
   if (hwpt.domain != nullptr) {
-    hwpt.ioas.remove_domain(*hwpt.domain);
+    if (hwpt.parent == nullptr) {
+      hwpt.ioas.remove_domain(*hwpt.domain);
+    }
     hwpt.domain->release();
   }
-  --hwpt.ioas.users;
+  --(hwpt.parent == nullptr ? hwpt.ioas.users : hwpt.parent->users);
   objects.erase(hwpt.id);
 }
 
@@ -103,6 +115,9 @@ Result<std::uint32_t> Iommufd::bind(linux::pci::PciDev& dev) {
 void Iommufd::unbind(std::uint32_t device_id) {
   Device* device = state_->device(device_id);
   BATON_CHECK(device != nullptr && !device->preserved, "unbind of no device, or a preserved one");
+  while (!device->pasids.empty()) {
+    state_->detach_pasid(*device, device->pasids.begin()->first);
+  }
   if (device->hwpt != nullptr) {
     state_->detach_hwpt(*device);
   }
@@ -128,7 +143,7 @@ Result<Hwpt*> Iommufd::State::attach_target(Device& device, std::uint32_t pt_id)
       }
     }
   }
-  return alloc_hwpt(*space, device, true);
+  return alloc_hwpt(*space, device, {}, true);
 }
 
 // iommufd_hw_pagetable_attach, or _replace when the device is attached.
@@ -140,6 +155,9 @@ Result<> Iommufd::State::attach_hwpt(Device& device, Hwpt& target) {
     // AMBIGUOUS: the posted series leaves replacing under a preserved device open; refused here, so
     // that record and tables cannot disagree.
     return fail(Errno::kBusy);
+  }
+  if (!target.pasid_compat && !device.pasids.empty()) {
+    return fail(Errno::kInval);  // iommufd_hwpt_pasid_compat()
   }
   const bool window_known = device.hwpt != nullptr && &device.hwpt->ioas == &target.ioas;
   if (!window_known) {
@@ -159,14 +177,47 @@ Result<> Iommufd::State::attach_hwpt(Device& device, Hwpt& target) {
     if (!window_known) {
       old->ioas.unreserve(&device);
     }
-    if (--old->users == 0 && old->automatic) {
-      destroy_hwpt(*old);
-    }
+    put_hwpt(*old);
   }
   return {};
 }
 
-Result<> Iommufd::attach(std::uint32_t device_id, std::uint32_t& pt_id) {
+void Iommufd::State::put_hwpt(Hwpt& hwpt) {
+  if (--hwpt.users == 0 && hwpt.automatic) {
+    destroy_hwpt(hwpt);
+  }
+}
+
+// iommufd_device_attach with a PASID; in place of another HWPT if the PASID has one.
+Result<> Iommufd::State::attach_pasid(Device& device, std::uint32_t pasid, Hwpt& target) {
+  const bool compatible =
+      target.pasid_compat && (device.hwpt == nullptr || device.hwpt->pasid_compat);
+  if (!compatible || target.domain == nullptr) {
+    return fail(Errno::kInval);
+  }
+  if (device.preserved) {
+    return fail(Errno::kBusy);  // as without PASID
+  }
+  if (auto attached = shared.iommu.attach_pasid(device.dev, pasid, *target.domain); !attached) {
+    return attached;
+  }
+  ++target.users;
+  Hwpt* old = std::exchange(device.pasids[pasid], &target);
+  if (old != nullptr) {
+    put_hwpt(*old);
+  }
+  return {};
+}
+
+void Iommufd::State::detach_pasid(Device& device, std::uint32_t pasid) {
+  const auto attached = device.pasids.find(pasid);
+  shared.iommu.detach_pasid(device.dev, pasid);
+  Hwpt& old = *attached->second;
+  device.pasids.erase(attached);
+  put_hwpt(old);
+}
+
+Result<> Iommufd::attach(std::uint32_t device_id, std::uint32_t& pt_id, std::uint32_t pasid) {
   Device* device = state_->device(device_id);
   if (device == nullptr) {
     return fail(Errno::kNoEnt);
@@ -175,8 +226,12 @@ Result<> Iommufd::attach(std::uint32_t device_id, std::uint32_t& pt_id) {
   if (!target) {
     return fail(target.error());
   }
-  if (*target != device->hwpt) {
-    if (auto attached = state_->attach_hwpt(*device, **target); !attached) {
+  const auto known = device->pasids.find(pasid);
+  Hwpt* now = pasid == 0 ? device->hwpt : known == device->pasids.end() ? nullptr : known->second;
+  if (*target != now) {
+    auto attached = pasid == 0 ? state_->attach_hwpt(*device, **target)
+                               : state_->attach_pasid(*device, pasid, **target);
+    if (!attached) {
       if ((*target)->automatic && (*target)->users == 0) {
         state_->destroy_hwpt(**target);
       }
@@ -191,20 +246,24 @@ void Iommufd::State::detach_hwpt(Device& device) {
   shared.iommu.detach(device.dev);
   Hwpt* old = std::exchange(device.hwpt, nullptr);
   old->ioas.unreserve(&device);
-  if (--old->users == 0 && old->automatic) {
-    destroy_hwpt(*old);
-  }
+  put_hwpt(*old);
 }
 
-Result<> Iommufd::detach(std::uint32_t device_id) {
+Result<> Iommufd::detach(std::uint32_t device_id, std::uint32_t pasid) {
   Device* device = state_->device(device_id);
-  if (device == nullptr || device->hwpt == nullptr) {
+  const bool attached =
+      device != nullptr && (pasid == 0 ? device->hwpt != nullptr : device->pasids.contains(pasid));
+  if (!attached) {
     return {};  // as the VFIO request does
   }
   if (device->preserved) {
     return fail(Errno::kBusy);
   }
-  state_->detach_hwpt(*device);
+  if (pasid == 0) {
+    state_->detach_hwpt(*device);
+  } else {
+    state_->detach_pasid(*device, pasid);
+  }
   return {};
 }
 

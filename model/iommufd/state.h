@@ -12,6 +12,7 @@
 #include "model/iommufd/object.h"
 #include "model/iommufd/records.h"
 #include "model/linux/base/observations.h"
+#include "model/linux/uapi/iommufd.h"
 
 namespace baton::iommufd {
 
@@ -67,12 +68,16 @@ class Iommufd::State {
   }
 
   // Objects.
-  linux::Result<Hwpt*> alloc_hwpt(Ioas& ioas, Device& device, bool automatic);
+  linux::Result<Hwpt*> alloc_hwpt(Ioas& ioas, Device& device, linux::iommu::DomainUse use,
+                                  bool automatic);
   void destroy_hwpt(Hwpt& hwpt);
   Co<> destroy_ioas(Ioas& ioas);
   linux::Result<Hwpt*> attach_target(Device& device, std::uint32_t pt_id);
   linux::Result<> attach_hwpt(Device& device, Hwpt& hwpt);
   void detach_hwpt(Device& device);
+  linux::Result<> attach_pasid(Device& device, std::uint32_t pasid, Hwpt& hwpt);
+  void detach_pasid(Device& device, std::uint32_t pasid);
+  void put_hwpt(Hwpt& hwpt);  // one user less; an automatic one goes with its last
   std::vector<Hwpt*> marked_hwpts();
 
   // Requests, one each; `request` is the kernel's copy of the struct, written back afterwards.
@@ -84,7 +89,11 @@ class Iommufd::State {
   linux::Result<> map_place(Ioas& ioas, std::uint32_t flags, std::uint64_t& iova,
                             std::uint64_t length, std::uint64_t origin, Area& area);
   Co<linux::Result<>> ioas_unmap(std::span<std::byte> request);
-  linux::Result<> hwpt_alloc(std::span<std::byte> request);
+  linux::Result<> hwpt_alloc(linux::Process& process, std::span<std::byte> request);
+  linux::Result<Hwpt*> nested_alloc(linux::Process& process, const linux::uapi::iommu_hwpt_alloc&,
+                                    Device& device, Hwpt& parent);
+  linux::Result<> hwpt_invalidate(linux::Process& process, std::span<std::byte> request);
+  linux::Result<> get_hw_info(linux::Process& process, std::span<std::byte> request);
   linux::Result<> hwpt_mark(std::span<std::byte> request);
 
   // Live update, old kernel [posted series iommu v5: drivers/iommu/iommufd/liveupdate.c].

@@ -1,7 +1,7 @@
 // The calls on a device's character device [linux drivers/vfio/device_cdev.c, vfio_main.c,
 // pci/vfio_pci_core.c, pci/vfio_pci_rdwr.c].
 //
-// Not modelled: the legacy group and container path, VF tokens, PASID attachment,
+// Not modelled: the legacy group and container path, VF tokens,
 // hot reset, ioeventfd (ENOTTY), the ROM and VGA regions (size 0).
 #include <algorithm>
 #include <cstring>
@@ -170,6 +170,22 @@ Co<linux::Result<>> CdevFile::open_device() {
   co_return co_await device.enable(inherited);
 }
 
+namespace {
+
+// The PASID of a request that says that it has one; the struct must be long enough for it. 0: for
+// requests without PASID. AMBIGUOUS: PASID 0 by its number is refused.
+template <class T>
+linux::Result<std::uint32_t> pasid_of(const T& request, std::span<const std::byte> argument) {
+  if ((request.flags & uapi::kVfioAttachPasid) == 0) {
+    return 0U;
+  }
+  const bool there = request.argsz >= sizeof(request) && argument.size() >= sizeof(request);
+  return there && request.pasid != 0 ? linux::Result<std::uint32_t>(request.pasid)
+                                     : linux::fail(Errno::kInval);
+}
+
+}  // namespace
+
 CdevFile::Answer CdevFile::attach(std::span<std::byte> argument) {
   uapi::VfioDeviceAttachIommufdPt request;
   if (const auto taken = take(argument, request, 12); !taken) {
@@ -178,10 +194,12 @@ CdevFile::Answer CdevFile::attach(std::span<std::byte> argument) {
   if ((request.flags & ~uapi::kVfioAttachPasid) != 0) {
     return linux::fail(Errno::kInval);
   }
-  if (request.flags != 0) {
-    return linux::fail(Errno::kOpNotSupp);
+  const auto pasid = pasid_of(request, argument);
+  if (!pasid) {
+    return linux::fail(pasid.error());
   }
-  if (const auto done = device.iommufd->attach(device.iommufd_device, request.pt_id); !done) {
+  const auto done = device.iommufd->attach(device.iommufd_device, request.pt_id, *pasid);
+  if (!done) {
     return linux::fail(done.error());
   }
   give(argument.first(12), request);
@@ -196,10 +214,11 @@ CdevFile::Answer CdevFile::detach(std::span<std::byte> argument) {
   if ((request.flags & ~uapi::kVfioAttachPasid) != 0) {
     return linux::fail(Errno::kInval);
   }
-  if (request.flags != 0) {
-    return linux::fail(Errno::kOpNotSupp);
+  const auto pasid = pasid_of(request, argument);
+  if (!pasid) {
+    return linux::fail(pasid.error());
   }
-  const auto done = device.iommufd->detach(device.iommufd_device);
+  const auto done = device.iommufd->detach(device.iommufd_device, *pasid);
   return done ? Answer(0) : linux::fail(done.error());
 }
 

@@ -1,5 +1,5 @@
 // An iommufd over a kexec: preserving as the posted series does, restoring by the design target.
-#include "tests/iommufd/iommufd_fixture.h"
+#include "tests/iommufd/nested_tables.h"
 
 namespace {
 
@@ -140,6 +140,29 @@ Co<> broken_record(IommufdKernel& kernel) {
   CHECK(kernel.iommu.attached(kernel.dev) != nullptr);
 }
 
+// A device on a table of user space: what that lies over has to be marked.
+Co<> nested_device(IommufdKernel& kernel) {
+  DeviceHandler handler(kernel);
+  const int luo_device = co_await open_device(kernel);
+  const Guest guest = co_await make_guest(kernel);
+  const UserAddr at = scratch(kernel);
+  const NestedTables tables = co_await make_tables(kernel, guest, at);
+  std::uint32_t pt = tables.nested;
+  CHECK(kernel.iommufd_of(guest.iommufd).attach(guest.device, pt).has_value());
+  const int session = co_await create_session(kernel, luo_device, "vm0");
+  AWAIT_EQUAL(preserve_fd(kernel, session, guest.memfd, kMemfdToken), 0);
+  AWAIT_EQUAL(preserve_fd(kernel, session, guest.iommufd, kIommufdToken), 0);
+  const int device = handler.open(guest);
+  AWAIT_EQUAL(preserve_fd(kernel, session, device, kDeviceToken), error(Errno::kInval));
+  AWAIT_OK(kernel.process.close(session));
+  AWAIT_EQUAL(mark(kernel, guest.iommufd, tables.nested, 5), error(Errno::kInval));
+  AWAIT_EQUAL(mark(kernel, guest.iommufd, tables.parent, 5), 0);
+  const int again = co_await create_session(kernel, luo_device, "vm0");
+  AWAIT_EQUAL(preserve_fd(kernel, again, guest.memfd, kMemfdToken), 0);
+  AWAIT_EQUAL(preserve_fd(kernel, again, guest.iommufd, kIommufdToken), 0);
+  AWAIT_EQUAL(preserve_fd(kernel, again, device, kDeviceToken), 0);
+}
+
 Co<> preserve_refusals(IommufdKernel& kernel) {
   DeviceHandler handler(kernel);
   const int luo_device = co_await open_device(kernel);
@@ -230,6 +253,16 @@ TEST_CASE("A retrieved iommufd has its ids, its areas, its domains, and reclaims
 TEST_CASE("Preserving an iommufd or its device is refused in the order of the posted checks") {
   IommufdBench bench({preserve_refusals});
   bench.world.run();
+  CHECK(bench.world.completed(0));
+}
+
+TEST_CASE("A device on a nested HWPT is preserved when the HWPT below is marked") {
+  WorldConfig config = IommufdBench::config();
+  config.kernels.resize(1);
+  config.kernels[0].iommu_scalable = true;
+  IommufdBench bench({nested_device}, config);
+  bench.world.run();
+  CHECK(bench.world.panic() == "");
   CHECK(bench.world.completed(0));
 }
 

@@ -196,9 +196,17 @@ Co<> attaching(VfioKernel& kernel, VfioNotes&) {
   attach.pt_id = 999;
   AWAIT_EQUAL(request(kernel, owner.cdev, uapi::kVfioDeviceAttachIommufdPt, attach),
               error(Errno::kNoEnt));
+  // PASID 0 is none; a request that has one has room for it.
   attach.flags = uapi::kVfioAttachPasid;
   AWAIT_EQUAL(request(kernel, owner.cdev, uapi::kVfioDeviceAttachIommufdPt, attach),
-              error(Errno::kOpNotSupp));
+              error(Errno::kInval));
+  attach.pasid = 5;
+  AWAIT_EQUAL(request(kernel, owner.cdev, uapi::kVfioDeviceAttachIommufdPt, attach),
+              error(Errno::kNoEnt));
+  attach.argsz = 12;
+  AWAIT_EQUAL(request(kernel, owner.cdev, uapi::kVfioDeviceAttachIommufdPt, attach),
+              error(Errno::kInval));
+  attach.argsz = sizeof(attach);
   attach.flags = 2;
   AWAIT_EQUAL(request(kernel, owner.cdev, uapi::kVfioDeviceAttachIommufdPt, attach),
               error(Errno::kInval));

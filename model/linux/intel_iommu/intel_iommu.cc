@@ -52,15 +52,6 @@ iommu::PageTableFormat first_stage_format(const Capabilities& capabilities) {
   return format;
 }
 
-// intel_iommu_domain_alloc_paging_flags(): first stage if the unit can.
-std::optional<iommu::PageTableFormat> format_of(const Unit& unit) {
-  const Capabilities& capabilities = unit.capabilities();
-  if (unit.scalable() && capabilities.first_stage()) {
-    return first_stage_format(capabilities);
-  }
-  return second_stage_format(capabilities);
-}
-
 // paging_domain_compatible(): the table must be one that this unit can walk.
 bool can_walk(const Unit& unit, const iommu::TableShape& shape) {
   const Capabilities& capabilities = unit.capabilities();
@@ -80,6 +71,11 @@ bool can_walk(const Unit& unit, const iommu::TableShape& shape) {
 std::uint64_t address_width(unsigned top_level) { return top_level - 1; }
 
 }  // namespace
+
+bool IntelIommu::State::can_walk(const Unit& unit, const PagingDomain& domain) {
+  return intel_iommu::can_walk(
+      unit, {domain.top_table(), domain.top_level(), domain.address_bits(), domain.first_stage()});
+}
 
 std::vector<Bdf> dma_aliases(const pci::PciDev& dev) {
   constexpr std::uint8_t kPcieToPciBridge = 7;
@@ -224,9 +220,21 @@ Co<> IntelIommu::shutdown() {
   co_await settle();
 }
 
-Result<std::unique_ptr<iommu::Domain>> IntelIommu::alloc_paging(pci::PciDev& dev) {
+// intel_iommu_domain_alloc_paging_flags(): first stage if the unit can and the use allows it.
+Result<std::unique_ptr<iommu::Domain>> IntelIommu::alloc_paging(pci::PciDev& dev,
+                                                                iommu::DomainUse use) {
   const Unit* unit = state_->unit_of(dev);
-  const auto format = unit == nullptr ? std::nullopt : format_of(*unit);
+  if (unit == nullptr) {
+    return fail(Errno::kNoDev);
+  }
+  const Capabilities& capabilities = unit->capabilities();
+  const bool first = unit->scalable() && capabilities.first_stage() && !use.nest_parent;
+  const bool second = !unit->scalable() || capabilities.second_stage();
+  if (!first && use.nest_parent && !(unit->scalable() && capabilities.nested() && second)) {
+    return fail(Errno::kOpNotSupp);
+  }
+  const auto format =
+      first ? std::optional(first_stage_format(capabilities)) : second_stage_format(capabilities);
   if (!format) {
     return fail(Errno::kNoDev);
   }
@@ -234,7 +242,22 @@ Result<std::unique_ptr<iommu::Domain>> IntelIommu::alloc_paging(pci::PciDev& dev
   if (!table) {
     return fail(table.error());
   }
-  return std::make_unique<PagingDomain>(*table);
+  return std::make_unique<PagingDomain>(*table, use.nest_parent);
+}
+
+// intel_iommu_domain_alloc_nested()
+Result<std::unique_ptr<iommu::Domain>> IntelIommu::alloc_nested(pci::PciDev& dev,
+                                                                iommu::Domain& parent,
+                                                                const iommu::UserTable& table) {
+  const Unit* unit = state_->unit_of(dev);
+  if (unit == nullptr || !unit->scalable() || !unit->capabilities().nested()) {
+    return fail(Errno::kOpNotSupp);
+  }
+  auto& below = static_cast<PagingDomain&>(parent);
+  if (!below.nest_parent()) {
+    return fail(Errno::kInval);
+  }
+  return std::make_unique<NestedDomain>(below, table);
 }
 
 // device_rmrr_is_relaxable(), device_is_rmrr_locked(): firmware goes on using what it has reserved
@@ -295,12 +318,12 @@ Result<> IntelIommu::probe_device(pci::PciDev& dev, const iommu::PasidState* pre
   if (!unit->scalable()) {
     return {};
   }
+  info.max_pasids = state.find_pasids(dev, *unit);
   if (preserved != nullptr) {
     state.restore_pasids(dev, *unit, *preserved);
     return {};
   }
-  // PASID is off on the function: the least there is.
-  Result<PasidTable> pasids = PasidTable::create(state.services, 0);
+  Result<PasidTable> pasids = PasidTable::create(state.services, info.max_pasids);
   if (!pasids) {
     return fail(pasids.error());
   }
@@ -310,16 +333,18 @@ Result<> IntelIommu::probe_device(pci::PciDev& dev, const iommu::PasidState* pre
   }
   const Result<> set = state.set_directory(dev, *unit);
   if (set) {
-    state.enable_ats(info);  // intel_iommu_probe_finalize()
+    state.finish_probe(info);
   }
   return set;
 }
 
 Result<> IntelIommu::State::set_directory(pci::PciDev& dev, Unit& unit) {
-  const PasidTable& pasids = *devices.at(dev.address).pasids;
+  const DeviceInfo& info = devices.at(dev.address);
+  const PasidTable& pasids = *info.pasids;
   ContextEntry entry;
   entry.low = pasids.directory().value() | pasids.size_field() << 9 |
-              (devices.at(dev.address).device_tlb ? ContextEntry::kDeviceTlbEnable : 0);
+              (info.device_tlb ? ContextEntry::kDeviceTlbEnable : 0) |
+              (info.max_pasids > 0 ? ContextEntry::kPasidEnable : 0);
   return set_contexts(dev, unit, entry);
 }
 
@@ -344,9 +369,7 @@ void IntelIommu::State::block(pci::PciDev& dev) {
     info.pasids->tear_down(*unit, kNoPasid, device_tlb_of(info));
   }
   if (info.domain != nullptr) {
-    if (info.device_tlb) {
-      info.domain->remove_device_tlb(*unit, *info.device_tlb);
-    }
+    info.domain->unassign_tags(*unit, kNoPasid, info.device_tlb);
     info.domain->put_id(*unit);
     info.domain = nullptr;
   }
@@ -362,17 +385,14 @@ Result<> IntelIommu::State::set_contexts(pci::PciDev& dev, Unit& unit, const Con
 }
 
 // dmar_domain_attach_device(), the part that hardware sees.
-Result<> IntelIommu::State::install(pci::PciDev& dev, Unit& unit, const PagingDomain& domain,
+Result<> IntelIommu::State::install(pci::PciDev& dev, Unit& unit, const DmarDomain& domain,
                                     std::uint16_t id) {
-  const Capabilities& capabilities = unit.capabilities();
-  if (unit.scalable()) {
-    const PasidEntry entry =
-        domain.first_stage()
-            ? PasidEntry::first_stage(capabilities, id, domain.top_table(), domain.top_level())
-            : PasidEntry::second_stage(capabilities, id, domain.top_table(), domain.top_level());
-    return devices.at(dev.address).pasids->install(unit, dev.address.bdf, kNoPasid, entry);
-  }
   DeviceInfo& info = devices.at(dev.address);
+  if (unit.scalable()) {
+    const Result<PasidEntry> entry = domain.pasid_entry(unit.capabilities(), id);
+    return entry ? info.pasids->install(unit, dev.address.bdf, kNoPasid, *entry)
+                 : fail(entry.error());
+  }
   ContextEntry entry;
   entry.low = domain.top_table().value() | (info.device_tlb ? ContextEntry::kWithDeviceTlb : 0);
   entry.high = address_width(domain.top_level()) | std::uint64_t{id} << 8;
@@ -385,7 +405,7 @@ Result<> IntelIommu::State::install(pci::PciDev& dev, Unit& unit, const PagingDo
 
 Result<> IntelIommu::attach(pci::PciDev& dev, iommu::Domain& domain) {
   State& state = *state_;
-  auto& paging = static_cast<PagingDomain&>(domain);
+  auto& target = static_cast<DmarDomain&>(domain);
   Unit* unit = state.unit_of(dev);
   if (unit == nullptr) {
     return fail(Errno::kNoDev);
@@ -397,25 +417,21 @@ Result<> IntelIommu::attach(pci::PciDev& dev, iommu::Domain& domain) {
                          sim::to_string(dev.address));
     return fail(Errno::kPerm);
   }
-  const iommu::TableShape shape{paging.top_table(), paging.top_level(), paging.address_bits(),
-                                paging.first_stage()};
-  if (!can_walk(*unit, shape)) {
+  if (!State::can_walk(*unit, target.host_table())) {
     return fail(Errno::kInval);
   }
   state.block(dev);
-  const Result<std::uint16_t> id = paging.get_id(*unit);
+  const Result<std::uint16_t> id = target.get_id(*unit);
   if (!id) {
     return fail(id.error());
   }
-  if (auto written = state.install(dev, *unit, paging, *id); !written) {
-    paging.put_id(*unit);
+  if (auto written = state.install(dev, *unit, target, *id); !written) {
+    target.put_id(*unit);
     return written;
   }
   DeviceInfo& info = state.devices[dev.address];
-  info.domain = &paging;
-  if (info.device_tlb) {
-    paging.add_device_tlb(*unit, *info.device_tlb);
-  }
+  info.domain = &target;
+  target.assign_tags(*unit, kNoPasid, info.device_tlb);
   return {};
 }
 
@@ -448,9 +464,13 @@ void IntelIommu::attach_identity(pci::PciDev& dev) {
   }
 }
 
+// Of a table of user space over `domain`: the id under which hardware caches both stages.
 Result<std::uint64_t> IntelIommu::attachment_id(pci::PciDev& dev, iommu::Domain& domain) {
   const Unit* unit = state_->unit_of(dev);
-  const auto id = unit == nullptr ? std::nullopt : static_cast<PagingDomain&>(domain).id_on(*unit);
+  const auto found = state_->devices.find(dev.address);
+  const DmarDomain* attached = found == state_->devices.end() ? nullptr : found->second.domain;
+  const bool on_domain = attached != nullptr && &attached->host_table() == &domain;
+  const auto id = unit == nullptr || !on_domain ? std::nullopt : attached->id_on(*unit);
   if (!id) {
     return fail(Errno::kInval);
   }

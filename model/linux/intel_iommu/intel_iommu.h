@@ -4,9 +4,9 @@
 //
 // Scalable mode is used on units that have it when the kernel asks for it (intel_iommu=sm_on); a
 // paging domain is then first stage where the unit has one, as in Linux. Functions get device-TLBs
-// where the unit and they have them, and policy ats says so. Not modelled: PASIDs of user space,
-// nested domains, dirty tracking, page requests (off on every function), device-TLBs below root
-// ports (the model's firmware has no ATSR for them).
+// where the unit and they have them, and policy ats says so, and in scalable mode PASIDs. Not
+// modelled: shared virtual addressing, dirty tracking, page requests (off on every function),
+// device-TLBs below root ports (the model's firmware has no ATSR for them).
 #pragma once
 
 #include <memory>
@@ -45,12 +45,18 @@ class IntelIommu final : public iommu::HardwareDriver, public irq::IrqCore::Rema
   // intel_iommu_shutdown(): units without preserved devices are switched off, the others pruned.
   Co<> shutdown();
 
-  Result<std::unique_ptr<iommu::Domain>> alloc_paging(pci::PciDev& dev) override;
+  Result<std::unique_ptr<iommu::Domain>> alloc_paging(pci::PciDev& dev,
+                                                      iommu::DomainUse use) override;
+  Result<std::unique_ptr<iommu::Domain>> alloc_nested(pci::PciDev& dev, iommu::Domain& parent,
+                                                      const iommu::UserTable& table) override;
   Result<std::unique_ptr<iommu::Domain>> restore_paging(pci::PciDev& dev,
                                                         const iommu::TableShape& shape) override;
   Result<> probe_device(pci::PciDev& dev, const iommu::PasidState* preserved) override;
   bool attach_deferred(pci::PciDev& dev) const override;
   Result<> attach(pci::PciDev& dev, iommu::Domain& domain) override;
+  Result<> attach_pasid(pci::PciDev& dev, std::uint32_t pasid, iommu::Domain& domain) override;
+  void detach_pasid(pci::PciDev& dev, std::uint32_t pasid) override;
+  iommu::HardwareInfo hardware_info(pci::PciDev& dev) const override;
   void attach_blocking(pci::PciDev& dev) override;
   void attach_identity(pci::PciDev& dev) override;
   Result<std::uint64_t> attachment_id(pci::PciDev& dev, iommu::Domain& domain) override;

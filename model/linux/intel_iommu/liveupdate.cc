@@ -78,8 +78,12 @@ void IntelIommu::State::restore_pasids(pci::PciDev& dev, Unit& unit,
   };
   const std::optional<PasidTable> pasids =
       PasidTable::over(services, incoming.table, incoming.max_pasid);
-  if (!pasids || pasids->max_pasid() != incoming.max_pasid) {
+  if (!pasids) {
     refuse("no such table");
+  }
+  const std::uint64_t expected = PasidTable::rounded(devices[dev.address].max_pasids);
+  if (incoming.max_pasid != expected) {
+    refuse(fmt::format("for {} PASIDs, the device has {}", incoming.max_pasid, expected));
   }
   const bool whole = pasids->for_each_page([&](PhysAddr page, unsigned order) {
     if (kho.restore_folio(page) != order) {
@@ -117,10 +121,13 @@ Result<> IntelIommu::attach_restored(pci::PciDev& dev, iommu::Domain& domain,
     info.device_tlb =
         DeviceTlb{.source = dev.address.bdf.value(), .depth = state_->pci->ats_queue_depth(dev)};
     info.uses_device_tlb = true;
-    paging.add_device_tlb(*unit, *info.device_tlb);
   } else {
     info.device_tlb.reset();
   }
+  if (state_->pci != nullptr && info.max_pasids > 0) {
+    state_->pci->adopt_pasid(dev);
+  }
+  paging.assign_tags(*unit, kNoPasid, info.device_tlb);
   return {};
 }
 
@@ -180,6 +187,11 @@ Result<iommu::HardwareDriver::UnitState> IntelIommu::preserve_device(pci::PciDev
   DeviceInfo& info = state.devices[dev.address];
   if (info.domain == nullptr) {
     return fail(Errno::kInval);
+  }
+  // AMBIGUOUS: the posted series keeps what has no PASID and refuses the rest, with an errno that
+  // was not seen.
+  if (!info.pasid_domains.empty()) {
+    return fail(Errno::kOpNotSupp);
   }
   UnitState result;
   if (auto tables = state.preserve_context_tables(*unit); !tables) {
@@ -269,11 +281,7 @@ void IntelIommu::tear_restored_entry(pci::PciDev& dev, bool half) {
   }
   const Capabilities& capabilities = unit->capabilities();
   const std::uint16_t id = info.domain->id_on(*unit).value();
-  const PagingDomain& domain = *info.domain;
-  PasidEntry entry =
-      domain.first_stage()
-          ? PasidEntry::first_stage(capabilities, id, domain.top_table(), domain.top_level())
-          : PasidEntry::second_stage(capabilities, id, domain.top_table(), domain.top_level());
+  PasidEntry entry = info.domain->pasid_entry(capabilities, id).value();
   if (half) {
     entry = PasidEntry::pass_through(capabilities);
     entry.words[1] = id;

@@ -1,19 +1,16 @@
-// A paging domain of the driver: a page table of either stage, and the domain id it has on each
-// unit where a device uses it [linux drivers/iommu/intel/iommu.c dmar_domain, cache.c].
+// A paging domain of the driver: a page table of either stage [linux drivers/iommu/intel/iommu.c
+// dmar_domain].
 #pragma once
 
-#include <map>
-#include <vector>
-
-#include "model/linux/intel_iommu/unit.h"
+#include "model/linux/intel_iommu/dmar_domain.h"
 #include "model/linux/iommu/generic_pt.h"
-#include "model/linux/iommu/iommu.h"
 
 namespace baton::linux::intel_iommu {
 
-class PagingDomain final : public iommu::Domain {
+class PagingDomain final : public DmarDomain {
  public:
-  explicit PagingDomain(iommu::PageTable table) : table_(table) {}
+  explicit PagingDomain(iommu::PageTable table, bool nest_parent = false)
+      : table_(table), nest_parent_(nest_parent) {}
 
   void release() override;
   Result<> map(Iova iova, PhysAddr physical, std::uint64_t length, iommu::Prot prot) override;
@@ -29,29 +26,17 @@ class PagingDomain final : public iommu::Domain {
   bool sign_extend() const override { return first_stage(); }
   bool first_stage() const { return table_.format().first_stage; }
 
-  // The domain id on this unit, one use more. ENOSPC.
-  Result<std::uint16_t> get_id(Unit& unit);
-  // The same for a device that runs under an id of the previous kernel.
-  void adopt_id(Unit& unit, std::uint16_t id);
-  void put_id(Unit& unit);
-  std::optional<std::uint16_t> id_on(const Unit& unit) const;
-  // Cache tags of functions with device-TLBs [linux cache_tag_assign, CACHE_TAG_DEVTLB].
-  void add_device_tlb(const Unit& unit, const DeviceTlb& device);
-  void remove_device_tlb(const Unit& unit, const DeviceTlb& device);
+  const PagingDomain& host_table() const override { return *this; }
+  Result<PasidEntry> pasid_entry(const Capabilities& capabilities, std::uint16_t id) const override;
+
+  // Tables of user space may lie over it.
+  bool nest_parent() const { return nest_parent_; }
+  // Tags of such a table, which this domain's own changes concern too.
+  CacheTags& nesting_tags() { return tags(); }
 
  private:
-  struct Attachment {
-    std::uint16_t id = 0;
-    unsigned devices = 0;
-    std::vector<DeviceTlb> device_tlbs;
-  };
-  void flush(std::uint64_t first, std::uint64_t last);
-
   iommu::PageTable table_;
-  std::map<PhysAddr, std::pair<Unit*, Attachment>> attachments_;  // by register base
+  bool nest_parent_;
 };
-
-// The smallest naturally aligned block of 2^n pages that holds [first, last], as n.
-unsigned covering_mask(std::uint64_t first, std::uint64_t last);
 
 }  // namespace baton::linux::intel_iommu

@@ -11,7 +11,11 @@ constexpr std::uint64_t kTableMask = ~std::uint64_t{0xFFF};
 constexpr std::uint64_t kEntryBytes = 64;
 constexpr std::uint64_t kEntriesOfATable = 64;
 constexpr std::uint64_t kWalkSnooped = 1U << 23;  // PWSNP
-constexpr std::uint64_t kFiveLevels = 1U << 2;    // FSPM
+// Third word of an entry: first stage.
+constexpr std::uint64_t kSupervisor = 1U << 0;        // SRE
+constexpr std::uint64_t kFiveLevels = 1U << 2;        // FSPM
+constexpr std::uint64_t kWriteProtect = 1U << 4;      // WPE
+constexpr std::uint64_t kExtendedAccessed = 1U << 7;  // EAFE
 constexpr const char* kDirectory = "PASID directory";
 constexpr const char* kTable = "PASID table";
 
@@ -24,6 +28,11 @@ std::uint64_t snoop_bits(const Capabilities& capabilities) {
 // What the unit walks at most (iommu->agaw), which the kernel writes where no table needs a width.
 unsigned largest_top_level(const Capabilities& capabilities) {
   return static_cast<unsigned>(std::bit_width(capabilities.sagaw()));
+}
+
+// 8 bytes of directory for 64 PASIDs.
+unsigned directory_order(std::uint64_t pasids) {
+  return order_of(std::max<std::uint64_t>(pasids / 8, sim::kPageSize));
 }
 
 }  // namespace
@@ -47,6 +56,17 @@ PasidEntry PasidEntry::second_stage(const Capabilities& capabilities, std::uint1
   return entry;
 }
 
+PasidEntry PasidEntry::nested(const Capabilities& capabilities, std::uint16_t domain,
+                              PhysAddr table, unsigned top_level, const UserStage& user) {
+  PasidEntry entry;
+  entry.words[0] = kPresent | width_bits(top_level) | type_bits(Type::kNested) | table.value();
+  entry.words[1] = domain | snoop_bits(capabilities);
+  entry.words[2] = (user.table & kTableMask) | (user.supervisor_requests ? kSupervisor : 0) |
+                   (user.five_levels ? kFiveLevels : 0) | (user.write_protect ? kWriteProtect : 0) |
+                   (user.extended_accessed ? kExtendedAccessed : 0);
+  return entry;
+}
+
 PasidEntry PasidEntry::pass_through(const Capabilities& capabilities) {
   PasidEntry entry;
   entry.words[0] =
@@ -55,9 +75,12 @@ PasidEntry PasidEntry::pass_through(const Capabilities& capabilities) {
   return entry;
 }
 
+std::uint64_t PasidTable::rounded(std::uint64_t pasids) {
+  return std::uint64_t{1} << (directory_order(pasids) + kPasidsOfAPage);
+}
+
 Result<PasidTable> PasidTable::create(KernelServices& services, std::uint64_t pasids) {
-  // 8 bytes of directory for 64 PASIDs.
-  const unsigned order = order_of(std::max<std::uint64_t>(pasids / 8, sim::kPageSize));
+  const unsigned order = directory_order(pasids);
   const Result<PhysAddr> directory = services.pages().allocate(order, kDirectory);
   if (!directory) {
     return fail(directory.error());
@@ -148,7 +171,7 @@ Result<> PasidTable::install(Unit& unit, Bdf source, std::uint32_t pasid, const 
 // What the unit may hold of an entry that is no longer there.
 void PasidTable::flush(Unit& unit, std::uint32_t pasid, const PasidEntry& old) const {
   unit.submit(pasid_cache_of(old.domain_id(), pasid));
-  if (old.type() == PasidEntry::Type::kSecondStage) {
+  if (old.type() == PasidEntry::Type::kSecondStage || old.type() == PasidEntry::Type::kNested) {
     unit.submit(iotlb_of_domain(old.domain_id()));
   } else {
     unit.submit(pasid_iotlb_of(old.domain_id(), pasid));
@@ -174,7 +197,7 @@ void PasidTable::tear_down(Unit& unit, std::uint32_t pasid,
   }
   services_->port().ram().store(slot(pasid), old->words[0] & ~kPresent);
   flush(unit, pasid, *old);
-  unit.flush_device_tlb(device);
+  unit.flush_device_tlb(device, pasid);
   store(pasid, PasidEntry{});
   unit.step("clear PASID entry", pasid);
 }

@@ -22,13 +22,29 @@ inline constexpr std::uint32_t kNoPasid = 0;  // IOMMU_NO_PASID
 struct PasidEntry {
   std::array<std::uint64_t, 8> words{};
 
-  enum class Type : std::uint8_t { kFirstStage = 1, kSecondStage = 2, kPassThrough = 4 };
+  enum class Type : std::uint8_t {
+    kFirstStage = 1,
+    kSecondStage = 2,
+    kNested = 3,
+    kPassThrough = 4
+  };
+
+  // The first stage of a nested entry, which its owner keeps.
+  struct UserStage {
+    std::uint64_t table = 0;
+    bool five_levels = false;
+    bool supervisor_requests = false;
+    bool write_protect = false;
+    bool extended_accessed = false;
+  };
 
   // pasid_set_*(): what each type needs. `top_level` is that of the page table, 0-based.
   static PasidEntry first_stage(const Capabilities& capabilities, std::uint16_t domain,
                                 PhysAddr table, unsigned top_level);
   static PasidEntry second_stage(const Capabilities& capabilities, std::uint16_t domain,
                                  PhysAddr table, unsigned top_level);
+  static PasidEntry nested(const Capabilities& capabilities, std::uint16_t domain, PhysAddr table,
+                           unsigned top_level, const UserStage& user);
   static PasidEntry pass_through(const Capabilities& capabilities);
 
   bool present() const { return (words[0] & 1) != 0; }
@@ -48,6 +64,8 @@ class PasidTable {
   unsigned order() const { return order_; }
   // A count: PASIDs below it have a directory entry.
   std::uint64_t max_pasid() const { return std::uint64_t{1} << (order_ + kPasidsOfAPage); }
+  // What create() makes of `pasids`.
+  static std::uint64_t rounded(std::uint64_t pasids);
   // PDTS of a context entry.
   std::uint64_t size_field() const { return order_ + 2; }
 

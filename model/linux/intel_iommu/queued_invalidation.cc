@@ -20,6 +20,7 @@ constexpr std::uint64_t kTypeInterruptEntry = 4;
 constexpr std::uint64_t kTypeWait = 5;
 constexpr std::uint64_t kTypePasidIotlb = 6;
 constexpr std::uint64_t kTypePasidCache = 7;
+constexpr std::uint64_t kTypePasidDeviceTlb = 8;
 constexpr std::uint64_t kOnePasid = 1 << 4;      // of the PASID cache
 constexpr std::uint64_t kAllPasids = 3 << 4;     // everything
 constexpr std::uint64_t kPagesOfPasid = 2 << 4;  // all of them
@@ -71,19 +72,25 @@ Descriptor pasid_iotlb_pages(std::uint16_t domain, std::uint32_t pasid, std::uin
 }
 
 // The order is told by the lowest zero bit of the address [VT-d 6.5.2.5].
-Descriptor device_tlb_pages(std::uint16_t source, unsigned depth, std::uint64_t address,
+Descriptor device_tlb_pages(const DeviceTlb& device, std::uint32_t pasid, std::uint64_t address,
                             unsigned order) {
   constexpr unsigned kMostAtATime = 32;
-  const std::uint64_t at_a_time = depth >= kMostAtATime ? 0 : depth;
+  constexpr std::uint64_t kSizedWithPasid = std::uint64_t{1} << 11;
+  const std::uint64_t at_a_time = device.depth >= kMostAtATime ? 0 : device.depth;
+  const std::uint64_t source = device.source;
   const std::uint64_t sized =
       order == 0 ? address : address | ((sim::kPageSize << (order - 1)) - 1) | 1;
-  return {kTypeDeviceTlb | at_a_time << 16 | std::uint64_t{source} << 32,
-          (sized & ~(sim::kPageSize - 1)) | (order == 0 ? 0 : 1)};
+  const std::uint64_t block = sized & ~(sim::kPageSize - 1);
+  if (pasid == 0) {
+    return {kTypeDeviceTlb | at_a_time << 16 | source << 32, block | (order == 0 ? 0 : 1)};
+  }
+  return {kTypePasidDeviceTlb | at_a_time << 4 | source << 16 | std::uint64_t{pasid} << 32,
+          block | (order == 0 ? 0 : kSizedWithPasid)};
 }
 
-Descriptor device_tlb_all(std::uint16_t source, unsigned depth) {
+Descriptor device_tlb_all(const DeviceTlb& device, std::uint32_t pasid) {
   constexpr unsigned kEverything = 52;
-  return device_tlb_pages(source, depth, 0, kEverything);
+  return device_tlb_pages(device, pasid, 0, kEverything);
 }
 
 Descriptor interrupt_entries_global() { return {kTypeInterruptEntry, 0}; }
@@ -185,8 +192,10 @@ Co<> QueuedInvalidation::settle() {
     for (const Submission& lost : again) {
       const bool gone = std::ranges::any_of(lost.descriptors, [&](const Descriptor& each) {
         constexpr std::uint32_t kNobody = 0xFFFF;
-        const Bdf source(static_cast<std::uint16_t>(each.low >> 32));
-        return (each.low & 0xF) == kTypeDeviceTlb &&
+        const std::uint64_t type = each.low & 0xF;
+        const Bdf source(
+            static_cast<std::uint16_t>(each.low >> (type == kTypeDeviceTlb ? 32 : 16)));
+        return (type == kTypeDeviceTlb || type == kTypePasidDeviceTlb) &&
                services_.port().config_read({segment_, source}, 0, 2, "pci_device_is_present") ==
                    kNobody;
       });

@@ -17,6 +17,13 @@
 
 namespace baton::linux::intel_iommu {
 
+// A function whose device-TLB the driver keeps in step.
+struct DeviceTlb {
+  std::uint16_t source = 0;
+  unsigned depth = 0;  // invalidations that it takes at a time
+  friend bool operator==(const DeviceTlb&, const DeviceTlb&) = default;
+};
+
 struct Descriptor {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
@@ -33,10 +40,10 @@ Descriptor pasid_cache_of(std::uint16_t domain, std::uint32_t pasid);
 Descriptor pasid_iotlb_of(std::uint16_t domain, std::uint32_t pasid);
 Descriptor pasid_iotlb_pages(std::uint16_t domain, std::uint32_t pasid, std::uint64_t address,
                              unsigned mask);
-// 2^order pages of one function, of which `depth` are taken at a time.
-Descriptor device_tlb_pages(std::uint16_t source, unsigned depth, std::uint64_t address,
+// 2^order pages of one function; those cached for its requests without PASID, or with one.
+Descriptor device_tlb_pages(const DeviceTlb& device, std::uint32_t pasid, std::uint64_t address,
                             unsigned order);
-Descriptor device_tlb_all(std::uint16_t source, unsigned depth);
+Descriptor device_tlb_all(const DeviceTlb& device, std::uint32_t pasid);
 Descriptor interrupt_entries_global();
 Descriptor interrupt_entry(std::uint16_t index);
 

@@ -72,6 +72,11 @@ struct Capabilities {
   bool interrupt_remapping() const { return field(ecap, 3, 3) != 0; }
   bool extended_interrupts() const { return field(ecap, 4, 4) != 0; }
   bool pass_through() const { return field(ecap, 6, 6) != 0; }
+  bool nested() const { return field(ecap, 26, 26) != 0; }
+  bool supervisor_requests() const { return field(ecap, 31, 31) != 0; }
+  bool extended_accessed() const { return field(ecap, 34, 34) != 0; }
+  // ECAP.PSS: how many PASIDs the unit tells apart.
+  std::uint32_t pasids() const { return pasid() ? std::uint32_t{2} << field(ecap, 39, 35) : 0; }
   bool pasid() const { return field(ecap, 40, 40) != 0; }
   bool scalable() const { return field(ecap, 43, 43) != 0; }
   bool second_stage() const { return field(ecap, 46, 46) != 0; }  // in scalable mode

@@ -9,6 +9,7 @@
 #include "model/linux/intel_iommu/intel_iommu.h"
 #include "model/linux/intel_iommu/interrupt_handover.h"
 #include "model/linux/intel_iommu/interrupt_remapping.h"
+#include "model/linux/intel_iommu/nested_domain.h"
 #include "model/linux/intel_iommu/paging_domain.h"
 #include "model/linux/intel_iommu/pasid.h"
 #include "model/linux/intel_iommu/unit.h"
@@ -19,7 +20,9 @@ namespace baton::linux::intel_iommu {
 // struct device_domain_info.
 struct DeviceInfo {
   pci::PciDev* dev = nullptr;
-  PagingDomain* domain = nullptr;         // null: blocked or identity
+  DmarDomain* domain = nullptr;  // null: blocked or identity
+  std::map<std::uint32_t, DmarDomain*> pasid_domains;
+  std::uint32_t max_pasids = 0;           // 0: its requests have none
   std::optional<PasidTable> pasids;       // in scalable mode, from the probe on
   std::vector<PhysAddr> preserved_pages;  // of the PASID table
   std::optional<DeviceTlb> device_tlb;    // unit, function and policy allow one
@@ -47,6 +50,9 @@ class IntelIommu::State {
   std::optional<DeviceTlb> find_device_tlb(pci::PciDev& dev, const Unit& unit) const;
   void enable_ats(DeviceInfo& info);
   void disable_ats(DeviceInfo& info);
+  // PASIDs [linux intel_iommu_probe_device, intel_iommu_probe_finalize].
+  std::uint32_t find_pasids(pci::PciDev& dev, const Unit& unit) const;
+  void finish_probe(DeviceInfo& info);
   // What a function's device-TLB may hold, for who tears its entries down.
   static std::optional<DeviceTlb> device_tlb_of(const DeviceInfo& info) {
     return info.uses_device_tlb ? info.device_tlb : std::nullopt;
@@ -55,7 +61,9 @@ class IntelIommu::State {
   bool take_over_interrupts(InterruptTable& table, const Unit& unit, bool extended);
   void drop_inherited_interrupts();
   bool is_copied(const pci::PciDev& dev, const Unit& unit) const;
-  Result<> install(pci::PciDev& dev, Unit& unit, const PagingDomain& domain, std::uint16_t id);
+  // paging_domain_compatible()
+  static bool can_walk(const Unit& unit, const PagingDomain& domain);
+  Result<> install(pci::PciDev& dev, Unit& unit, const DmarDomain& domain, std::uint16_t id);
 
   // Live update.
   void adopt(Unit& unit, const iommu::IncomingUnit& incoming);

@@ -221,9 +221,9 @@ void Unit::submit(std::span<const Descriptor> descriptors) {
   static_cast<void>(queue_.submit(descriptors));
 }
 
-void Unit::flush_device_tlb(const std::optional<DeviceTlb>& device) {
+void Unit::flush_device_tlb(const std::optional<DeviceTlb>& device, std::uint32_t pasid) {
   if (device && uses_device_tlbs()) {
-    submit(device_tlb_all(device->source, device->depth));
+    submit(device_tlb_all(*device, pasid));
   }
 }
 

@@ -33,17 +33,11 @@ struct ContextEntry {
   static constexpr std::uint64_t kPassThrough = 2 << 2;
   static constexpr std::uint64_t kWithDeviceTlb = 1 << 2;    // TT, legacy mode
   static constexpr std::uint64_t kDeviceTlbEnable = 1 << 2;  // DTE, scalable mode
+  static constexpr std::uint64_t kPasidEnable = 1 << 3;      // PASIDE
 
   bool present() const { return (low & kPresent) != 0; }
   // In scalable mode these bits belong to RID_PASID, and no domain id is there.
   std::uint16_t domain_id() const { return static_cast<std::uint16_t>(high >> 8); }
-};
-
-// A function whose device-TLB the driver keeps in step.
-struct DeviceTlb {
-  std::uint16_t source = 0;
-  unsigned depth = 0;  // invalidations that it takes at a time
-  friend bool operator==(const DeviceTlb&, const DeviceTlb&) = default;
 };
 
 // Context tables by index: bus * 2 + (devfn >= 0x80). Legacy mode uses the even ones.
@@ -101,7 +95,7 @@ class Unit {
   void submit(std::span<const Descriptor> descriptors);
   void submit(const Descriptor& descriptor) { submit(std::span(&descriptor, 1)); }
   // Nothing is asked of device-TLBs while translation is off.
-  void flush_device_tlb(const std::optional<DeviceTlb>& device);
+  void flush_device_tlb(const std::optional<DeviceTlb>& device, std::uint32_t pasid = 0);
   bool uses_device_tlbs() const { return (shadow_ & kGcmdTe) != 0; }
   // Until every invalidation so far is complete, device-TLBs included.
   Co<> settle() { return queue_.settle(); }

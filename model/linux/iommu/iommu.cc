@@ -140,11 +140,16 @@ void IommuCore::unuse_default_domain(pci::PciDev& dev) {
   }
 }
 
-Result<std::unique_ptr<Domain>> IommuCore::alloc_paging(pci::PciDev& dev) {
+Result<std::unique_ptr<Domain>> IommuCore::alloc_paging(pci::PciDev& dev, DomainUse use) {
   if (state_->group_of(dev) == nullptr) {
     return fail(Errno::kNoDev);
   }
-  return state_->driver->alloc_paging(dev);
+  return state_->driver->alloc_paging(dev, use);
+}
+
+Result<std::unique_ptr<Domain>> IommuCore::alloc_nested(pci::PciDev& dev, Domain& parent,
+                                                        const UserTable& table) {
+  return state_->driver->alloc_nested(dev, parent, table);
 }
 
 Result<> IommuCore::attach(pci::PciDev& dev, Domain& domain) {
@@ -167,6 +172,24 @@ void IommuCore::detach(pci::PciDev& dev) {
   BATON_CHECK(group != nullptr, "a device without a group leaves its domain");
   group->attached = nullptr;
   state_->driver->attach_blocking(dev);
+}
+
+Result<> IommuCore::attach_pasid(pci::PciDev& dev, std::uint32_t pasid, Domain& domain) {
+  const std::uint32_t pasids = state_->driver->hardware_info(dev).max_pasids;
+  if (pasid == 0 || (pasids > 0 && pasid >= pasids)) {
+    return fail(Errno::kInval);
+  }
+  return pasids == 0 ? Result<>() : state_->driver->attach_pasid(dev, pasid, domain);
+}
+
+void IommuCore::detach_pasid(pci::PciDev& dev, std::uint32_t pasid) {
+  if (state_->driver->hardware_info(dev).max_pasids > 0) {
+    state_->driver->detach_pasid(dev, pasid);
+  }
+}
+
+HardwareInfo IommuCore::hardware_info(pci::PciDev& dev) const {
+  return state_->driver->hardware_info(dev);
 }
 
 Co<> IommuCore::settle() {

@@ -33,6 +33,29 @@ class Domain {
   virtual unsigned top_level() const = 0;  // 0-based
   virtual unsigned address_bits() const = 0;
   virtual bool sign_extend() const { return false; }  // a first-stage table
+  // cache_invalidate_user: the owner changed a table of its own. EOPNOTSUPP: it has none.
+  virtual Result<> invalidate_user(Iova, std::uint64_t) { return fail(Errno::kOpNotSupp); }
+};
+
+// What a paging domain is to be good for [IOMMU_HWPT_ALLOC_NEST_PARENT, _PASID].
+struct DomainUse {
+  bool nest_parent = false;
+  bool pasid = false;
+};
+
+// A first-stage table in the memory of its owner [struct iommu_hwpt_vtd_s1].
+struct UserTable {
+  std::uint64_t flags = 0;
+  std::uint64_t top_table = 0;  // an address of the second stage
+  std::uint32_t address_bits = 0;
+};
+
+// What the hardware of a device can do [struct iommu_hw_info_vtd, iommu_hw_info].
+struct HardwareInfo {
+  std::uint64_t cap = 0;
+  std::uint64_t ecap = 0;
+  std::uint32_t max_pasids = 0;      // 0: none
+  std::uint16_t pasid_features = 0;  // of the function: execute 2, privileged 4
 };
 
 // A table that another kernel made.
@@ -53,7 +76,11 @@ struct PasidState {
 class HardwareDriver {
  public:
   virtual ~HardwareDriver() = default;
-  virtual Result<std::unique_ptr<Domain>> alloc_paging(pci::PciDev& dev) = 0;
+  // EOPNOTSUPP: not for that use.
+  virtual Result<std::unique_ptr<Domain>> alloc_paging(pci::PciDev& dev, DomainUse use) = 0;
+  // A table of its owner over a paging domain that is a nest parent. EOPNOTSUPP, EINVAL.
+  virtual Result<std::unique_ptr<Domain>> alloc_nested(pci::PciDev& dev, Domain& parent,
+                                                       const UserTable& table) = 0;
   // A domain over a preserved table, whose pages have been restored.
   virtual Result<std::unique_ptr<Domain>> restore_paging(pci::PciDev& dev,
                                                          const TableShape& shape) = 0;
@@ -62,6 +89,11 @@ class HardwareDriver {
   // The device goes on with what a crashed kernel gave it until a driver asks for its DMA.
   virtual bool attach_deferred(pci::PciDev& dev) const = 0;
   virtual Result<> attach(pci::PciDev& dev, Domain& domain) = 0;
+  // For requests with this PASID, which is not 0; in place of another domain if need be. EINVAL,
+  // EOPNOTSUPP, EBUSY (a crashed kernel's table is in use), ENOMEM.
+  virtual Result<> attach_pasid(pci::PciDev& dev, std::uint32_t pasid, Domain& domain) = 0;
+  virtual void detach_pasid(pci::PciDev& dev, std::uint32_t pasid) = 0;
+  virtual HardwareInfo hardware_info(pci::PciDev& dev) const = 0;
   virtual void attach_blocking(pci::PciDev& dev) = 0;
   virtual void attach_identity(pci::PciDev& dev) = 0;
   // Live update. `attachment_id`: the domain id on this device's unit.
@@ -117,9 +149,16 @@ class IommuCore final : public luo::Flb {
   Result<> use_default_domain(pci::PciDev& dev);
   void unuse_default_domain(pci::PciDev& dev);
 
-  Result<std::unique_ptr<Domain>> alloc_paging(pci::PciDev& dev);
+  Result<std::unique_ptr<Domain>> alloc_paging(pci::PciDev& dev, DomainUse use = {});
+  Result<std::unique_ptr<Domain>> alloc_nested(pci::PciDev& dev, Domain& parent,
+                                               const UserTable& table);
   Result<> attach(pci::PciDev& dev, Domain& domain);
   void detach(pci::PciDev& dev);  // to the blocking domain while owned
+  // iommu_attach_device_pasid, or _replace_: EINVAL beyond the device's last PASID. A device
+  // without PASIDs cannot send any, so nothing is written for it.
+  Result<> attach_pasid(pci::PciDev& dev, std::uint32_t pasid, Domain& domain);
+  void detach_pasid(pci::PciDev& dev, std::uint32_t pasid);
+  HardwareInfo hardware_info(pci::PciDev& dev) const;
   Domain* attached(const pci::PciDev& dev) const;
   Co<> settle();
 

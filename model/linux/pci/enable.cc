@@ -117,6 +117,9 @@ void PciCore::restore_state(PciDev& dev, const SavedState& state) {
     state_->write_now(dev, dev.pcie_cap + kSavedPcie[i], 2, state.pcie[i],
                       "pci_restore_pcie_state");
   }
+  if (dev.pasid_enabled) {
+    restore_pasid(dev, "pci_restore_pasid_state");
+  }
   if (dev.ats_enabled) {
     enable_ats(dev);  // pci_restore_ats_state()
   }

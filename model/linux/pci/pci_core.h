@@ -100,6 +100,11 @@ class PciCore {
   void enable_ats(PciDev& dev);
   void disable_ats(PciDev& dev);
   bool adopt_ats(PciDev& dev);
+  // pci_max_pasids: 0 when the function has none. pci_enable_pasid, with every feature that the
+  // function has. Of a function that an earlier kernel left running the control stays as it is.
+  std::uint32_t max_pasids(PciDev& dev);
+  void enable_pasid(PciDev& dev);
+  bool adopt_pasid(PciDev& dev);
 
   // pci_save_state, pci_restore_state: the 64 header bytes, the PCIe control words, and ATS as this
   // kernel has set it.
@@ -130,6 +135,7 @@ class PciCore {
 
  private:
   friend class PciePort;
+  void restore_pasid(PciDev& dev, const char* by);
   std::unique_ptr<State> state_;
 };
 

@@ -100,6 +100,9 @@ class PciDev {
   std::uint16_t dpc_cap = 0;
   std::uint16_t ats_cap = 0;  // known once the IOMMU driver has asked
   bool ats_enabled = false;   // by this kernel, or taken over
+  std::uint16_t pasid_cap = 0;
+  std::uint16_t pasid_control = 0;  // while enabled
+  bool pasid_enabled = false;
   std::uint16_t sriov_cap = 0;
   std::uint16_t bridge_control = 0;  // as read at scan
   // Windows that a bridge has: I/O, prefetchable, prefetchable with 64-bit addresses.

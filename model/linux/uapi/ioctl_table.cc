@@ -68,6 +68,19 @@ constexpr std::array kHwptAlloc{
     BATON_IN(iommu_hwpt_alloc, data_type),    BATON_IN(iommu_hwpt_alloc, data_len),
     BATON_IN(iommu_hwpt_alloc, data_uptr),    BATON_IN(iommu_hwpt_alloc, fault_id),
     BATON_IN(iommu_hwpt_alloc, reserved2)};
+constexpr std::array kHwInfo{BATON_IN(iommu_hw_info, size),
+                             BATON_IN(iommu_hw_info, flags),
+                             BATON_IN(iommu_hw_info, dev_id),
+                             BATON_OUT(iommu_hw_info, data_len),
+                             BATON_IN(iommu_hw_info, data_uptr),
+                             BATON_OUT(iommu_hw_info, out_data_type),
+                             BATON_OUT(iommu_hw_info, out_max_pasid_log2),
+                             BATON_OUT(iommu_hw_info, out_capabilities)};
+constexpr std::array kInvalidate{
+    BATON_IN(iommu_hwpt_invalidate, size),      BATON_IN(iommu_hwpt_invalidate, hwpt_id),
+    BATON_IN(iommu_hwpt_invalidate, data_uptr), BATON_IN(iommu_hwpt_invalidate, data_type),
+    BATON_IN(iommu_hwpt_invalidate, entry_len), BATON_OUT(iommu_hwpt_invalidate, entry_num),
+    BATON_IN(iommu_hwpt_invalidate, reserved)};
 constexpr std::array kMapFile{
     BATON_IN(iommu_ioas_map_file, size),    BATON_IN(iommu_ioas_map_file, flags),
     BATON_IN(iommu_ioas_map_file, ioas_id), BATON_FD(iommu_ioas_map_file, fd),
@@ -128,6 +141,8 @@ constexpr std::array kRows{
     IoctlRow{kIommuIoasMap, "IOMMU_IOAS_MAP", T::kIommufd, 40, kMap, "iova"},
     IoctlRow{kIommuIoasUnmap, "IOMMU_IOAS_UNMAP", T::kIommufd, 24, kUnmap, ""},
     IoctlRow{kIommuHwptAlloc, "IOMMU_HWPT_ALLOC", T::kIommufd, 48, kHwptAlloc, "out_hwpt_id"},
+    IoctlRow{kIommuGetHwInfo, "IOMMU_GET_HW_INFO", T::kIommufd, 40, kHwInfo, "out_capabilities"},
+    IoctlRow{kIommuHwptInvalidate, "IOMMU_HWPT_INVALIDATE", T::kIommufd, 32, kInvalidate, ""},
     IoctlRow{kIommuIoasMapFile, "IOMMU_IOAS_MAP_FILE", T::kIommufd, 40, kMapFile, "iova"},
     IoctlRow{kIommuHwptLiveupdateMarkPreserve, "IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE", T::kIommufd,
              16, kMark, ""},

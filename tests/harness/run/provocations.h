@@ -294,6 +294,25 @@ inline constexpr Provocation kProvocations[] = {
      "ioctl: IOMMU_HWPT_ALLOC, on: iommufd, dev_id: device, pt_id: ioas, data_len: 8, fails: "
      "EINVAL\n"
      "ioctl: IOMMU_HWPT_ALLOC, on: iommufd, dev_id: device, pt_id: 77, fails: EINVAL\n"},
+    {"IOMMU_HWPT_ALLOC", "EINVAL", "pt_id is a HWPT that nothing may lie over", "vfio",
+     "ioctl: IOMMU_HWPT_ALLOC, on: iommufd, dev_id: device, pt_id: hwpt, data_type: 1, data_len: "
+     "24, fails: EINVAL\n"},
+    {"IOMMU_GET_HW_INFO", "EOPNOTSUPP", "flags is not zero", "vfio",
+     "ioctl: IOMMU_GET_HW_INFO, on: iommufd, dev_id: device, flags: 2, fails: EOPNOTSUPP\n"},
+    {"IOMMU_GET_HW_INFO", "ENOENT", "no such device", "vfio",
+     "ioctl: IOMMU_GET_HW_INFO, on: iommufd, dev_id: 77, fails: ENOENT\n"},
+    {"IOMMU_GET_HW_INFO", "EFAULT", "data_uptr cannot be written", "vfio",
+     "ioctl: IOMMU_GET_HW_INFO, on: iommufd, dev_id: device, data_len: 24, data_uptr: 4096, fails: "
+     "EFAULT\n"},
+    {"IOMMU_HWPT_INVALIDATE", "EOPNOTSUPP", "reserved is not zero", "vfio",
+     "ioctl: IOMMU_HWPT_INVALIDATE, on: iommufd, hwpt_id: hwpt, reserved: 1, fails: EOPNOTSUPP\n"},
+    {"IOMMU_HWPT_INVALIDATE", "EINVAL",
+     "entries without an address, or the object is no nested HWPT", "vfio",
+     "ioctl: IOMMU_HWPT_INVALIDATE, on: iommufd, hwpt_id: hwpt, entry_num: 1, fails: EINVAL\n"
+     "ioctl: IOMMU_HWPT_INVALIDATE, on: iommufd, hwpt_id: hwpt, fails: EINVAL\n"
+     "ioctl: IOMMU_HWPT_INVALIDATE, on: iommufd, hwpt_id: ioas, fails: EINVAL\n"},
+    {"IOMMU_HWPT_INVALIDATE", "ENOENT", "no such object", "vfio",
+     "ioctl: IOMMU_HWPT_INVALIDATE, on: iommufd, hwpt_id: 77, fails: ENOENT\n"},
     {"IOMMU_HWPT_ALLOC", "ENOENT", "no such device", "vfio",
      "ioctl: IOMMU_HWPT_ALLOC, on: iommufd, dev_id: 77, pt_id: ioas, fails: ENOENT\n"},
     {"IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE", "ENOENT", "no such object", "vfio",
@@ -320,6 +339,11 @@ inline constexpr Provocation kProvocations[] = {
      "vfio", "ioctl: VFIO_DEVICE_BIND_IOMMUFD, on: cdev, iommufd: iommufd, fails: EINVAL\n"},
     {"VFIO_DEVICE_BIND_IOMMUFD", "EBADFD", "iommufd is an open file of another kind", "vfio_open",
      "ioctl: VFIO_DEVICE_BIND_IOMMUFD, on: cdev, iommufd: cdev, fails: EBADFD\n"},
+    {"VFIO_DEVICE_ATTACH_IOMMUFD_PT", "EINVAL",
+     "pasid is 0, or the HWPT was not made for PASIDs", "vfio",
+     "ioctl: VFIO_DEVICE_ATTACH_IOMMUFD_PT, on: cdev, flags: 1, pt_id: hwpt, fails: EINVAL\n"
+     "ioctl: VFIO_DEVICE_ATTACH_IOMMUFD_PT, on: cdev, flags: 1, pt_id: hwpt, pasid: 3, fails: "
+     "EINVAL\n"},
     {"VFIO_DEVICE_GET_REGION_INFO", "EINVAL", "no such region", "vfio",
      "ioctl: VFIO_DEVICE_GET_REGION_INFO, on: cdev, index: 99, fails: EINVAL\n"},
     {"VFIO_DEVICE_GET_IRQ_INFO", "EINVAL", "no such interrupt index", "vfio",

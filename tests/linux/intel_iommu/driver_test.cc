@@ -90,7 +90,7 @@ Co<> two_devices_share(DriverKernel& kernel, Notes& notes) {
   CHECK(kernel.core.attach(kernel.other_device, *own).has_value());
   CHECK(*kernel.driver.attachment_id(kernel.vfio_device, *shared) == 2);
   CHECK(*kernel.driver.attachment_id(kernel.other_device, *own) == 3);
-  CHECK(kernel.driver.attachment_id(kernel.vfio_device, *own).has_value());  // by unit
+  CHECK(kernel.driver.attachment_id(kernel.vfio_device, *own).error() == Errno::kInval);
   CHECK(kernel.core.attach(kernel.other_device, *shared).has_value());
   CHECK(*kernel.driver.attachment_id(kernel.other_device, *shared) == 2);
   CHECK(kernel.driver.attachment_id(kernel.other_device, *own).error() == Errno::kInval);
@@ -120,7 +120,7 @@ Co<> shuts_down(DriverKernel& kernel, Notes& notes) {
 Co<> finds_no_unit(DriverKernel& kernel, Notes&) {
   co_await kernel.driver.init();
   CHECK(kernel.driver.unit_of(kernel.vfio_device) == PhysAddr{});
-  CHECK(kernel.driver.alloc_paging(kernel.vfio_device).error() == Errno::kNoDev);
+  CHECK(kernel.driver.alloc_paging(kernel.vfio_device, {}).error() == Errno::kNoDev);
   const auto probed = co_await kernel.core.probe_device(kernel.vfio_device);
   CHECK(probed.error() == Errno::kNoDev);
 }

@@ -50,7 +50,8 @@ class TestDriver final : public linux::iommu::HardwareDriver {
  public:
   TestDriver(LuoKernel& kernel, Calls& calls) : kernel_(kernel), calls_(calls) {}
 
-  Result<std::unique_ptr<Domain>> alloc_paging(linux::pci::PciDev&) override {
+  Result<std::unique_ptr<Domain>> alloc_paging(linux::pci::PciDev&,
+                                               linux::iommu::DomainUse) override {
     return std::make_unique<TestDomain>(*PageTable::create(kernel_.services, {}));
   }
   Result<std::unique_ptr<Domain>> restore_paging(linux::pci::PciDev&,
@@ -67,6 +68,17 @@ class TestDriver final : public linux::iommu::HardwareDriver {
   void tear_restored_entry(linux::pci::PciDev&, bool) override {}
   Co<> settle() override { co_return; }
   Result<> attach(linux::pci::PciDev&, Domain&) override { return note("attach"); }
+  Result<std::unique_ptr<Domain>> alloc_nested(linux::pci::PciDev&, Domain&,
+                                               const linux::iommu::UserTable&) override {
+    return linux::fail(Errno::kOpNotSupp);
+  }
+  Result<> attach_pasid(linux::pci::PciDev&, std::uint32_t, Domain&) override {
+    return note("attach a PASID");
+  }
+  void detach_pasid(linux::pci::PciDev&, std::uint32_t) override {
+    static_cast<void>(note("detach a PASID"));
+  }
+  linux::iommu::HardwareInfo hardware_info(linux::pci::PciDev&) const override { return info; }
   void attach_blocking(linux::pci::PciDev&) override { static_cast<void>(note("blocking")); }
   void attach_identity(linux::pci::PciDev&) override { static_cast<void>(note("identity")); }
   Result<std::uint64_t> attachment_id(linux::pci::PciDev&, Domain&) override { return 7; }
@@ -87,6 +99,7 @@ class TestDriver final : public linux::iommu::HardwareDriver {
     return fails ? linux::fail(Errno::kInval) : note(fmt::format("attach restored {}", id));
   }
   bool fails = false;
+  linux::iommu::HardwareInfo info;
 
  private:
   Result<> note(std::string call) {
