@@ -18,6 +18,20 @@
 namespace baton::harness {
 namespace {
 
+linux::DriverBindingPolicy driver_binding_of(std::string_view name) {
+  using Policy = linux::DriverBindingPolicy;
+  constexpr std::array<std::pair<std::string_view, Policy>, 7> kNames{
+      {{"userspace-preserved", Policy::kUserspacePreserved},
+       {"userspace-all", Policy::kUserspaceAll},
+       {"first-match", Policy::kFirstMatch},
+       {"driver-override", Policy::kDriverOverride},
+       {"saved-name", Policy::kSavedName},
+       {"guid", Policy::kGuid},
+       {"refuse-incompatible", Policy::kRefuseIncompatible}}};
+  const auto found = std::ranges::find(kNames, name, &std::pair<std::string_view, Policy>::first);
+  return found->second;
+}
+
 constexpr std::uint64_t kMiB = 1024 * 1024;
 // What the host itself needs beside its guests (assumed).
 constexpr std::uint64_t kHostReserve = 1024 * kMiB;
@@ -101,10 +115,7 @@ class Binder {
                                                         : linux::DeviceKeyPolicy::kSbdf;
     }
     if (const View binding = view.key("driver_binding"); binding.given()) {
-      policies.driver_binding =
-          binding.text() == "first-match"       ? linux::DriverBindingPolicy::kFirstMatch
-          : binding.text() == "driver-override" ? linux::DriverBindingPolicy::kDriverOverride
-                                                : linux::DriverBindingPolicy::kUserspacePreserved;
+      policies.driver_binding = driver_binding_of(binding.text());
     }
     if (const View sriov = view.key("sriov"); sriov.given()) {
       policies.sriov =

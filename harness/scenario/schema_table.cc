@@ -82,14 +82,19 @@ std::vector<Choice> device_keys() {
            "host bridge and hops from it, and what the function says it is (no upstream series)"}};
 }
 std::vector<Choice> driver_bindings() {
-  return {{"userspace-preserved", true,
-           "user space gives it one; no driver takes it by itself (posted vfio v2 to v5, and what "
-           "they need)"},
-          {"first-match", true, "the first driver that matches, as for any function"},
-          {"driver-override", true, "only one that driver_override names (posted vfio v1)"},
-          {"saved-name", false, "the driver whose name was handed over"},
-          {"guid", false, "a driver that knows the format of what was handed over"},
-          {"refuse-incompatible", false, "the first driver that matches and says that it can"}};
+  return {
+      {"userspace-preserved", true,
+       "user space gives it one; no driver takes it by itself (posted vfio v2 to v5, and what "
+       "they need)"},
+      {"userspace-all", true,
+       "user space gives one to every function, once anything was handed over"},
+      {"first-match", true, "the first driver that matches, as for any function"},
+      {"driver-override", true, "only one that driver_override names (posted vfio v1)"},
+      {"saved-name", true, "the driver whose name was handed over (posted PCI/LUO v2)"},
+      {"guid", true, "a driver that knows the format of what was handed over (no upstream series)"},
+      {"refuse-incompatible", true,
+       "the first driver that matches; its probe fails when it does not know the format (no "
+       "upstream series)"}};
 }
 std::vector<Choice> builtin_drivers() { return {{"idxd", true, "of DSAs: resets what it finds"}}; }
 std::vector<Choice> sriov() {

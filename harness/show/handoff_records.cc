@@ -156,7 +156,7 @@ DesignRecords read_design_records(sim::PhysicalMemory& memory, const LuoView& lu
     if (flb.compatible == "baton-iommufd-v1") {
       places = add_contents(raw, flb, records.extra);
     } else if (flb.compatible == "baton-pci-v1" || flb.compatible == "baton-pci-path-v1" ||
-               flb.compatible == "baton-vfio-v1") {
+               flb.compatible == "baton-pci-driver-v1" || flb.compatible == "baton-vfio-v1") {
       add_chain(raw, flb, records.extra);
     } else if (flb.compatible == "baton-irq-v1") {
       add_interrupt_tables(raw, flb, records.extra);

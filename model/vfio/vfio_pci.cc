@@ -82,6 +82,12 @@ std::optional<unsigned> VfioPci::cdev_of(Sbdf address) const {
   return device == nullptr ? std::nullopt : std::optional(device->index);
 }
 
+// Of baton's own, for record "vfio-pci-v1": 6f1c7a52-0d3e-4b58-9a41-76667631b47d.
+linux::pci::DataFormat VfioPci::data_format() const {
+  return {0x6F, 0x1C, 0x7A, 0x52, 0x0D, 0x3E, 0x4B, 0x58,
+          0x9A, 0x41, 0x76, 0x66, 0x76, 0x31, 0xB4, 0x7D};
+}
+
 std::string_view VfioPci::name() const { return "vfio-pci"; }
 
 // The id table matches every function, for functions overridden to this driver only.

@@ -37,6 +37,7 @@ class VfioPci final : public linux::pci::Driver, public luo::FileHandler {
   std::string_view name() const override;
   bool matches(const linux::pci::PciDev& dev) const override;
   bool driver_managed_dma() const override { return true; }
+  linux::pci::DataFormat data_format() const override;
   Co<linux::Result<>> probe(linux::pci::PciDev& dev) override;
   Co<> remove(linux::pci::PciDev& dev) override;
   Co<linux::Result<>> sriov_configure(linux::pci::PciDev& dev, unsigned count) override;

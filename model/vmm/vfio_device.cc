@@ -49,19 +49,23 @@ Co<Result<>> VfioDevice::find_again() {
   co_return Result<>();
 }
 
-Co<Result<>> VfioDevice::unbind_driver() {
+// False: vfio-pci has it, the kernel saw to that.
+Co<Result<bool>> VfioDevice::unbind_other_driver() {
   const Result<std::string> driver = co_await calls_.read_file(sysfs("driver"));
   if (!driver) {
-    co_return Result<>();  // ENOENT: it has none, and is busy for another reason
+    co_return true;  // ENOENT: it has none, and is busy for another reason
   }
-  std::string path =
-      fmt::format("/sys/bus/pci/drivers/{}/unbind", driver->substr(0, driver->find('\n')));
+  const std::string holder = driver->substr(0, driver->find('\n'));
+  if (holder == "vfio-pci") {
+    co_return false;
+  }
+  std::string path = fmt::format("/sys/bus/pci/drivers/{}/unbind", holder);
   const std::string name = to_string(address_);
   const Result<> done = co_await calls_.write_file(std::move(path), name);
   if (!done) {
     co_return failed("write drivers/*/unbind", done.error());
   }
-  co_return Result<>();
+  co_return true;
 }
 
 Co<Result<>> VfioDevice::bind_driver() {
@@ -72,9 +76,12 @@ Co<Result<>> VfioDevice::bind_driver() {
   const std::string name = to_string(address_);
   Result<> bound = co_await calls_.write_file("/sys/bus/pci/drivers/vfio-pci/bind", name);
   if (!bound && bound.error() == Errno::kBusy) {
-    const Result<> free = co_await unbind_driver();
+    const Result<bool> free = co_await unbind_other_driver();
     if (!free) {
-      co_return free;
+      co_return fail(free.error());
+    }
+    if (!*free) {
+      co_return Result<>();
     }
     bound = co_await calls_.write_file("/sys/bus/pci/drivers/vfio-pci/bind", name);
   }

@@ -56,7 +56,7 @@ class VfioDevice {
   Co<> stop();
 
  private:
-  Co<linux::Result<>> unbind_driver();
+  Co<linux::Result<bool>> unbind_other_driver();
   Co<> deliver(int eventfd, unsigned vector, Vcpu& vcpu);
   Co<linux::Result<>> map_bar(MappedCpu& cpu, unsigned index, GuestAddr guest);
   std::string sysfs(std::string_view file) const;

@@ -69,6 +69,7 @@ std::string scenario_with(std::string_view defect) {
   if (defect == "memfd-large-as-small") return folder_text("kho/large-as-small");
   if (defect == "kho-vmalloc-unset-order") return folder_text("kho/unset-order");
   if (defect == "memfd-ignore-late-failure") return folder_text("kho/late-failure");
+  if (defect == "pci-disable-pasid") return hazard_text("pasid-disabled");
   // The entry exists in scalable mode alone.
   if (defect == "iommu-torn-pasid-entry") return scenario_text("torn-pasid-entry");
   std::string text = defect == "vfio-retrieve-first" ? scenario_text("two-vms")

@@ -209,6 +209,9 @@ constexpr std::array kRows{
     DefectRow{Defect::kPciEnableAts, "pci-enable-ats",
               "the new kernel enables address translation services of preserved functions",
               "posted pci v9: drivers/pci/ats.c pci_enable_ats", "alter"},
+    DefectRow{Defect::kPciDisablePasid, "pci-disable-pasid",
+              "the new kernel disables PASIDs of preserved functions before it looks who uses them",
+              "posted pci v9: drivers/pci/ats.c pci_disable_pasid", "alter"},
     DefectRow{Defect::kPciClearAcs, "pci-clear-acs",
               "the new kernel clears the ACS control of every function after the scan; it is as "
               "before when the IOMMU core asks for it",

@@ -94,9 +94,20 @@ enum class AtsPolicy : std::uint8_t { kOff, kOn };
 enum class InterruptTablePolicy : std::uint8_t { kNew, kPreserve };
 
 // policies.driver_binding: who gives a driver to a function that was handed over. User space alone
-// [posted vfio v2 to v5: "leave to user space", and what that takes]; whatever driver matches
-// first, as for any function; or a driver that its driver_override names [posted vfio v1].
-enum class DriverBindingPolicy : std::uint8_t { kUserspacePreserved, kFirstMatch, kDriverOverride };
+// [posted vfio v2 to v5: "leave to user space", and what that takes], there, or for every function
+// of a kernel that was handed one; whatever driver matches first, as for any function; a driver
+// that its driver_override names [posted vfio v1]; the driver whose name was handed over [posted
+// PCI/LUO v2]; a driver that knows the format of what was handed over; or the first that matches,
+// whose probe fails when it does not know the format (the last three: baton-pci-driver-v1).
+enum class DriverBindingPolicy : std::uint8_t {
+  kUserspacePreserved,
+  kUserspaceAll,
+  kFirstMatch,
+  kDriverOverride,
+  kSavedName,
+  kGuid,
+  kRefuseIncompatible
+};
 
 struct Policies {
   InterruptPolicy interrupts = InterruptPolicy::kDisableInFreeze;
@@ -180,6 +191,7 @@ enum class Defect : std::uint8_t {
   kPciMoveBars,              // the new kernel gives BARs of preserved functions other addresses
   kPciLowerPayload,          // the new kernel lowers Max_Payload_Size of every function
   kPciEnableAts,             // the new kernel enables ATS of preserved functions
+  kPciDisablePasid,          // the new kernel disables PASIDs of preserved functions first
   kPciClearAcs,              // the new kernel clears the ACS control of every port first
   kMmInitOnFree,             // the new kernel clears all free memory first
   kCount,

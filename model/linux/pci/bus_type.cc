@@ -16,22 +16,38 @@ void PciBusType::set_dma_hooks(std::function<Result<>(PciDev&)> configure,
   dma_cleanup_ = std::move(cleanup);
 }
 
-// With an override only the driver of exactly that name; id tables do not matter then.
+// What was handed over says whose it is; only until it is finished.
+bool PciBusType::knows_format(const Driver& driver, const PciDev& dev) {
+  return !dev.incoming || !dev.handed_format || *dev.handed_format == driver.data_format();
+}
+
+// With an override only the driver of exactly that name; id tables do not matter then, and with
+// policy driver_binding: guid not for what was handed over.
 bool PciBusType::matches(const Driver& driver, const PciDev& dev) const {
   if (!dev.driver_override.empty()) return dev.driver_override == driver.name();
+  const bool by_format = services_.config().policies.driver_binding == DriverBindingPolicy::kGuid;
+  if (by_format && dev.incoming && dev.handed_format) return knows_format(driver, dev);
   const DynamicId id{&driver, dev.vendor, dev.device};
   return std::ranges::find(dynamic_ids_, id) != dynamic_ids_.end() || driver.matches(dev);
 }
 
 // Whether a match is enough, without anybody asking.
 bool PciBusType::binds_by_itself(const PciDev& dev) const {
-  if (!dev.incoming || dev.is_bridge()) return true;
-  switch (services_.config().policies.driver_binding) {
+  if (dev.is_bridge()) return true;
+  const DriverBindingPolicy policy = services_.config().policies.driver_binding;
+  if (!dev.incoming)
+    return policy != DriverBindingPolicy::kUserspaceAll || !core_.was_handed_over();
+  switch (policy) {
     case DriverBindingPolicy::kFirstMatch:
       return true;
     case DriverBindingPolicy::kDriverOverride:
+    case DriverBindingPolicy::kSavedName:
       return !dev.driver_override.empty();
+    case DriverBindingPolicy::kGuid:
+    case DriverBindingPolicy::kRefuseIncompatible:
+      return dev.handed_format.has_value();
     case DriverBindingPolicy::kUserspacePreserved:
+    case DriverBindingPolicy::kUserspaceAll:
       break;
   }
   return false;
@@ -87,6 +103,13 @@ Co<Result<>> PciBusType::register_driver(Driver& driver) {
 
 Co<Result<>> PciBusType::probe(Driver& driver, PciDev& dev) {
   if (dev.driver != nullptr) co_return fail(Errno::kBusy);
+  const bool refuses =
+      services_.config().policies.driver_binding == DriverBindingPolicy::kRefuseIncompatible;
+  if (refuses && !knows_format(driver, dev)) {
+    services_.print(sim::LogLevel::kWarning, "{} {}: does not know what was handed over",
+                    driver.name(), to_string(dev.address));
+    co_return fail(Errno::kNoDev);
+  }
   const bool owned_by_kernel = !driver.driver_managed_dma();
   if (owned_by_kernel && dma_configure_) {
     const auto configured = dma_configure_(dev);

@@ -28,8 +28,9 @@ class PciBusType {
   Driver* find_driver(std::string_view name) const;
 
   // /sys/bus/pci/drivers/<name>/bind and unbind. bind: ENODEV when they do not match (with policy
-  // driver_binding: driver-override also without an override), EBUSY when
-  // the function has a driver, or the error of DMA ownership or of the probe. unbind: ENODEV.
+  // driver_binding: driver-override also without an override, with refuse-incompatible when the
+  // driver does not know what was handed over), EBUSY when the function has a driver, or the error
+  // of DMA ownership or of the probe. unbind: ENODEV.
   Co<Result<>> bind(Driver& driver, PciDev& dev);
   Co<Result<>> unbind(Driver& driver, PciDev& dev);
   // /sys/bus/pci/drivers_probe: the first driver that matches. EINVAL: none took it.
@@ -46,6 +47,7 @@ class PciBusType {
 
  private:
   bool binds_by_itself(const PciDev& dev) const;
+  static bool knows_format(const Driver& driver, const PciDev& dev);
   Co<Result<>> probe(Driver& driver, PciDev& dev);
   void publish(const Driver& driver, const PciDev& dev, bool bound);
 

@@ -137,7 +137,21 @@ Co<> PciCore::State::enable_preserved_ats() {
   }
 }
 
+// pci_disable_pasid(), as if the function had been left over by a driver that went away [linux
+// drivers/pci/ats.c].
+Co<> PciCore::State::disable_preserved_pasids() {
+  constexpr std::uint16_t kExtPasid = 0x1B;
+  const std::vector<PciDev*> devices = devices_;
+  for (const PciDev* dev : devices) {
+    if (!dev->incoming) continue;
+    const std::uint16_t pasid = find_extended(*dev, kExtPasid, "pci_pasid_init");
+    if (pasid == 0) continue;
+    co_await write(*dev, pasid + 6U, 2, 0, "pci_disable_pasid");
+  }
+}
+
 Co<> PciCore::State::commit_misdeeds() {
+  if (services_.has(Defect::kPciDisablePasid)) co_await disable_preserved_pasids();
   if (services_.has(Defect::kPciEnableAts)) co_await enable_preserved_ats();
   if (services_.has(Defect::kPciLowerPayload)) co_await lower_payloads();
   if (services_.has(Defect::kPciResetBus)) co_await reset_preserved_buses();

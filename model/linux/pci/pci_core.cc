@@ -10,6 +10,10 @@ PciCore::PciCore(KernelServices& services) : state_(std::make_unique<State>(serv
 
 PciCore::~PciCore() = default;
 
+bool PciCore::was_handed_over() const {
+  return state_->live_update_ != nullptr && state_->live_update_->inherit_bus_numbers();
+}
+
 void PciCore::set_live_update(PciLiveUpdate* live_update) { state_->live_update_ = live_update; }
 
 void PciCore::set_assign_busses(bool assign) { state_->assign_busses_ = assign; }

@@ -92,6 +92,9 @@ class PciCore {
   void set_virtual_function_hooks(std::function<Co<>(PciDev&)> added,
                                   std::function<Co<>(PciDev&)> removed);
 
+  // The previous kernel handed over some function.
+  bool was_handed_over() const;
+
   // pci_ats_supported: 0 when the function has no device-TLB, else how many invalidations it takes
   // at a time (32 at most).
   unsigned ats_queue_depth(PciDev& dev);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "model/linux/driver_core/driver.h"
 #include "model/linux/pci/address_space.h"
 #include "sim/address.h"
 
@@ -133,6 +134,8 @@ class PciDev {
   // [policy device_key]. None: they do not know it.
   std::optional<Sbdf> record_key;
   bool record_key_known = false;  // live update has looked
+  // Of what was handed over with it; none: the previous kernel did not say [policy driver_binding].
+  std::optional<DataFormat> handed_format;
   // Where no live update of the PCI core has looked, the address is the key.
   std::optional<Sbdf> recorded_as() const {
     return record_key_known ? record_key : std::optional(address);

@@ -5,6 +5,7 @@
 #include "model/kho/record_table.h"
 #include "model/linux/base/observations.h"
 #include "model/linux/pci/device_paths.h"
+#include "model/linux/pci/driver_records.h"
 
 namespace baton::linux::pci {
 namespace {
@@ -40,6 +41,7 @@ class PciLiveUpdate::State {
         luo_(luo),
         shapes_(services, kho),
         paths_(services, kho, core),
+        drivers_(services, kho),
         table_(services, kho, kVersion, "pci_ser", "pci records") {}
 
   const Record* outgoing(const PciDev& dev) const {
@@ -75,6 +77,7 @@ class PciLiveUpdate::State {
   luo::Luo& luo_;
   FunctionShapes shapes_;
   DevicePaths paths_;
+  DriverRecords drivers_;
 
   kho::RecordTable<Record> table_;
   bool page_skipped_ = false;
@@ -100,8 +103,11 @@ Result<> PciLiveUpdate::State::get(PciDev& dev, bool for_another) {
 Result<> PciLiveUpdate::State::add(PciDev& dev) {
   const auto place = table_.reserve();
   if (!place) return fail(place.error());
-  if (const auto added = shapes_.add(dev); !added) return added;
-  if (const auto added = paths_.add(dev); !added) {
+  if (const auto shape = shapes_.add(dev); !shape) return shape;
+  auto added = paths_.add(dev);
+  if (added) added = drivers_.add(dev);
+  if (!added) {
+    paths_.drop(dev);
     shapes_.drop(dev);
     return added;
   }
@@ -123,6 +129,7 @@ void PciLiveUpdate::State::put(PciDev& dev) {
     dev.outgoing = false;
     shapes_.drop(dev);
     paths_.drop(dev);
+    drivers_.drop(dev);
     publish(LedgerEvent::kUnpreserved, dev);
   }
   table_.write(table_.index_of(*found), record);
@@ -164,6 +171,10 @@ Result<> PciLiveUpdate::register_flbs(luo::FileHandler& handler) {
       state_->services_.config().policies.device_key == DeviceKeyPolicy::kDevicePath;
   if (by_path || state_->paths_.handed_over()) {
     if (const auto paths = state_->luo_.register_flb(handler, state_->paths_); !paths) return paths;
+  }
+  const bool with_drivers = DriverRecords::wanted_by(state_->services_.config().policies);
+  if (with_drivers || state_->drivers_.handed_over()) {
+    if (const auto own = state_->luo_.register_flb(handler, state_->drivers_); !own) return own;
   }
   return state_->luo_.register_flb(handler, state_->shapes_);
 }
@@ -216,12 +227,19 @@ Co<> PciLiveUpdate::begin_enumeration() {
   }
   co_await state_->get_own(state_->shapes_);
   co_await state_->get_own(state_->paths_);
+  co_await state_->get_own(state_->drivers_);
   if (state_->services_.config().policies.device_key == DeviceKeyPolicy::kDevicePath &&
       !state_->paths_.handed_over()) {
     state_->services_.print(sim::LogLevel::kWarning,
                             "PCI: no device paths were handed over, addresses are the keys");
   }
-  // LUO's own reference, one for each file, keeps both alive until the last finish.
+  if (DriverRecords::wanted_by(state_->services_.config().policies) &&
+      !state_->drivers_.handed_over()) {
+    state_->services_.print(sim::LogLevel::kWarning,
+                            "PCI: nobody said which drivers had what was handed over, user space "
+                            "gives them one");
+  }
+  // LUO's own reference, one for each file, keeps all of them alive until the last finish.
   co_await state_->luo_.put_incoming(*this);
 }
 
@@ -245,6 +263,7 @@ void PciLiveUpdate::setup_device(PciDev& dev) {
   if (record == nullptr) return;
   dev.incoming = true;
   dev.was_incoming = true;
+  state_->drivers_.tell(dev);
   state_->publish_record(LedgerEvent::kRestored, dev, *record);
   state_->publish(LedgerEvent::kRestored, dev);
 }

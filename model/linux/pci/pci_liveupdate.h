@@ -5,8 +5,9 @@
 // function, 6 u16 refcount (1 for an endpoint, preserved endpoints below for a bridge; 0: skipped).
 // With policy sriov: adopt also a physical function, with what is preserved of it.
 //
-// Beside it, of baton's own: FLB "baton-pci-v1" (function_shapes.h), and with policy device_key:
-// device-path FLB "baton-pci-path-v1" (device_paths.h).
+// Beside it, of baton's own: FLB "baton-pci-v1" (function_shapes.h), and where policies device_key
+// and driver_binding ask for them "baton-pci-path-v1" (device_paths.h) and "baton-pci-driver-v1"
+// (driver_records.h).
 #pragma once
 
 #include <memory>

@@ -128,6 +128,7 @@ class PciCore::State {
   Co<> lower_payload(const PciDev& dev);
   Co<> lower_payloads();
   Co<> enable_preserved_ats();
+  Co<> disable_preserved_pasids();
   Co<> clear_acs();
 
   // enable.cc

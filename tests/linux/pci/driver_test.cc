@@ -17,6 +17,7 @@ class TestDriver final : public Driver {
   std::string_view name() const override { return name_; }
   bool matches(const PciDev& dev) const override { return dev.device == device_; }
   bool driver_managed_dma() const override { return managed; }
+  linux::pci::DataFormat data_format() const override { return format; }
   Co<linux::Result<>> probe(PciDev& dev) override {
     calls.push_back("probe " + to_string(dev.address.bdf));
     if (fails) co_return linux::fail(Errno::kIo);
@@ -29,6 +30,7 @@ class TestDriver final : public Driver {
   std::vector<std::string> calls;
   bool fails = false;
   bool managed = false;
+  linux::pci::DataFormat format{};
 
  private:
   std::string name_;
@@ -244,6 +246,52 @@ void run_binding(linux::DriverBindingPolicy policy, bool by_itself, bool by_bind
   CHECK(world.completed(0));
 }
 
+// A function that was handed over with a format, a native driver that matches it and knows nothing,
+// and one that matches nothing and knows the format. Who has it by itself, and then by a bind of
+// the native one?
+struct Bound {
+  std::string by_itself;
+  std::string by_bind;
+};
+Co<> bind_by_format(LuoKernel& kernel, Bound& bound) {
+  Pci pci(kernel);
+  co_await pci.core.enumerate();
+  PciBusType bus(kernel.services, pci.core);
+  TestDriver native("native", 0x0B25);
+  TestDriver knowing("knowing");
+  knowing.format[0] = 7;
+  PciDev& dev = pci.at(kAccelerator);
+  dev.incoming = true;
+  dev.handed_format = knowing.format;
+  const auto first = co_await bus.register_driver(native);
+  const auto second = co_await bus.register_driver(knowing);
+  CHECK(first);
+  CHECK(second);
+  bound.by_itself = dev.driver == nullptr ? "" : dev.driver->name();
+  if (dev.driver != nullptr) {
+    const auto unbound = co_await bus.unbind(*dev.driver, dev);
+    CHECK(unbound);
+  }
+  const auto asked = co_await bus.bind(native, dev);
+  bound.by_bind = asked ? "native" : linux::name(asked.error());
+  // Finished: a function like any other.
+  dev.incoming = false;
+  if (!asked) {
+    const auto later = co_await bus.bind(native, dev);
+    CHECK(later);
+  }
+}
+
+Bound run_formats(linux::DriverBindingPolicy policy) {
+  WorldConfig config = switch_world();
+  config.kernels[0].policies.driver_binding = policy;
+  Bound bound;
+  World world({[&bound](LuoKernel& kernel) { return bind_by_format(kernel, bound); }}, config);
+  world.run();
+  CHECK(world.completed(0));
+  return bound;
+}
+
 }  // namespace
 
 TEST_CASE("policy driver_binding first-match: a running device goes to the first driver") {
@@ -256,6 +304,24 @@ TEST_CASE("policy driver_binding userspace-preserved: a running device waits for
 
 TEST_CASE("policy driver_binding driver-override: a running device waits for its driver's name") {
   run_binding(linux::DriverBindingPolicy::kDriverOverride, false, false, true);
+}
+
+TEST_CASE("policy driver_binding guid: the driver that knows the format has it by itself") {
+  const Bound bound = run_formats(linux::DriverBindingPolicy::kGuid);
+  CHECK(bound.by_itself == "knowing");
+  CHECK(bound.by_bind == "ENODEV");
+}
+
+TEST_CASE("policy driver_binding refuse-incompatible: the probe of a driver without it fails") {
+  const Bound bound = run_formats(linux::DriverBindingPolicy::kRefuseIncompatible);
+  CHECK(bound.by_itself == "");  // the one that knows it does not match
+  CHECK(bound.by_bind == "ENODEV");
+}
+
+TEST_CASE("policy driver_binding first-match: formats do not matter") {
+  const Bound bound = run_formats(linux::DriverBindingPolicy::kFirstMatch);
+  CHECK(bound.by_itself == "native");
+  CHECK(bound.by_bind == "native");
 }
 
 TEST_CASE("functions are enabled, reset and given interrupts through the PCI core") {
