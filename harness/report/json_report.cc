@@ -36,7 +36,8 @@ json::value verdict_value(const InvariantVerdict& verdict) {
   return json::object{{"id", verdict.id},
                       {"holds", verdict.violations == 0},
                       {"violations", verdict.violations},
-                      {"checks", verdict.checks}};
+                      {"checks", verdict.checks},
+                      {"not_promised", verdict.not_promised}};
 }
 
 json::value violation_value(const Violation& violation) {

@@ -136,9 +136,9 @@ Result<> Iommufd::State::attach_hwpt(Device& device, Hwpt& target) {
   if (target.domain == nullptr) {
     return fail(Errno::kInval);
   }
-  if (device.preserved) {
-    // AMBIGUOUS: the posted series leaves replacing under a preserved device open; refused here, so
-    // that record and tables cannot disagree.
+  if (device.preserved && shared.locks_down()) {
+    // AMBIGUOUS: the posted series leaves replacing under a preserved device open; policy
+    // prepared_lockdown decides whether record and tables can come to disagree.
     return fail(Errno::kBusy);
   }
   const bool window_known = device.hwpt != nullptr && &device.hwpt->ioas == &target.ioas;
@@ -201,7 +201,7 @@ Result<> Iommufd::detach(std::uint32_t device_id) {
   if (device == nullptr || device->hwpt == nullptr) {
     return {};  // as the VFIO request does
   }
-  if (device->preserved) {
+  if (device->preserved && state_->shared.locks_down()) {
     return fail(Errno::kBusy);
   }
   state_->detach_hwpt(*device);

@@ -60,6 +60,19 @@ class PciLiveUpdate::State {
     return by_path && paths_.handed_over() ? paths_.key_of(dev) : std::optional(dev.address);
   }
 
+  // The folio of shapes is of the design target, in which functions run through the jump.
+  bool hands_shapes_over() const {
+    return services_.config().pieces.vfio == VfioLiveUpdate::kRunning;
+  }
+  // Policy restore_failure: panic [posted pci v7 to v9], or a warning, and nothing is known of
+  // functions that may be at work [posted pci v4 to v6].
+  void lost(std::string reason) {
+    if (services_.config().policies.restore_failure == RestoreFailure::kPanic) {
+      services_.panic(std::move(reason));
+    }
+    services_.print(sim::LogLevel::kWarning, "{}; devices may still be at work", reason);
+  }
+
   void publish_record(LedgerEvent event, const PciDev& dev, const Record& record) {
     services_.port().simulation().topic<FunctionRecord>().publish(
         {services_.generation(), event, dev.address, {record.domain, Bdf(record.bdf)}});
@@ -100,9 +113,11 @@ Result<> PciLiveUpdate::State::get(PciDev& dev, bool for_another) {
 Result<> PciLiveUpdate::State::add(PciDev& dev) {
   const auto place = table_.reserve();
   if (!place) return fail(place.error());
-  if (const auto added = shapes_.add(dev); !added) return added;
+  if (hands_shapes_over()) {
+    if (const auto added = shapes_.add(dev); !added) return added;
+  }
   if (const auto added = paths_.add(dev); !added) {
-    shapes_.drop(dev);
+    if (hands_shapes_over()) shapes_.drop(dev);
     return added;
   }
   const Record record{dev.address.segment, dev.address.bdf.value(), 1};
@@ -121,7 +136,7 @@ void PciLiveUpdate::State::put(PciDev& dev) {
     publish_record(LedgerEvent::kUnpreserved, dev, record);
     record = Record{};
     dev.outgoing = false;
-    shapes_.drop(dev);
+    if (hands_shapes_over()) shapes_.drop(dev);
     paths_.drop(dev);
     publish(LedgerEvent::kUnpreserved, dev);
   }
@@ -165,7 +180,8 @@ Result<> PciLiveUpdate::register_flbs(luo::FileHandler& handler) {
   if (by_path || state_->paths_.handed_over()) {
     if (const auto paths = state_->luo_.register_flb(handler, state_->paths_); !paths) return paths;
   }
-  return state_->luo_.register_flb(handler, state_->shapes_);
+  return state_->hands_shapes_over() ? state_->luo_.register_flb(handler, state_->shapes_)
+                                     : Result<>();
 }
 
 // A VF's address follows from its physical function, whose SR-IOV does not outlive enumeration
@@ -211,10 +227,11 @@ Co<> PciLiveUpdate::begin_enumeration() {
         got.error() == Errno::kOpNotSupp) {  // LUO is off
       co_return;
     }
-    state_->services_.panic(fmt::format(
-        "PCI: failed to restore the records of preserved devices: {}", name(got.error())));
+    state_->lost(fmt::format("PCI: failed to restore the records of preserved devices: {}",
+                             name(got.error())));
+    co_return;
   }
-  co_await state_->get_own(state_->shapes_);
+  if (state_->hands_shapes_over()) co_await state_->get_own(state_->shapes_);
   co_await state_->get_own(state_->paths_);
   if (state_->services_.config().policies.device_key == DeviceKeyPolicy::kDevicePath &&
       !state_->paths_.handed_over()) {
@@ -231,8 +248,7 @@ Co<> PciLiveUpdate::State::get_own(luo::Flb& flb) {
   if (got) {
     co_await luo_.put_incoming(flb);
   } else if (got.error() != Errno::kNoData && got.error() != Errno::kNoEnt) {
-    services_.panic(
-        fmt::format("PCI: failed to restore {}: {}", flb.compatible(), name(got.error())));
+    lost(fmt::format("PCI: failed to restore {}: {}", flb.compatible(), name(got.error())));
   }
 }
 
@@ -287,7 +303,8 @@ Co<Result<>> PciLiveUpdate::retrieve(std::uint64_t data) {
   const auto version = state_->table_.version_at(PhysAddr(data));
   if (!version) co_return fail(version.error());
   if (*version != kVersion) {
-    state_->services_.panic(fmt::format("PCI: live update records of version {}", *version));
+    state_->lost(fmt::format("PCI: live update records of version {}", *version));
+    co_return fail(Errno::kInval);
   }
   auto records = state_->table_.restore(PhysAddr(data));
   if (!records) co_return fail(records.error());
