@@ -198,6 +198,7 @@ class ScenarioRun::Impl {
                 pieces_of(scenario())};
     watch_ = std::make_unique<Watch>(std::move(world));
     recorder_ = std::make_unique<Recorder>(*watch_);
+    stage_ = std::make_unique<StageFactsRecorder>(*watch_);
     checkers_ = make_checkers(*watch_);
     operator_ = std::make_unique<Operator>(*watch_, scenario());
     if (options_.keep_record) {
@@ -373,6 +374,7 @@ class ScenarioRun::Impl {
     result_.end = simulation_.now();
     result_.events = simulation_.fingerprint().count();
     result_.fingerprint = simulation_.fingerprint().hex();
+    result_.stage = stage_->take();
   }
 
   void measure() {
@@ -409,6 +411,7 @@ class ScenarioRun::Impl {
   sim::Simulation simulation_;
   std::unique_ptr<Watch> watch_;
   std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<StageFactsRecorder> stage_;
   std::unique_ptr<Transitions> transitions_;
   std::unique_ptr<RunRecorder> record_;
   std::vector<std::unique_ptr<Checker>> checkers_;
