@@ -13,6 +13,7 @@
 #include "harness/scenario/diagnostic.h"
 #include "harness/scenario/invariant_rows.h"
 #include "harness/scenario/key_text.h"
+#include "harness/scenario/presets.h"
 #include "harness/scenario/schema.h"
 #include "harness/show/show.h"
 #include "model/linux/base/config.h"
@@ -159,9 +160,17 @@ std::vector<Item> presets() {
     }
     page += "  policies\n";
     for (const KeyRow* key : harness::rows_below("policies")) {
-      add_row(page, fmt::format("  {}", harness::last_part(key->path)), 24, key->fallback);
+      const std::string_view name = harness::last_part(key->path);
+      const std::string_view own =
+          harness::policy_text(harness::preset_config(one.id).policies, name);
+      add_row(page, fmt::format("  {}", name), 24, own.empty() ? key->fallback : own);
     }
-    items.push_back({Kind::kPresets, std::string(one.id), std::string(one.sentence), page});
+    std::string pieces;
+    for (const harness::PieceRow& piece : one.pieces) {
+      pieces += fmt::format("{}{} {}", pieces.empty() ? "" : ", ", piece.piece, piece.generation);
+    }
+    items.push_back(
+        {Kind::kPresets, std::string(one.id), fmt::format("{} ({})", one.sentence, pieces), page});
   }
   return items;
 }

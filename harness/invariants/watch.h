@@ -16,6 +16,7 @@
 #include "harness/invariants/page_history.h"
 #include "model/host/machine.h"
 #include "model/host/observations.h"
+#include "model/linux/base/config.h"
 #include "model/linux/base/observations.h"
 #include "model/pci/function.h"
 #include "model/pci/observations.h"
@@ -47,6 +48,8 @@ struct World {
   // Processes whose calls the scenario writes down, and its name, for places in it.
   std::vector<vmm::ScriptProcess> processes = {};
   std::string scenario = {};
+  // What each kernel generation can do, the last for all later ones; empty: as `vision`.
+  std::vector<linux::Pieces> pieces = {};
 };
 
 // One stretch of I/O virtual addresses and where it leads.
@@ -131,6 +134,11 @@ class Watch {
   sim::Duration pause_budget() const { return world_.pause_budget; }
   const std::vector<vmm::ScriptProcess>& processes() const { return world_.processes; }
   const std::string& scenario() const { return world_.scenario; }
+  linux::Pieces pieces(unsigned generation) const {
+    const std::vector<linux::Pieces>& all = world_.pieces;
+    if (all.empty()) return {};
+    return generation < all.size() ? all[generation] : all.back();
+  }
 
   // Configuration writes between freeze and finish to carried devices and the bridges above them:
   // those that changed something, and those that did not.

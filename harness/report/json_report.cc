@@ -36,7 +36,8 @@ json::value verdict_value(const InvariantVerdict& verdict) {
   return json::object{{"id", verdict.id},
                       {"holds", verdict.violations == 0},
                       {"violations", verdict.violations},
-                      {"checks", verdict.checks}};
+                      {"checks", verdict.checks},
+                      {"not_promised", verdict.not_promised}};
 }
 
 json::value violation_value(const Violation& violation) {
@@ -100,6 +101,21 @@ json::value standing_value(const StandingCount& count) {
   return json::object{{"standing", count.standing}, {"things", array_of(count.things, text_value)}};
 }
 
+json::value stage_value(const StageFacts& stage) {
+  return json::object{{"jumped", stage.jumped},
+                      {"device_handed_over", stage.device_handed_over},
+                      {"device_retrieved", stage.device_retrieved},
+                      {"device_taken_over", stage.device_taken_over},
+                      {"resets", stage.resets},
+                      {"stopped_by", stage.stopped_by},
+                      {"interrupts_at_freeze", stage.interrupts_at_freeze},
+                      {"interrupts_at_jump", stage.interrupts_at_jump},
+                      {"interrupts_at_end", stage.interrupts_at_end},
+                      {"works_at_end", stage.works_at_end},
+                      {"refusals", array_of(stage.refusals, text_value)},
+                      {"sessions_finished", stage.sessions_finished}};
+}
+
 json::value run_value(const RunResult& result) {
   return json::object{{"scenario", result.file},
                       {"title", result.title},
@@ -122,6 +138,7 @@ json::value run_value(const RunResult& result) {
                       {"guests", array_of(result.guests, text_value)},
                       {"expectations", array_of(result.expectations, expectation_value)},
                       {"cases", array_of(cases_of(result), case_value)},
+                      {"stage", stage_value(result.stage)},
                       {"standing", array_of(result.standings, standing_value)},
                       {"notes", array_of(result.notes, text_value)}};
 }

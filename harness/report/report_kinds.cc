@@ -6,6 +6,7 @@
 #include "harness/report/ci_reports.h"
 #include "harness/report/html_report.h"
 #include "harness/report/json_report.h"
+#include "harness/report/stages_report.h"
 
 namespace baton::harness {
 namespace {
@@ -18,6 +19,8 @@ constexpr std::array kKinds{
     ReportKind{"sarif", "SARIF 2.1.0, for code scanning", format_sarif},
     ReportKind{"json", "everything, documented in docs/report-json.md", format_json},
     ReportKind{"html", "a page to read and to look at, one file", format_html, 20'000, true},
+    ReportKind{"stages", "a table of what a live update keeps, a column for each run",
+               format_stages},
 };
 
 }  // namespace

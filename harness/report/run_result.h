@@ -9,6 +9,7 @@
 
 #include "harness/invariants/violation.h"
 #include "harness/record/run_record.h"
+#include "harness/record/stage_facts.h"
 #include "harness/record/transitions.h"
 #include "harness/scenario/scenario.h"
 #include "sim/time.h"
@@ -30,6 +31,7 @@ struct InvariantVerdict {
   std::string id;
   std::uint64_t violations = 0;
   std::uint64_t checks = 0;  // how often the checker compared something
+  std::string not_promised;  // why the scenario's kernels do not promise it; empty: they do
 };
 
 struct Measurement {
@@ -83,6 +85,7 @@ struct RunResult {
   sim::Time end;
   std::uint64_t events = 0;
   std::string fingerprint;
+  StageFacts stage;  // what became of the devices
   bool interrupted = false;
   bool stopped = false;            // at RunOptions::until_event: not judged
   std::vector<std::string> state;  // of the machine, when stopped

@@ -16,7 +16,21 @@ constexpr std::string_view kVision =
     "preset vision is a design target: no such kernel exists, what follows is a proposal's "
     "behaviour";
 
+constexpr std::string_view kNext =
+    "preset next stands for series that were posted in September 2026; no released kernel has them";
+
 using Out = std::back_insert_iterator<std::string>;
+
+// What a reader must know of kernels that do not exist.
+void write_notices(Out out, const RunResult& result) {
+  const auto any = [&result](std::string_view word) {
+    return std::ranges::any_of(result.kernels, [word](const std::string& kernel) {
+      return kernel.find(word) != std::string::npos;
+    });
+  };
+  if (any(" vision")) fmt::format_to(out, "{}\n", kVision);
+  if (any(" next")) fmt::format_to(out, "{}\n", kNext);
+}
 
 void write_phases(Out out, const RunResult& result) {
   fmt::format_to(out, "  {:<10} {:>6} {:>14} {:>14} {:>12} {:>10} {:>8}\n", "phase", "kernel",
@@ -32,6 +46,11 @@ void write_verdicts(Out out, const RunResult& result) {
   for (const InvariantVerdict& verdict : result.verdicts) {
     if (verdict.violations == 0) {
       fmt::format_to(out, "  holds     {:<19} {} checks\n", verdict.id, verdict.checks);
+      continue;
+    }
+    if (!verdict.not_promised.empty()) {
+      fmt::format_to(out, "  not kept  {:<19} {} times; not promised: {}\n", verdict.id,
+                     verdict.violations, verdict.not_promised);
       continue;
     }
     const auto first = std::ranges::find(result.violations, verdict.id, &Violation::id);
@@ -113,7 +132,8 @@ std::string format_line(const RunResult& result) {
 std::string format_story(const RunResult& result, Detail detail) {
   std::string text;
   Out out(text);
-  fmt::format_to(out, "{}\n{}\n", result.title, kVision);
+  fmt::format_to(out, "{}\n", result.title);
+  write_notices(out, result);
   fmt::format_to(out, "  scenario  {}  seed {}  digest {}\n  host      {}\n  kernels   {}\n",
                  result.file, result.seed, result.digest, result.host,
                  fmt::join(result.kernels, "; "));

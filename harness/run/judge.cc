@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "harness/scenario/presets.h"
+
 namespace baton::harness {
 namespace {
 
@@ -37,8 +39,9 @@ ExpectationOutcome judge_measure(const Expectation& expectation, const RunResult
 void judge(RunResult& result, const Scenario& scenario,
            std::span<const std::unique_ptr<Checker>> checkers, const Findings& findings) {
   for (const auto& checker : checkers) {
-    result.verdicts.push_back(
-        {std::string(checker->id()), findings.count(checker->id()), checker->checks()});
+    result.verdicts.push_back({std::string(checker->id()), findings.count(checker->id()),
+                               checker->checks(),
+                               std::string(not_promised(scenario, checker->id()))});
   }
   result.violations = findings.kept();
   for (const Expectation& expectation : scenario.expect) {

@@ -102,6 +102,12 @@ sim::Duration pause_budget(const Scenario& scenario) {
   return sim::Duration::picoseconds(static_cast<std::int64_t>(*tightest));
 }
 
+std::vector<linux::Pieces> pieces_of(const Scenario& scenario) {
+  std::vector<linux::Pieces> pieces;
+  for (const KernelSpec& kernel : scenario.kernels) pieces.push_back(kernel.config.pieces);
+  return pieces;
+}
+
 std::string host_text(const Scenario& scenario, const BuiltHost& host) {
   std::string text = fmt::format(
       "{} ({} functions)", std::filesystem::path(scenario.machine.lspci_path).filename().string(),
@@ -119,6 +125,8 @@ std::vector<std::string> kernel_texts(const Scenario& scenario) {
   for (std::size_t generation = 0; generation < scenario.generations(); ++generation) {
     const KernelSpec& kernel = scenario.kernel(generation);
     std::string text = fmt::format("{} {}", generation, kernel.config.preset);
+    if (!kernel.pieces.empty()) text += fmt::format(" with {}", kernel.pieces);
+    if (kernel.chimera) text += " (chimera)";
     for (const linux::DefectRow& row : linux::defect_rows()) {
       if (kernel.config.defects.has(row.defect)) text += fmt::format(" with defect {}", row.id);
     }
@@ -186,9 +194,11 @@ class ScenarioRun::Impl {
                 watched_devices(scenario(), host_),
                 pause_budget(scenario()),
                 scenario().processes,
-                loaded_.file};
+                loaded_.file,
+                pieces_of(scenario())};
     watch_ = std::make_unique<Watch>(std::move(world));
     recorder_ = std::make_unique<Recorder>(*watch_);
+    stage_ = std::make_unique<StageFactsRecorder>(*watch_);
     checkers_ = make_checkers(*watch_);
     operator_ = std::make_unique<Operator>(*watch_, scenario());
     if (options_.keep_record) {
@@ -364,6 +374,7 @@ class ScenarioRun::Impl {
     result_.end = simulation_.now();
     result_.events = simulation_.fingerprint().count();
     result_.fingerprint = simulation_.fingerprint().hex();
+    result_.stage = stage_->take();
   }
 
   void measure() {
@@ -400,6 +411,7 @@ class ScenarioRun::Impl {
   sim::Simulation simulation_;
   std::unique_ptr<Watch> watch_;
   std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<StageFactsRecorder> stage_;
   std::unique_ptr<Transitions> transitions_;
   std::unique_ptr<RunRecorder> record_;
   std::vector<std::unique_ptr<Checker>> checkers_;

@@ -13,6 +13,7 @@
 #include "harness/scenario/bind_processes.h"
 #include "harness/scenario/bind_virtual_functions.h"
 #include "harness/scenario/invariant_rows.h"
+#include "harness/scenario/presets.h"
 #include "harness/scenario/view.h"
 
 namespace baton::harness {
@@ -128,6 +129,20 @@ class Binder {
     if (const View ats = view.key("ats"); ats.given()) {
       policies.ats = ats.text() == "on" ? linux::AtsPolicy::kOn : linux::AtsPolicy::kOff;
     }
+    if (const View lockdown = view.key("prepared_lockdown"); lockdown.given()) {
+      policies.prepared_lockdown = lockdown.text() == "all"    ? linux::PreparedLockdown::kAll
+                                   : lockdown.text() == "vfio" ? linux::PreparedLockdown::kVfio
+                                                               : linux::PreparedLockdown::kNone;
+    }
+    if (const View failure = view.key("restore_failure"); failure.given()) {
+      policies.restore_failure = failure.text() == "continue" ? linux::RestoreFailure::kContinue
+                                                              : linux::RestoreFailure::kPanic;
+    }
+    if (const View cancel = view.key("cancel_after_freeze"); cancel.given()) {
+      policies.cancel_after_freeze = cancel.text() == "fd-dead"
+                                         ? linux::CancelAfterFreeze::kFdDead
+                                         : linux::CancelAfterFreeze::kUnfreeze;
+    }
     if (const View acs = view.key("acs"); acs.given()) {
       policies.acs =
           acs.text() == "rewrite" ? linux::AcsPolicy::kRewrite : linux::AcsPolicy::kAdopt;
@@ -141,28 +156,80 @@ class Binder {
   }
 
   void bind_kernels() {
-    KernelSpec base;
-    base.config.iommu_scalable = scenario_.machine.scalable_iommu;
-    base.config.vfio_disable_denylist = true;  // the DSA is on VFIO's list [linux vfio_pci.c]
-    bind_policies(root_.key("policies"), base.config.policies);
-    bind_defects(root_.key("defects"), base.config.defects);
-    for (const View& item : root_.key("kernels").items()) {
-      KernelSpec kernel = base;
-      kernel.command_line = item.key("cmdline").text();
-      for (const View& driver : item.key("drivers").items()) {
-        kernel.config.idxd = kernel.config.idxd || driver.text() == "idxd";
-      }
-      if (item.key("pci_core").text() == "6.1") {
-        kernel.config.pieces.pci_core = linux::PciCoreVersion::kV6_1;
-      }
-      if (item.key("memfd").text() == "none") {
-        kernel.config.pieces.memfd = linux::MemfdVersion::kNone;
-      }
-      bind_policies(item.key("policies"), kernel.config.policies);
-      bind_defects(item.key("defects"), kernel.config.defects);
-      scenario_.kernels.push_back(kernel);
+    const std::vector<View> items = root_.key("kernels").items();
+    for (const View& item : items) bind_kernel(item);
+    if (items.empty()) bind_kernel(View(nullptr, "kernels[]", root_.at()));
+  }
+
+  void bind_kernel(const View& item) {
+    KernelSpec kernel;
+    linux::KernelConfig& config = kernel.config;
+    const PresetConfig& preset = preset_config(item.key("preset").text());
+    config.preset = preset.id;
+    config.pieces = preset.pieces;
+    config.policies = preset.policies;
+    config.iommu_scalable = scenario_.machine.scalable_iommu;
+    config.vfio_disable_denylist = true;  // the DSA is on VFIO's list [linux vfio_pci.c]
+    kernel.command_line = item.key("cmdline").text();
+    for (const View& driver : item.key("drivers").items()) {
+      config.idxd = config.idxd || driver.text() == "idxd";
     }
-    if (scenario_.kernels.empty()) scenario_.kernels.push_back(base);
+    if (item.key("memfd").text() == "none") {
+      config.pieces.memfd = linux::MemfdVersion::kNone;
+    }
+    bind_pieces(item, kernel);
+    bind_policies(root_.key("policies"), config.policies);
+    bind_policies(item.key("policies"), config.policies);
+    check_policies(root_.key("policies"), kernel);
+    check_policies(item.key("policies"), kernel);
+    bind_defects(root_.key("defects"), config.defects);
+    bind_defects(item.key("defects"), config.defects);
+    scenario_.kernels.push_back(kernel);
+  }
+
+  void bind_pieces(const View& item, KernelSpec& kernel) {
+    linux::Pieces& pieces = kernel.config.pieces;
+    Position at = item.key("preset").at();
+    for (const std::string_view piece : {"pci", "iommu", "vfio"}) {
+      const View given = item.key(piece);
+      if (!given.given() || given.text() == piece_text(pieces, piece)) continue;
+      set_piece(pieces, piece, given.text());
+      at = given.at();
+      kernel.pieces +=
+          fmt::format("{}{} {}", kernel.pieces.empty() ? "" : ", ", piece, given.text());
+    }
+    kernel.chimera = is_chimera(pieces);
+    if (item.key("pci_core").text() == "6.1") {
+      pieces.pci_core = linux::PciCoreVersion::kV6_1;
+      kernel.chimera = true;
+      at = item.key("pci_core").at();
+    }
+    if (const std::string missing = missing_piece(pieces); !missing.empty()) {
+      diagnostics_.add(Problem::kConflict, at, missing, "this kernel has pci none");
+    } else if (kernel.chimera && root_.key("chimera").text() != "true") {
+      diagnostics_.add(Problem::kConflict, at, "no kernel and no series had these pieces together",
+                       fmt::format("pci {}, iommu {}, vfio {}, pci_core {}",
+                                   piece_text(pieces, "pci"), piece_text(pieces, "iommu"),
+                                   piece_text(pieces, "vfio"), item.key("pci_core").text()),
+                       "`chimera: true` at the top allows it, and reports say so");
+    }
+  }
+
+  // An alternative that a kernel's pieces cannot implement: once for each kernel that has one.
+  void check_policies(const View& policies, const KernelSpec& kernel) {
+    for (const KeyRow* row : rows_below("policies")) {
+      const View given = policies.key(last_part(row->path));
+      if (!given.given()) continue;
+      const std::string_view needs =
+          needed_piece(kernel.config.pieces, last_part(row->path), given.text());
+      if (needs.empty()) continue;
+      const std::string_view piece = needs.substr(0, needs.find(' '));
+      diagnostics_.add(
+          Problem::kConflict, given.at(),
+          fmt::format("{}: {} needs {}", last_part(row->path), given.text(), needs),
+          fmt::format("kernel {}, preset {}, has {} {}", scenario_.kernels.size(),
+                      kernel.config.preset, piece, piece_text(kernel.config.pieces, piece)));
+    }
   }
 
   void bind_vms() {
@@ -336,7 +403,10 @@ class Binder {
     expectation.text = fmt::format("{}: {}", kWords[which], fmt::join(expectation.ids, ", "));
     if (std::ranges::count(expectation.ids, "all") != 0) {
       expectation.ids.clear();
-      for (const InvariantRow& row : invariant_rows()) expectation.ids.emplace_back(row.id);
+      // All that the scenario's kernels promise.
+      for (const InvariantRow& row : invariant_rows()) {
+        if (not_promised(scenario_, row.id).empty()) expectation.ids.emplace_back(row.id);
+      }
     }
     bind_bounds(item, expectation);
     scenario_.expect.push_back(expectation);

@@ -27,6 +27,38 @@ constexpr std::array kDevices{
               "[linux drivers/pci/controller/vmd.c]"},
 };
 
+constexpr std::array kV72{
+    PieceRow{"kho", "v4", "Kexec HandOver with the radix tree of preserved memory (v7.2)",
+             "read in source"},
+    PieceRow{"luo", "v5", "Live Update Orchestrator: sessions, files, FLBs (v7.2)",
+             "read in source"},
+    PieceRow{"memfd", "v2", "memfds with their seals (v7.2)", "read in source"},
+    PieceRow{"pci_core", "7.x", "enumeration that sizes BARs in one batch", "read in source"},
+    PieceRow{"pci", "none", "every function is enumerated as at a cold boot", "read in source"},
+    PieceRow{"iommu", "none", "PRESERVE_FD of an iommufd is ENOENT; shutdown turns translation off",
+             "read in source"},
+    PieceRow{"vfio", "none", "PRESERVE_FD of a device is ENOENT; shutdown clears its bus master",
+             "read in source"},
+};
+
+constexpr std::array kNext{
+    PieceRow{"kho", "v4", "Kexec HandOver with the radix tree of preserved memory (v7.2)",
+             "read in source"},
+    PieceRow{"luo", "v5", "Live Update Orchestrator: sessions, files, FLBs (v7.2)",
+             "read in source"},
+    PieceRow{"memfd", "v2", "memfds with their seals (v7.2)", "read in source"},
+    PieceRow{"pci_core", "7.x", "enumeration that sizes BARs in one batch", "read in source"},
+    PieceRow{"pci", "v9", "the PCI core's list of preserved functions; needs luo", "posted"},
+    PieceRow{"iommu", "v5",
+             "domains, devices and units come back; no iommufd does, and no session that holds one "
+             "can be finished; needs luo",
+             "posted"},
+    PieceRow{"vfio", "v5",
+             "the identity of a device comes back; freeze demands its interrupts to be down and "
+             "resets it; needs pci v9",
+             "posted"},
+};
+
 constexpr std::array kVision{
     PieceRow{"kho", "v4", "Kexec HandOver with the radix tree of preserved memory (v7.2)",
              "read in source"},
@@ -35,13 +67,23 @@ constexpr std::array kVision{
     PieceRow{"memfd", "v2", "memfds with their seals (v7.2)", "read in source"},
     PieceRow{"pci_core", "7.x", "enumeration that sizes BARs in one batch", "read in source"},
     PieceRow{"pci", "v9", "the PCI core's list of preserved functions", "posted"},
-    PieceRow{"iommu", "phase2", "records of series v5; iommufd and HWPT restored",
+    PieceRow{"iommu", "phase2", "records of series v5; iommufd and HWPT restored; needs luo",
              "posted; assumed beyond v5"},
-    PieceRow{"vfio", "running", "record of series v5; no reset, DMA goes on",
+    PieceRow{"vfio", "running", "record of series v5; no reset, DMA goes on; needs pci v9",
              "posted; assumed beyond v5"},
 };
 
 constexpr std::array kPresets{
+    PresetRow{"v7.2", "mainline: memfds cross a kexec, devices do not",
+              "Linux v7.2 as released. Memory of a VM can be handed over; its devices are stopped "
+              "by the shutdown of the old kernel, and the next one knows nothing of them.",
+              kV72},
+    PresetRow{"next", "the series of September 2026: devices are stopped, and come back",
+              "The posted series of PCI (v9), IOMMU (v5, phase 1) and VFIO (v5) on top of v7.2. A "
+              "device keeps its identity and is reset in the freeze; its translation comes back, "
+              "but nobody can take it over yet. `iommu: none` is VFIO v5 as it was posted, without "
+              "the IOMMU series: then the device can be used again.",
+              kNext},
     PresetRow{"vision", "the design target: a device never stops; no such kernel exists",
               "It takes the posted series of September 2026 and goes on to where their roadmaps "
               "point. What it keeps beyond the posted records lies in records of its own, listed "

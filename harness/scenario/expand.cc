@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "harness/scenario/key_text.h"
+#include "harness/scenario/presets.h"
 #include "harness/scenario/scenario.h"
 #include "harness/scenario/schema.h"
 
@@ -12,6 +13,12 @@ namespace {
 
 class Writer {
  public:
+  explicit Writer(const Loaded& loaded) : root_(loaded.root), kernels_(loaded.scenario.kernels) {
+    for (const KernelSpec& kernel : kernels_) {
+      mixed_ = mixed_ || kernel.config.preset != kernels_.front().config.preset;
+    }
+  }
+
   std::string take() { return std::move(out_); }
 
   void map(const Node* node, std::string_view path, unsigned depth, bool in_list) {
@@ -30,7 +37,7 @@ class Writer {
     const std::string_view name = last_part(row.path);
     switch (row.type) {
       case KeyType::kMap:
-        if (node == nullptr && !has_defaults(row.path)) return;
+        if (node == nullptr && !has_defaults(row.path) && !shows_presets(row)) return;
         line(depth, first, fmt::format("{}:", name), "");
         return map(node, row.path, depth + 1, false);
       case KeyType::kList:
@@ -42,11 +49,30 @@ class Writer {
       default:
         if (node != nullptr) {
           line(depth, first, fmt::format("{}: {}", name, flow_text(*node)), line_of(*node));
-        } else if (!row.fallback.empty()) {
-          line(depth, first, fmt::format("{}: {}", name, row.fallback),
-               row.origin.empty() ? "default" : std::string(row.origin));
+        } else if (const auto [value, origin] = default_of(row); !value.empty()) {
+          line(depth, first, fmt::format("{}: {}", name, value), origin);
         }
     }
+  }
+
+  // Where presets differ, their policies stand with each kernel instead of at the top.
+  bool shows_presets(const KeyRow& row) const {
+    return mixed_ && row.path == "kernels[].policies" && kernel_ < kernels_.size();
+  }
+
+  std::pair<std::string_view, std::string> default_of(const KeyRow& row) const {
+    const std::string origin = row.origin.empty() ? "default" : std::string(row.origin);
+    const std::string_view key = last_part(row.path);
+    const bool of_kernel = row.path.starts_with("kernels[].policies.");
+    if (!row.path.starts_with("policies.") && !of_kernel) return {row.fallback, origin};
+    const std::size_t kernel = of_kernel ? kernel_ : 0;
+    const Node* given = root_.find("policies");
+    const bool elsewhere = of_kernel != mixed_ || (given != nullptr && given->find(key) != nullptr);
+    if (elsewhere || kernel >= kernels_.size()) return {"", ""};
+    const PresetConfig& preset = preset_config(kernels_[kernel].config.preset);
+    const std::string_view value = policy_text(preset.policies, key);
+    if (value.empty()) return {of_kernel ? "" : row.fallback, origin};
+    return {value, fmt::format("preset {}", preset.id)};
   }
 
   void list(const KeyRow& row, const Node* node, unsigned depth, bool first) {
@@ -72,7 +98,11 @@ class Writer {
       return line(depth, first, fmt::format("{}: {}", name, flow_text(*node)), line_of(*node));
     }
     line(depth, first, fmt::format("{}:", name), "");
-    for (const Node& item : node->items) map(&item, item_path, depth + 1, true);
+    kernel_ = 0;
+    for (const Node& item : node->items) {
+      map(&item, item_path, depth + 1, true);
+      ++kernel_;
+    }
   }
 
   static bool has_defaults(std::string_view path) {
@@ -98,13 +128,17 @@ class Writer {
     out_ += all + "\n";
   }
 
+  const Node& root_;
+  const std::vector<KernelSpec>& kernels_;
+  bool mixed_ = false;
+  std::size_t kernel_ = 0;  // whose keys are being written
   std::string out_;
 };
 
 }  // namespace
 
 std::string expand(const Loaded& loaded) {
-  Writer writer;
+  Writer writer(loaded);
   writer.map(&loaded.root, "", 0, false);
   return writer.take();
 }

@@ -216,6 +216,14 @@ constexpr std::array kInvariants{
         "version than its own trusts fields that mean something else.",
         "[linux kernel/liveupdate/luo_core.c luo_early_startup]", "quickstart",
         "luo-accept-any-compatible"},
+    InvariantRow{
+        "freeze-stops", "A device that is to be stopped for the jump enters it stopped.",
+        "Kernels of vfio v5 hand devices over that do nothing. A function that can be reset has "
+        "been reset between the freeze of its file and the jump, it is no bus master at the jump, "
+        "and no request of it arrives until it is reset again, by the first open under the next "
+        "kernel.",
+        "posted vfio v5: drivers/vfio/pci/vfio_pci_liveupdate.c freeze", "next",
+        "vfio-skip-freeze-reset"},
 };
 
 constexpr std::array kMeasures{

@@ -47,7 +47,7 @@ constexpr std::array kProblems{
                "devices: [dsa0, dsa0]", "devices: [dsa0]"},
     ProblemRow{Problem::kNotBuilt, "E0112", "not built yet",
                "The value belongs to the design, but this version of baton does not model it.",
-               "preset: v7.2", "preset: vision"},
+               "preset: v6.19", "preset: vision"},
     ProblemRow{Problem::kFile, "E0113", "file cannot be used",
                "A file that the scenario names cannot be read, or is not what it should be.",
                "lspci: host/flat.lspci", "lspci: hosts/flat.lspci"},

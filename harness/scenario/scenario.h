@@ -74,6 +74,8 @@ struct MachineSpec {
 
 struct KernelSpec {
   std::string command_line;
+  std::string pieces;    // chosen beside the preset: "iommu none"
+  bool chimera = false;  // no kernel and no series had these pieces together
   linux::KernelConfig config;
 };
 

@@ -18,7 +18,40 @@ constexpr std::uint64_t kMicrosecond = 1'000'000;
 constexpr std::uint64_t kSecond = 1'000'000'000'000;
 
 std::vector<Choice> presets() {
-  return {{"vision"}, {"v6.19", false}, {"v7.2", false}, {"next", false}};
+  return {{"v7.2", true, "mainline: memfds alone are handed over"},
+          {"next", true, "the series of September 2026: a device is stopped and comes back"},
+          {"vision", true, "the design target: a device never stops; no such kernel exists"},
+          {"v6.19", false}};
+}
+std::vector<Choice> pci_live_updates() {
+  return {{"none", true, "no list of preserved functions"},
+          {"v9", true, "the posted series of September 2026"}};
+}
+std::vector<Choice> iommu_live_updates() {
+  return {{"none", true, "no translation is handed over"},
+          {"v1", false},
+          {"v5", true, "phase 1 as posted: domains come back, no iommufd does"},
+          {"phase2", true, "the design target: iommufd, address spaces and page tables come back"}};
+}
+std::vector<Choice> vfio_live_updates() {
+  return {{"none", true, "no handler takes its files"},
+          {"v2", false},
+          {"v5", true, "as posted: the identity is handed over, freeze resets the device"},
+          {"running", true, "the design target: the device never stops; needs pci v9"}};
+}
+std::vector<Choice> prepared_lockdowns() {
+  return {{"none", true, "its owner may do with it what it likes (vfio v5)"},
+          {"vfio", true,
+           "VFIO answers EBUSY: writes to configuration space, SET_IRQS, RESET, ATTACH, DETACH"},
+          {"all", true, "sysfs too: reset, unbind, sriov_numvfs"}};
+}
+std::vector<Choice> restore_failures() {
+  return {{"panic", true, "the kernel stops: the device cannot be stopped any more (iommu v5)"},
+          {"continue", true, "a warning, and the default domain (as iommu v1 and pci v6 did)"}};
+}
+std::vector<Choice> cancels_after_freeze() {
+  return {{"unfreeze", true, "the device works on (vfio running)"},
+          {"fd-dead", true, "its descriptor answers EIO until it is closed (vfio v5)"}};
 }
 std::vector<Choice> booleans() { return {{"true"}, {"false"}}; }
 std::vector<Choice> iommu_modes() { return {{"legacy"}, {"scalable"}}; }
@@ -273,6 +306,11 @@ constexpr std::array kRows{
          "generation 0 first; a shorter list than there are kernels repeats its last entry"),
     map("kernels[]", kMay, "one kernel generation"),
     choice("kernels[].preset", kMay, "vision", presets, "which generations its pieces have"),
+    choice("kernels[].pci", kMay, "", pci_live_updates,
+           "the PCI core's part in live update, if not the preset's"),
+    choice("kernels[].iommu", kMay, "", iommu_live_updates,
+           "the part of iommufd and the IOMMU driver, if not the preset's"),
+    choice("kernels[].vfio", kMay, "", vfio_live_updates, "VFIO's part, if not the preset's"),
     choice("kernels[].pci_core", kMay, "7.x", pci_cores, "which PCI core enumerates the host"),
     choice("kernels[].memfd", kMay, "v2", memfds,
            "whether it can preserve memfds (CONFIG_LIVEUPDATE_MEMFD)"),
@@ -302,9 +340,17 @@ constexpr std::array kRows{
            "device-TLBs, where unit and function have them"),
     choice("kernels[].policies.interrupt_table", kMay, "", interrupt_tables,
            "the interrupt remapping tables"),
+    choice("kernels[].policies.prepared_lockdown", kMay, "", prepared_lockdowns,
+           "what can be done to a device between its preservation and the freeze"),
+    choice("kernels[].policies.restore_failure", kMay, "", restore_failures,
+           "what becomes of handed-over state that cannot be taken over"),
+    choice("kernels[].policies.cancel_after_freeze", kMay, "", cancels_after_freeze,
+           "what a reboot that fails after the freeze gives back"),
     list("kernels[].defects", kMay, "defects of this generation alone"),
     choice("kernels[].defects[]", kMay, "", defects, "a defect by id"),
 
+    choice("chimera", kMay, "false", booleans,
+           "kernels may have pieces together that no kernel and no series had"),
     map("policies", kMay, "policies of all generations"),
     choice("policies.interrupts", kMay, "disable-in-freeze", interrupts,
            "a preserved device's interrupts in the gap", "preset vision"),
@@ -326,6 +372,12 @@ constexpr std::array kRows{
            "preset vision"),
     choice("policies.interrupt_table", kMay, "new", interrupt_tables,
            "the interrupt remapping tables", "preset vision"),
+    choice("policies.prepared_lockdown", kMay, "vfio", prepared_lockdowns,
+           "what can be done to a device between its preservation and the freeze", "preset vision"),
+    choice("policies.restore_failure", kMay, "panic", restore_failures,
+           "what becomes of handed-over state that cannot be taken over", "preset vision"),
+    choice("policies.cancel_after_freeze", kMay, "unfreeze", cancels_after_freeze,
+           "what a reboot that fails after the freeze gives back", "preset vision"),
     list("defects", kMay, "defects of all generations"),
     choice("defects[]", kMay, "", defects, "a defect by id"),
 
@@ -374,8 +426,9 @@ constexpr std::array kRows{
            "10ms"),
     choice("script[].do", kMust, "", actions, "the step"),
     choice("script[].on_refusal", kMay, "stop", refusals,
-           "what the orchestrator does when a VM cannot be preserved; when the reboot itself is "
-           "refused, nobody says by whom, and everything goes on as with stop"),
+           "what the orchestrator does when a VM cannot be preserved: go-on-without preserves what "
+           "can be, and what was refused is made anew; when the reboot itself is refused, nobody "
+           "says by whom, and everything goes on as with stop"),
 
     list("processes", kMay,
          "user processes that make system calls; without VMs beside them they have /dev/liveupdate "

@@ -5,6 +5,10 @@
 // users, dirty tracking, fault queues, vIOMMU objects, RLIMIT_MEMLOCK,
 // the check for isolated MSIs (as with iommufd.allow_unsafe_interrupts=1).
 //
+// Live update, generation v5 [posted series iommu v5, "phase 1"]: domains, devices and units are
+// handed over; no iommufd comes back (EOPNOTSUPP), a device whose group came back belongs to a
+// token that no new iommufd has (EPERM), and the session can never be finished (EBUSY).
+//
 // Live update, generation phase2 (design target: no posted series restores an iommufd): the order
 // of retrieval is memfd, iommufd, cdev. A retrieve before its memfds is ENOENT, and LUO keeps that
 // answer for ever. The retrieved iommufd has the object ids of before: IOAS with the same areas,

@@ -1,5 +1,6 @@
-// The handler "iommufd-v1": old kernel as posted [posted series iommu v5:
-// drivers/iommu/iommufd/liveupdate.c], new kernel by the design target.
+// The handler "iommufd-v1" in the old kernel [posted series iommu v5:
+// drivers/iommu/iommufd/liveupdate.c]. Generation v5 is that series ("phase 1": the next kernel
+// restores domains, no iommufd); phase2, the design target, adds the contents (records.h).
 #include <algorithm>
 
 #include "model/iommufd/state.h"
@@ -36,7 +37,7 @@ void IommufdSubsystem::init() {
   if (registered) {
     registered = state.luo.register_flb(*this, state.iommu);
   }
-  if (registered) {
+  if (registered && state.restores()) {
     registered = state.luo.register_flb(*this, state.flb);
   }
   if (!registered && registered.error() != Errno::kOpNotSupp) {
@@ -78,6 +79,9 @@ Co<> IommufdSubsystem::unpreserve(luo::FileArgs& args) {
 
 // The token of the iommufd itself is known to LUO only after preserve().
 Co<Result<>> IommufdSubsystem::freeze(luo::FileArgs& args) {
+  if (!state_->restores()) {
+    co_return Result<>{};
+  }
   const Result<std::uint64_t> token = state_->luo.token_of(*args.session, *args.file);
   if (!token) {
     co_return fail(token.error());
@@ -130,7 +134,7 @@ Result<> Iommufd::State::check_ioas(luo::Session& session, const Ioas& space, Co
   constexpr std::uint32_t kSealsNeeded = luo::kSealSeal | luo::kSealShrink | luo::kSealGrow;
   contents.ioas.push_back({space.id, static_cast<std::uint32_t>(space.areas().size())});
   for (const auto& [iova, area] : space.areas()) {
-    if (area.device_memory) {
+    if (area.device_memory && shared.restores()) {
       const Sbdf at = area.device_memory->exporter;
       const std::uint64_t exporter = at.segment | std::uint64_t{at.bdf.value()} << 32;
       contents.areas.push_back({area.iova, area.length, exporter, area.pages.front().value(),
@@ -138,7 +142,9 @@ Result<> Iommufd::State::check_ioas(luo::Session& session, const Ioas& space, Co
       preserved->exporters.push_back(at);
       continue;
     }
-    if (area.memfd == nullptr || (area.seals & kSealsNeeded) != kSealsNeeded) {
+    const bool sealed = (area.seals & kSealsNeeded) == kSealsNeeded ||
+                        shared.services.has(Defect::kIommufdIgnoreSeals);
+    if (area.memfd == nullptr || !sealed) {
       return fail(Errno::kInval);
     }
     const Result<std::uint64_t> token = shared.luo.token_of(session, *area.memfd);
@@ -181,8 +187,9 @@ void Iommufd::State::undo_hwpts() {
       --hwpt->users;
     }
   }
+  const bool forgotten = shared.services.has(Defect::kIommufdKeepImmutable);
   for (Ioas* space : preserved->made_immutable) {
-    space->set_immutable(false);
+    space->set_immutable(forgotten);
   }
 }
 
@@ -208,13 +215,7 @@ Result<PhysAddr> Iommufd::State::preserve(luo::Session& session) {
   Result<> done = preserve_hwpts(session, contents, records);
   if (done) {
     services.port().ram().write(*record, encode(records));
-    const std::vector<std::byte> bytes = contents.encode();
-    preserved->contents_marked = !services.has(Defect::kIommufdSkipIoas);
-    const auto block = shared.write_block(bytes, "iommufd contents", preserved->contents_marked);
-    preserved->contents = block.value_or(PhysAddr{});
-    preserved->slots = preserved->contents + device_slot_offset(contents, 0);
-    const ContentsFlb::Entry entry{*record, preserved->contents, bytes.size()};
-    done = block ? shared.flb.add(entry) : fail(block.error());
+    if (shared.restores()) done = preserve_contents(contents);
   }
   if (!done) {
     undo_hwpts();
@@ -222,6 +223,16 @@ Result<PhysAddr> Iommufd::State::preserve(luo::Session& session) {
     return fail(done.error());
   }
   return *record;
+}
+
+Result<> Iommufd::State::preserve_contents(const Contents& contents) {
+  const std::vector<std::byte> bytes = contents.encode();
+  preserved->contents_marked = !shared.services.has(Defect::kIommufdSkipIoas);
+  const auto block = shared.write_block(bytes, "iommufd contents", preserved->contents_marked);
+  preserved->contents = block.value_or(PhysAddr{});
+  preserved->slots = preserved->contents + device_slot_offset(contents, 0);
+  const ContentsFlb::Entry entry{preserved->record, preserved->contents, bytes.size()};
+  return block ? shared.flb.add(entry) : fail(block.error());
 }
 
 void Iommufd::State::free_records() {
@@ -240,7 +251,7 @@ void Iommufd::State::free_records() {
 }
 
 void Iommufd::State::unpreserve() {
-  shared.flb.remove(preserved->record);
+  if (shared.restores()) shared.flb.remove(preserved->record);
   undo_hwpts();
   free_records();
 }
@@ -293,6 +304,9 @@ bool Iommufd::State::exporters_preserved() const {
 
 // Device slots of the contents.
 Result<> Iommufd::State::note_device(const Device& device) {
+  if (!shared.restores()) {
+    return {};
+  }
   sim::PhysicalMemory& ram = shared.services.port().ram();
   for (std::size_t slot = 0; slot < kDeviceSlots; ++slot) {
     const PhysAddr at = preserved->slots + slot * 16;
@@ -306,6 +320,9 @@ Result<> Iommufd::State::note_device(const Device& device) {
 }
 
 void Iommufd::State::forget_device(std::uint32_t id) {
+  if (!shared.restores()) {
+    return;
+  }
   sim::PhysicalMemory& ram = shared.services.port().ram();
   for (std::size_t slot = 0; slot < kDeviceSlots; ++slot) {
     const PhysAddr at = preserved->slots + slot * 16;

@@ -151,9 +151,9 @@ Result<> Iommufd::State::attach_hwpt(Device& device, Hwpt& target) {
   if (target.domain == nullptr) {
     return fail(Errno::kInval);
   }
-  if (device.preserved) {
-    // AMBIGUOUS: the posted series leaves replacing under a preserved device open; refused here, so
-    // that record and tables cannot disagree.
+  if (device.preserved && shared.locks_down()) {
+    // AMBIGUOUS: the posted series leaves replacing under a preserved device open; policy
+    // prepared_lockdown decides whether record and tables can come to disagree.
     return fail(Errno::kBusy);
   }
   if (!target.pasid_compat && !device.pasids.empty()) {
@@ -256,7 +256,7 @@ Result<> Iommufd::detach(std::uint32_t device_id, std::uint32_t pasid) {
   if (!attached) {
     return {};  // as the VFIO request does
   }
-  if (device->preserved) {
+  if (device->preserved && state_->shared.locks_down()) {
     return fail(Errno::kBusy);
   }
   if (pasid == 0) {

@@ -32,6 +32,14 @@ class IommufdSubsystem::State {
                                       bool preserve);
   linux::Result<std::vector<std::byte>> restore_block(PhysAddr block);
   void publish(linux::LedgerEvent event, PhysAddr record);
+  // Generation phase2: iommufds are restored, from contents that are handed over with them. v5, as
+  // posted, hands domains over and no more.
+  bool restores() const {
+    return services.config().pieces.iommu == linux::IommuLiveUpdate::kPhase2;
+  }
+  bool locks_down() const {
+    return services.config().policies.prepared_lockdown != linux::PreparedLockdown::kNone;
+  }
 
   linux::KernelServices& services;
   kho::Kho& kho;
@@ -100,6 +108,7 @@ class Iommufd::State {
   linux::Result<> check_ioas(luo::Session& session, const Ioas& ioas, Contents& contents);
   linux::Result<> preserve_hwpts(luo::Session& session, Contents& contents, HwptRecords& records);
   linux::Result<PhysAddr> preserve(luo::Session& session);
+  linux::Result<> preserve_contents(const Contents& contents);
   void unpreserve();
   void undo_hwpts();
   void free_records();

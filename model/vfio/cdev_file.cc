@@ -61,7 +61,29 @@ linux::Result<> CdevFile::usable() const {
   if (!is_bound()) {
     return linux::fail(Errno::kInval);
   }
-  return device.frozen ? linux::fail(Errno::kIo) : linux::Result<>();
+  const bool answers_on = device.vfio.services.has(linux::Defect::kVfioForgetFrozen);
+  return device.frozen && !answers_on ? linux::fail(Errno::kIo) : linux::Result<>();
+}
+
+linux::Result<> CdevFile::may_change() const {
+  const bool locked =
+      device.vfio.services.config().policies.prepared_lockdown != linux::PreparedLockdown::kNone;
+  return device.preserved && locked ? linux::fail(Errno::kBusy) : linux::Result<>();
+}
+
+// What the freeze may demand, interrupts down, and what makes that undone, as many up as there
+// were, leave what was recorded true.
+linux::Result<> CdevFile::may_set_irqs(std::span<const std::byte> argument) const {
+  uapi::VfioIrqSet request;
+  if (argument.size() < sizeof(request)) {
+    return {};  // is refused for that
+  }
+  std::memcpy(&request, argument.data(), sizeof(request));
+  const bool down = (request.flags & uapi::kVfioIrqSetDataNone) != 0 && request.count == 0;
+  const bool up_again = device.interrupts.enabled() == 0 && request.start == 0 &&
+                        (request.flags & uapi::kVfioIrqSetDataEventfd) != 0 &&
+                        request.count == device.preserved_vectors;
+  return down || up_again ? linux::Result<>() : may_change();
 }
 
 Co<linux::Result<std::int64_t>> CdevFile::ioctl(linux::Process& process, std::uint32_t command,
@@ -74,11 +96,13 @@ Co<linux::Result<std::int64_t>> CdevFile::ioctl(linux::Process& process, std::ui
   }
   switch (command) {
     case uapi::kVfioDeviceAttachIommufdPt: {
+      if (const auto may = may_change(); !may) co_return linux::fail(may.error());
       const Answer answer = attach(argument);
       co_await device.iommufd->settle();
       co_return answer;
     }
     case uapi::kVfioDeviceDetachIommufdPt: {
+      if (const auto may = may_change(); !may) co_return linux::fail(may.error());
       const Answer answer = detach(argument);
       co_await device.iommufd->settle();
       co_return answer;
@@ -95,11 +119,16 @@ Co<linux::Result<std::int64_t>> CdevFile::ioctl(linux::Process& process, std::ui
       break;
   }
   const auto guard = co_await device.lock.lock(device.vfio.services.port().context());
-  linux::Result<> done = linux::fail(Errno::kNoTty);
+  // Frozen, or preserved, while this call waited.
+  linux::Result<> done = usable();
+  if (!done) co_return linux::fail(done.error());
+  done = linux::fail(Errno::kNoTty);
   if (command == uapi::kVfioDeviceSetIrqs) {
-    done = co_await device.interrupts.set(process, argument);
+    done = may_set_irqs(argument);
+    if (done) done = co_await device.interrupts.set(process, argument);
   } else if (command == uapi::kVfioDeviceReset) {
-    done = co_await device.reset();
+    done = may_change();
+    if (done) done = co_await device.reset();
   }
   co_return done ? Answer(0) : linux::fail(done.error());
 }
@@ -160,7 +189,8 @@ void CdevFile::taken(const linux::Process& process, linux::DeviceHolder kind) {
 
 Co<linux::Result<>> CdevFile::open_device() {
   std::optional<DeviceState> inherited;
-  if (from_live_update_ && device.dev.incoming) {
+  // Generation v5 has reset the device, and finds nothing else of it.
+  if (from_live_update_ && device.dev.incoming && device.vfio.runs()) {
     const auto state = co_await device.vfio.inherited_state(device);
     if (!state) {
       co_return linux::fail(state.error());
@@ -332,6 +362,9 @@ Co<linux::Result<std::size_t>> CdevFile::pwrite(linux::Process& /*process*/,
   from = from.first(std::min<std::size_t>(from.size(), size - at));
   if (region != uapi::kVfioPciConfigRegionIndex) {
     co_return write_bar(region, at, from);
+  }
+  if (const auto may = may_change(); !may) {
+    co_return linux::fail(may.error());
   }
   for (std::size_t done = 0; done < from.size();) {
     const auto register_at = static_cast<std::uint16_t>(at + done);

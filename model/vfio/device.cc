@@ -67,13 +67,28 @@ Co<> Device::disable() {
   linux::pci::PciCore& core = vfio.pci;
   core.clear_master(dev);  // stops DMA
   co_await interrupts.disable();
-  core.write(dev, kCommand, 2, kCommandIntxDisable, "vfio_pci_core_disable");
+  co_await try_reset("vfio_pci_core_disable");
+  core.disable_device(dev);
+  frozen = false;
+}
+
+Co<> Device::try_reset(const char* by) {
+  linux::pci::PciCore& core = vfio.pci;
+  core.write(dev, kCommand, 2, kCommandIntxDisable, by);
   if (reset_works) {
     static_cast<void>(co_await core.reset_function(dev));
   }
   core.restore_state(dev, saved);
-  core.disable_device(dev);
-  frozen = false;
+}
+
+// [vfio/pci v5, freeze, steps 3 to 7]. A reset that fails is no error: what is left is a function
+// without decode and bus master. Not modelled: revoking exported dma-bufs; an iommufd that has one
+// mapped is not preserved in this generation.
+Co<> Device::freeze_by_reset() {
+  constexpr const char* kFreeze = "vfio_pci_liveupdate_freeze";
+  frozen = true;  // zaps the mappings; callers wait for the lock and find it so too
+  if (!vfio.services.has(linux::Defect::kVfioSkipFreezeReset)) co_await try_reset(kFreeze);
+  vfio.pci.write(dev, kCommand, 2, kCommandIntxDisable, kFreeze);
 }
 
 Co<linux::Result<>> Device::reset() {

@@ -25,6 +25,10 @@ class Device {
   Co<linux::Result<>> enable(const std::optional<DeviceState>& inherited);
   Co<> disable();
   Co<linux::Result<>> reset();  // VFIO_DEVICE_RESET: EINVAL when nothing works
+  // vfio_pci_core_try_reset: as before the first open, reset if that works.
+  Co<> try_reset(const char* by);
+  // Live update, generation v5: stops the device and resets it.
+  Co<> freeze_by_reset();
 
   // Whether a BAR can be mapped: memory, a page or more.
   bool mappable(std::uint32_t index) const;
@@ -56,8 +60,10 @@ class Device {
   unsigned open_files = 0;  // registration references
   sim::WaitQueue closed;
   bool unregistering = false;
-  bool preserved_iommu = false;  // preserved together with its attachment
-  bool frozen = false;           // by live update: every call answers EIO
+  bool preserved = false;        // by live update
+  bool preserved_iommu = false;  // together with its attachment
+  std::size_t preserved_vectors = 0;
+  bool frozen = false;  // by live update: every call answers EIO
 };
 
 // /dev/vfio/devices/vfioN, or the anonymous file that a retrieve makes.
@@ -84,6 +90,9 @@ class CdevFile final : public linux::File {
   using Answer = linux::Result<std::int64_t>;
   // EINVAL before BIND, EIO once frozen.
   linux::Result<> usable() const;
+  // EBUSY: the device is preserved, and policy prepared_lockdown keeps it as it is.
+  linux::Result<> may_change() const;
+  linux::Result<> may_set_irqs(std::span<const std::byte> argument) const;
 
   Co<Answer> bind(linux::Process& process, std::span<std::byte> argument);
   void taken(const linux::Process& process, linux::DeviceHolder kind);
@@ -116,6 +125,9 @@ class VfioPci::State {
         irqs(irq_core),
         iommufds(iommufd_subsystem),
         states(kernel_services, handover) {}
+
+  // Generation "running": devices are not stopped for the jump, and their state is handed over.
+  bool runs() const { return services.config().pieces.vfio == linux::VfioLiveUpdate::kRunning; }
 
   Device* find(Sbdf address) const;
   // The one that records of the previous kernel know under this address.

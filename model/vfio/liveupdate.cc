@@ -1,6 +1,11 @@
-// Live update, generation "running" (design target; no such series exists). Record, handler name,
-// checks and retrieval as in the posted series [vfio/pci v5, drivers/vfio/pci/
-// vfio_pci_liveupdate.c]; the differences are those that let the device run:
+// Live update [vfio/pci v5, drivers/vfio/pci/vfio_pci_liveupdate.c].
+//
+// Generation "v5", as posted: the record is the identity of a function. Freeze demands that its
+// interrupts are down and that it is in D0, resets it, and leaves a descriptor that answers EIO for
+// good: there is no unfreeze. The next kernel opens it from nothing.
+//
+// Generation "running" (design target; no such series exists): record, handler name, checks and
+// retrieval are the same; the differences are those that let the device run:
 //  - freeze resets nothing and leaves COMMAND alone. Policy disable-in-freeze: one write that
 //    clears MSI-X Enable; require-disabled: none, EINVAL while interrupts are configured. Mappings
 //    are zapped and the descriptor answers EIO, so that nobody touches the device behind the next
@@ -64,7 +69,9 @@ Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {
   if (const auto known = state.pci_live_update.preserve(device.dev); !known) {
     co_return known;
   }
-  const bool attached = device.iommufd->attached_hwpt(device.iommufd_device).has_value();
+  // Without the IOMMU series, or without an attachment, there is no translation to hand over.
+  const bool attached = device.iommufd->attached_hwpt(device.iommufd_device).has_value() &&
+                        state.services.config().pieces.iommu != linux::IommuLiveUpdate::kNone;
   linux::Result<> done;
   if (attached) {
     done = device.iommufd->preserve_device(*args.session, device.iommufd_device);
@@ -74,7 +81,8 @@ Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {
     co_return done;
   }
   const auto record = state.kho.alloc_preserve(kRecordBytes, "vfio-pci record");
-  done = record ? state.states.put(device.state()) : linux::fail(record.error());
+  done = record ? linux::Result<>() : linux::fail(record.error());
+  if (done && state.runs()) done = state.states.put(device.state());
   if (!done) {
     if (record) {
       state.kho.unpreserve_free(*record);
@@ -88,7 +96,9 @@ Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {
   if (state.services.has(linux::Defect::kVfioSkipRecord)) state.kho.unpreserve_folio(*record, 0);
   state.services.port().ram().store(*record, device.dev.address.segment);
   state.services.port().ram().store(*record + kRecordBdf, device.dev.address.bdf.value());
+  device.preserved = true;
   device.preserved_iommu = attached;
+  device.preserved_vectors = device.interrupts.enabled();
   args.serialized_data = record->value();
   co_return linux::Result<>();
 }
@@ -97,7 +107,8 @@ Co<> VfioPci::unpreserve(luo::FileArgs& args) {
   State& state = *state_;
   Device& device = cdev_file_of(args.file)->device;
   const auto guard = co_await device.lock.lock(state.services.port().context());
-  state.states.drop(device.dev.address);
+  if (state.runs()) state.states.drop(device.dev.address);
+  device.preserved = false;
   state.kho.unpreserve_free(PhysAddr(args.serialized_data));
   if (device.preserved_iommu) {
     device.iommufd->unpreserve_device(device.iommufd_device);
@@ -117,22 +128,34 @@ Co<linux::Result<>> VfioPci::freeze(luo::FileArgs& args) {
   }
   // The rule of the posted series: what they raise in the gap would be lost, so their owner says
   // that it knows [vfio/pci v5, freeze, step 1].
-  if (state.services.config().policies.interrupts == linux::InterruptPolicy::kRequireDisabled &&
-      device.interrupts.enabled() > 0) {
+  const bool demanded = !state.runs() || state.services.config().policies.interrupts ==
+                                             linux::InterruptPolicy::kRequireDisabled;
+  if (demanded && device.interrupts.enabled() > 0 &&
+      !state.services.has(linux::Defect::kVfioIgnoreInterrupts)) {
     state.services.print(sim::LogLevel::kError, "vfio-pci {}: interrupts are configured",
                          to_string(device.dev.address));
     co_return linux::fail(Errno::kInval);
   }
+  if (!state.runs()) {
+    co_await device.freeze_by_reset();
+    co_return linux::Result<>();
+  }
   // What the owner changed since it was preserved.
-  if (const auto written = state.states.put(device.state()); !written) {
-    co_return written;
+  if (!state.services.has(linux::Defect::kVfioStaleState)) {
+    if (const auto written = state.states.put(device.state()); !written) {
+      co_return written;
+    }
   }
   device.interrupts.freeze();
   device.frozen = true;
   co_return linux::Result<>();
 }
 
+// Generation v5 has none: the descriptor is good for nothing but to be closed.
 Co<> VfioPci::unfreeze(luo::FileArgs& args) {
+  const bool dead =
+      state_->services.config().policies.cancel_after_freeze == linux::CancelAfterFreeze::kFdDead;
+  if (!state_->runs() || dead) co_return;
   Device& device = cdev_file_of(args.file)->device;
   const auto guard = co_await device.lock.lock(state_->services.port().context());
   device.frozen = false;

@@ -38,7 +38,7 @@ void VfioPci::init() {
   if (done) {
     done = state_->pci_live_update.register_flbs(*this);
   }
-  if (done) {
+  if (done && state_->runs()) {
     done = state_->luo.register_flb(*this, state_->states);
   }
   if (!done && done.error() != Errno::kOpNotSupp) {
@@ -65,7 +65,7 @@ Device* VfioPci::State::find(Sbdf address) const {
 linux::Result<linux::File*> VfioPci::open_cdev(unsigned index) {
   for (const auto& device : state_->devices) {
     if (device->index == index) {
-      if (device->dev.incoming) {
+      if (device->dev.incoming && !state_->services.has(linux::Defect::kVfioOpenIncoming)) {
         return linux::fail(Errno::kBusy);
       }
       if (device->unregistering) {

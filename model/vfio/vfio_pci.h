@@ -1,5 +1,5 @@
-// vfio-pci with character devices, and its live update: generation "running" (design target)
-// [linux drivers/vfio/pci/; posted series v5 for the record and the callbacks].
+// vfio-pci with character devices, and its live update: generations "v5" (as posted) and "running"
+// (design target) [linux drivers/vfio/pci/; posted series v5].
 #pragma once
 
 #include <memory>

@@ -253,6 +253,9 @@ Co<bool> Luod::preserve(OnRefusal on_refusal) {
       continue;
     }
     const Result<> preserved = co_await preserve(vm);
+    if (preserved && on_refusal == OnRefusal::kGoOnWithout) {
+      vm.vmm->go_on_without();  // its successor, too
+    }
     if (!preserved) {
       const bool go_on = co_await refused(vm, on_refusal);
       if (!go_on) {
@@ -263,11 +266,37 @@ Co<bool> Luod::preserve(OnRefusal on_refusal) {
   co_return true;
 }
 
-// True: the live update goes on without this VM.
+// What of the VM can be preserved without what was refused. A session gives up all or nothing: each
+// try has a new one.
+Co<bool> Luod::preserve_less(Vm& vm) {
+  for (const Carried less : {Carried::kDevices, Carried::kMemory}) {
+    if (!vm.vmm->has_devices()) {
+      break;
+    }
+    co_await cancel(vm);
+    Result<> done = co_await create_session(vm);
+    if (done) {
+      done = co_await vm.vmm->preserve(less);
+    }
+    if (done) {
+      vm.vmm->go_on_without();
+      co_return true;
+    }
+  }
+  co_return false;
+}
+
+// True: the live update goes on without this VM, or without what was refused of it.
 Co<bool> Luod::refused(Vm& vm, OnRefusal on_refusal) {
   if (on_refusal == OnRefusal::kStop) {
     co_await cancel();
     co_return false;
+  }
+  if (on_refusal == OnRefusal::kGoOnWithout) {
+    const bool some = co_await preserve_less(vm);
+    if (some) {
+      co_return true;
+    }
   }
   co_await cancel(vm);
   if (on_refusal == OnRefusal::kShutDownVm) {
@@ -291,6 +320,13 @@ Co<bool> Luod::kexec() {
     done = co_await calls_.reboot_kexec();
     static_cast<void>(environment_.failed(kName, "reboot LINUX_REBOOT_CMD_KEXEC",
                                           done ? Errno::kIo : done.error()));
+  }
+  for (Vm& vm : vms_) {
+    const bool dead = co_await vm.vmm->has_dead_devices();
+    if (dead) {
+      co_await cancel(vm);
+      static_cast<void>(co_await vm.vmm->assign_again());
+    }
   }
   const linux::ReinjectPolicy reinject = of_generation(config_.reinject);
   for (Vm& vm : vms_) {

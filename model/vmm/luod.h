@@ -46,6 +46,7 @@ class Luod {
   Co<bool> preserve(OnRefusal on_refusal);
   Co<linux::Result<>> preserve(Vm& vm);
   Co<bool> refused(Vm& vm, OnRefusal on_refusal);
+  Co<bool> preserve_less(Vm& vm);
   Co<bool> kexec();
   Co<linux::Result<>> ready_for_reboot();
   Co<> cancel();

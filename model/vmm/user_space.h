@@ -54,7 +54,7 @@ struct KernelFile {
 // What luod does when a VM's preservation is refused.
 enum class OnRefusal : std::uint8_t {
   kStop,         // the live update ends, everything goes on
-  kGoOnWithout,  // this VM is not carried over
+  kGoOnWithout,  // it goes on without what is refused of this VM, or without this VM
   kShutDownVm,   // this VM ends first
 };
 

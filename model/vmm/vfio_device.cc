@@ -160,6 +160,7 @@ Co<Result<>> VfioDevice::map_bar(MappedCpu& cpu, unsigned index, GuestAddr guest
     co_return failed("mmap BAR", mapped.error());
   }
   cpu.set_bar(index, guest, *mapped, info.size);
+  mapped_.push_back({*mapped, info.size});
   co_return Result<>();
 }
 
@@ -297,6 +298,28 @@ Co<> VfioDevice::stop() {
   while (threads_ > 0) {
     co_await threads_ended_.wait(environment_.context(), node);
   }
+}
+
+Co<bool> VfioDevice::is_dead() {
+  uapi::VfioDeviceInfo info;
+  info.argsz = sizeof(info);
+  const auto done = co_await calls_.ioctl(cdev_, uapi::kVfioDeviceGetInfo, uapi::bytes_of(info));
+  co_return !done && done.error() == Errno::kIo;
+}
+
+Co<> VfioDevice::give_up() {
+  co_await stop();
+  stopping_ = false;
+  for (const int eventfd : eventfds_) {
+    static_cast<void>(co_await calls_.close(eventfd));
+  }
+  eventfds_.clear();
+  for (const Mapping& mapping : mapped_) {
+    static_cast<void>(co_await calls_.munmap(mapping.start, mapping.bytes));
+  }
+  mapped_.clear();
+  static_cast<void>(co_await calls_.close(cdev_));
+  cdev_ = -1;
 }
 
 }  // namespace baton::vmm

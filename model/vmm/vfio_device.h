@@ -54,6 +54,10 @@ class VfioDevice {
   Co<linux::Result<>> set_interrupts();
   // Ends the threads that wait for interrupts.
   Co<> stop();
+  // Every call is answered by EIO: frozen by a live update that was given up.
+  Co<bool> is_dead();
+  // Unmaps and closes all of it.
+  Co<> give_up();
 
  private:
   Co<linux::Result<bool>> unbind_other_driver();
@@ -69,6 +73,11 @@ class VfioDevice {
   int cdev_ = -1;
   std::uint32_t device_id_ = 0;
   std::vector<int> eventfds_;
+  struct Mapping {
+    UserAddr start;
+    std::uint64_t bytes;
+  };
+  std::vector<Mapping> mapped_;
   unsigned threads_ = 0;
   bool stopping_ = false;
   sim::WaitQueue threads_ended_;

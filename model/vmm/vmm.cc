@@ -69,7 +69,7 @@ Co<Result<>> Vmm::create() {
     done = co_await create_address_space();
   }
   if (done && !devices_.empty()) {
-    done = co_await assign_devices();
+    done = co_await assign_devices(true);
   }
   co_return done;
 }
@@ -140,10 +140,14 @@ Co<Result<>> Vmm::create_address_space() {
   co_return Result<>();
 }
 
-Co<Result<>> Vmm::assign_devices() {
+// `open`: they are not open yet.
+Co<Result<>> Vmm::assign_devices(bool open) {
   for (const auto& device : devices_) {
-    Result<> done = co_await device->bind_driver();
-    if (done) {
+    Result<> done;
+    if (open) {
+      done = co_await device->bind_driver();
+    }
+    if (done && open) {
       done = co_await device->open();
     }
     if (done) {
@@ -153,15 +157,10 @@ Co<Result<>> Vmm::assign_devices() {
       co_return done;
     }
   }
-  uapi::iommu_hwpt_alloc hwpt;
-  hwpt.dev_id = devices_.front()->device_id();
-  hwpt.pt_id = ioas_id_;
-  const auto allocated =
-      co_await calls_.ioctl(iommufd_, uapi::kIommuHwptAlloc, uapi::bytes_of(hwpt));
-  if (!allocated) {
-    co_return failed("IOMMU_HWPT_ALLOC", allocated.error());
+  const Result<> made = co_await make_page_table();
+  if (!made) {
+    co_return made;
   }
-  hwpt_id_ = hwpt.out_hwpt_id;
   for (const auto& device : devices_) {
     Result<> done = co_await device->attach(hwpt_id_);
     if (done) {
@@ -179,6 +178,19 @@ Co<Result<>> Vmm::assign_devices() {
     done = co_await devices_.front()->connect_interrupts(vcpu_);
   }
   co_return done;
+}
+
+Co<Result<>> Vmm::make_page_table() {
+  uapi::iommu_hwpt_alloc hwpt;
+  hwpt.dev_id = devices_.front()->device_id();
+  hwpt.pt_id = ioas_id_;
+  const auto allocated =
+      co_await calls_.ioctl(iommufd_, uapi::kIommuHwptAlloc, uapi::bytes_of(hwpt));
+  if (!allocated) {
+    co_return failed("IOMMU_HWPT_ALLOC", allocated.error());
+  }
+  hwpt_id_ = hwpt.out_hwpt_id;
+  co_return Result<>();
 }
 
 void Vmm::run_guest() {
@@ -207,8 +219,9 @@ Co<Result<>> Vmm::preserve_file(int fd, std::uint64_t token, const char* what) {
 }
 
 // The page tables are marked, then memory, address space, devices: each needs the one before it.
-Co<Result<>> Vmm::preserve() {
-  if (hwpt_id_ != 0) {
+Co<Result<>> Vmm::preserve(Carried carried) {
+  carried_ = carried;
+  if (hwpt_id_ != 0 && carried == Carried::kAll) {
     uapi::iommu_hwpt_liveupdate_mark_preserve mark;
     mark.hwpt_id = hwpt_id_;
     mark.hwpt_token = token(kHwptToken);
@@ -221,11 +234,11 @@ Co<Result<>> Vmm::preserve() {
   }
   Result<> done =
       co_await preserve_file(memfd_, token(kMemfdToken), "LIVEUPDATE_SESSION_PRESERVE_FD memfd");
-  if (done && iommufd_ >= 0) {
+  if (done && iommufd_ >= 0 && carried == Carried::kAll) {
     done = co_await preserve_file(iommufd_, token(kIommufdToken),
                                   "LIVEUPDATE_SESSION_PRESERVE_FD iommufd");
   }
-  for (unsigned i = 0; done && i < devices_.size(); ++i) {
+  for (unsigned i = 0; done && carried != Carried::kMemory && i < devices_.size(); ++i) {
     done = co_await preserve_file(devices_[i]->cdev(), token(kDeviceToken + i),
                                   "LIVEUPDATE_SESSION_PRESERVE_FD vfio");
   }
@@ -271,6 +284,8 @@ Result<> Vmm::save() {
   record.ioas_id = ioas_id_;
   record.hwpt_id = hwpt_id_;
   record.devices = devices_.size();
+  record.carried = carried_;
+  record.goes_on = goes_on_ ? 1 : 0;
   for (std::size_t i = 0; i < std::min(devices_.size(), record.places.size()); ++i) {
     const Sbdf address = devices_[i]->address();
     record.places[i] = {address.segment, address.bdf.value()};
@@ -314,7 +329,10 @@ Co<Result<>> Vmm::resume(linux::ReinjectPolicy reinject) {
 Co<Result<>> Vmm::restore(linux::ReinjectPolicy reinject) {
   Result<> done = co_await retrieve();
   if (done && !devices_.empty()) {
-    done = co_await take_over_devices();
+    done = co_await take_over();
+  }
+  if (!done && memory_ != UserAddr() && goes_on_) {
+    done = Result<>();  // the guest finds that its devices do not answer
   }
   if (!done) {
     co_await shut_down();
@@ -354,27 +372,64 @@ Co<Result<>> Vmm::retrieve() {
   if (done) {
     done = load();
   }
-  for (const auto& device : devices_) {
-    if (done) {
-      done = co_await device->find_again();
-    }
-    if (done) {
-      done = co_await device->bind_driver();
-    }
-  }
-  if (done && !devices_.empty()) {
-    done = co_await retrieve_devices();
-  }
   co_return done;
 }
 
-Co<Result<>> Vmm::retrieve_devices() {
+// All of them, or those that there are under another address space, or none.
+Co<Result<>> Vmm::take_over() {
+  if (carried_ == Carried::kMemory) {
+    co_return co_await start_over();
+  }
+  Result<> done = co_await find_devices();
+  if (done && carried_ == Carried::kAll) {
+    done = co_await retrieve_iommufd();
+  }
+  const bool translates = done && carried_ == Carried::kAll;
+  if (done || goes_on_) {
+    done = co_await retrieve_devices();
+  }
+  if (!done) {
+    co_return done;
+  }
+  if (translates) {
+    co_return co_await take_over_devices();
+  }
+  co_return co_await start_over();
+}
+
+// A new address space over the memory that came back; devices that are not open yet are opened.
+Co<Result<>> Vmm::start_over() {
+  const Result<> done = co_await create_address_space();
+  if (!done) {
+    co_return done;
+  }
+  co_return co_await assign_devices(carried_ == Carried::kMemory);
+}
+
+Co<Result<>> Vmm::find_devices() {
+  for (const auto& device : devices_) {
+    Result<> done = co_await device->find_again();
+    if (done) {
+      done = co_await device->bind_driver();
+    }
+    if (!done) {
+      co_return done;
+    }
+  }
+  co_return Result<>();
+}
+
+Co<Result<>> Vmm::retrieve_iommufd() {
   const Result<int> iommufd =
       co_await retrieve_file(token(kIommufdToken), "LIVEUPDATE_SESSION_RETRIEVE_FD iommufd");
   if (!iommufd) {
     co_return linux::fail(iommufd.error());
   }
   iommufd_ = *iommufd;
+  co_return Result<>();
+}
+
+Co<Result<>> Vmm::retrieve_devices() {
   for (unsigned i = 0; i < devices_.size(); ++i) {
     const Result<int> cdev =
         co_await retrieve_file(token(kDeviceToken + i), "LIVEUPDATE_SESSION_RETRIEVE_FD vfio");
@@ -404,6 +459,8 @@ Result<> Vmm::load() {
   vcpu_.registers() = registers;
   ioas_id_ = record.ioas_id;
   hwpt_id_ = record.hwpt_id;
+  carried_ = record.carried;
+  goes_on_ = record.goes_on != 0;
   for (std::size_t i = 0; i < std::min(devices_.size(), record.places.size()); ++i) {
     const VmmRecord::Place place = record.places[i];
     devices_[i]->set_address({place.segment, Bdf(static_cast<std::uint16_t>(place.bdf))});
@@ -417,6 +474,45 @@ Co<Result<>> Vmm::take_over_devices() {
     Result<> done = co_await device->bind_iommufd(iommufd_);
     if (done) {
       done = co_await device->attach(hwpt_id_);
+    }
+    if (!done) {
+      co_return done;
+    }
+  }
+  Result<> done = co_await devices_.front()->map_bars(cpu_);
+  if (done) {
+    done = co_await devices_.front()->connect_interrupts(vcpu_);
+  }
+  co_return done;
+}
+
+Co<bool> Vmm::has_dead_devices() {
+  for (const auto& device : devices_) {
+    if (!running_ || !has_session()) {
+      break;
+    }
+    const bool dead = co_await device->is_dead();
+    if (dead) {
+      co_return true;
+    }
+  }
+  co_return false;
+}
+
+// Address space and page tables are as they were. A BAR that was shared with a peer stays mapped.
+Co<Result<>> Vmm::assign_again() {
+  interrupts_released_ = false;
+  for (const auto& device : devices_) {
+    co_await device->give_up();
+    Result<> done = co_await device->open();
+    if (done) {
+      done = co_await device->bind_iommufd(iommufd_);
+    }
+    if (done) {
+      done = co_await device->attach(hwpt_id_);
+    }
+    if (done) {
+      done = co_await device->enable();
     }
     if (!done) {
       co_return done;

@@ -16,6 +16,7 @@
 #include "model/vmm/user_space.h"
 #include "model/vmm/vcpu.h"
 #include "model/vmm/vfio_device.h"
+#include "model/vmm/vmm_record.h"
 
 namespace baton::vmm {
 
@@ -39,8 +40,11 @@ class Vmm {
   // The session, a descriptor of this process from now on.
   void give_session(int session) { session_ = session; }
   bool has_session() const { return session_ >= 0; }
-  // Puts everything into the session while the guest runs.
-  Co<linux::Result<>> preserve();
+  // Puts everything into the session while the guest runs, or less of it.
+  Co<linux::Result<>> preserve(Carried carried = Carried::kAll);
+  bool has_devices() const { return !devices_.empty(); }
+  // The successor shall go on without what it cannot take over.
+  void go_on_without() { goes_on_ = true; }
   Co<> close_session();
 
   Co<> pause();
@@ -51,6 +55,11 @@ class Vmm {
   // The guest goes on under the same kernel.
   Co<linux::Result<>> resume(linux::ReinjectPolicy reinject);
 
+  // After a reboot that was refused: a freeze can leave descriptors that are dead for good [posted
+  // vfio v5]. Their devices have to be set up again, once no session holds them.
+  Co<bool> has_dead_devices();
+  Co<linux::Result<>> assign_again();
+
   // Ends guest and process: everything is closed.
   Co<> shut_down();
 
@@ -59,11 +68,16 @@ class Vmm {
   Co<linux::Result<>> create_memory();
   Co<linux::Result<>> map_memory();
   Co<linux::Result<>> create_address_space();
-  Co<linux::Result<>> assign_devices();
+  Co<linux::Result<>> assign_devices(bool open);
+  Co<linux::Result<>> make_page_table();
   linux::Result<> write_boot_info();
 
   Co<linux::Result<>> retrieve();
+  Co<linux::Result<>> find_devices();
+  Co<linux::Result<>> retrieve_iommufd();
   Co<linux::Result<>> retrieve_devices();
+  Co<linux::Result<>> take_over();
+  Co<linux::Result<>> start_over();
   Co<linux::Result<int>> retrieve_file(std::uint64_t token, const char* what);
   Co<linux::Result<>> take_over_devices();
   linux::Result<> load();
@@ -92,6 +106,8 @@ class Vmm {
   int session_ = -1;
   bool running_ = false;
   bool interrupts_released_ = false;
+  Carried carried_ = Carried::kAll;
+  bool goes_on_ = false;
 };
 
 }  // namespace baton::vmm

@@ -14,16 +14,23 @@
 
 namespace baton::vmm {
 
+// What of a VM was preserved. What was not its successor makes anew.
+enum class Carried : std::uint32_t {
+  kAll = 0,      // memory, address space and devices
+  kDevices = 1,  // memory and devices, without their address space
+  kMemory = 2,   // memory alone
+};
+
 inline constexpr std::uint64_t kRecordBytes = sim::kPageSize;
 inline constexpr std::uint64_t kVmmRecordOffset = 512;
 
 struct VmmRecord {
   static constexpr std::uint64_t kMagic = 0x0000'4D4D'5654'4142;  // "BATVMM\0\0"
-  static constexpr std::uint32_t kVersion = 2;
+  static constexpr std::uint32_t kVersion = 3;
 
   std::uint64_t magic = kMagic;
   std::uint32_t version = kVersion;
-  std::uint32_t bytes = 104;
+  std::uint32_t bytes = 112;
   std::uint64_t memory_bytes = 0;
   std::uint32_t ioas_id = 0;  // objects of the preserved iommufd
   std::uint32_t hwpt_id = 0;
@@ -34,11 +41,13 @@ struct VmmRecord {
     std::uint32_t bdf = 0;
   };
   std::array<Place, 8> places{};
+  Carried carried = Carried::kAll;
+  std::uint32_t goes_on = 0;  // 1: what cannot be taken over is done without
 
-  bool valid() const { return magic == kMagic && version == kVersion && bytes == 104; }
+  bool valid() const { return magic == kMagic && version == kVersion && bytes == 112; }
 };
 
-static_assert(sizeof(VmmRecord) == 104);
+static_assert(sizeof(VmmRecord) == 112);
 static_assert(std::has_unique_object_representations_v<VmmRecord>);
 static_assert(sizeof(VcpuRegisters) <= kVmmRecordOffset);
 

@@ -12,6 +12,7 @@
 #include "harness/run/run.h"
 #include "harness/scenario/invariant_rows.h"
 #include "tests/scenarios/luo_defects.h"
+#include "tests/scenarios/stage_defects.h"
 #include "tests/support/source_dir.h"
 
 using namespace baton;
@@ -81,9 +82,11 @@ std::string scenario_with(std::string_view defect) {
 // Which invariants a defect fires.
 std::set<std::string> fired_by(std::string_view defect) {
   const testing::LuoDefect* luo = testing::luo_defect(defect);
+  const testing::StageDefect* stage = testing::stage_defect(defect);
   const Loaded loaded =
-      luo != nullptr ? testing::load_luo(luo->scenario, luo->with)
-                     : check_scenario_text("quickstart.yaml", scenario_with(defect), kFolder);
+      luo != nullptr     ? testing::load_luo(luo->scenario, luo->with)
+      : stage != nullptr ? testing::load_stage(*stage)
+                         : check_scenario_text("quickstart.yaml", scenario_with(defect), kFolder);
   INFO(loaded.errors());
   REQUIRE(loaded.good());
   std::set<std::string> fired;

@@ -94,8 +94,9 @@ using VfioBody = Co<> (*)(VfioKernel&, VfioNotes&);
 class VfioWorld {
  public:
   explicit VfioWorld(std::vector<VfioBody> bodies, std::optional<linux::Defect> defect = {},
-                     bool disable_denylist = true)
-      : world_(wrap(bodies), config(defect, disable_denylist)) {
+                     bool disable_denylist = true, const linux::Pieces& pieces = {},
+                     const linux::Policies& policies = {})
+      : world_(wrap(bodies), config(defect, disable_denylist, pieces, policies)) {
     notes.machine = &world_.machine();
     world_.simulation().topic<pci::ConfigWritten>().subscribe([this](const auto& write) {
       if (notes.watching && write.address == kDsa) {
@@ -124,8 +125,11 @@ class VfioWorld {
     }
     return wrapped;
   }
-  static WorldConfig config(std::optional<linux::Defect> defect, bool disable_denylist) {
+  static WorldConfig config(std::optional<linux::Defect> defect, bool disable_denylist,
+                            const linux::Pieces& pieces, const linux::Policies& policies) {
     WorldConfig config;
+    config.kernels[0].pieces = pieces;
+    config.kernels[0].policies = policies;
     config.kernels[0].vfio_disable_denylist = disable_denylist;
     if (defect) config.kernels[0].defects.add(*defect);
     config.build = [](host::Machine& machine) {

@@ -121,7 +121,7 @@ struct Policies {
   AtsPolicy ats = AtsPolicy::kOff;
   InterruptTablePolicy interrupt_table = InterruptTablePolicy::kNew;
   MsiAtBoot msi_at_boot = MsiAtBoot::kLeave;
-  PreparedLockdown prepared_lockdown = PreparedLockdown::kNone;
+  PreparedLockdown prepared_lockdown = PreparedLockdown::kVfio;
   RestoreFailure restore_failure = RestoreFailure::kPanic;
   CancelAfterFreeze cancel_after_freeze = CancelAfterFreeze::kUnfreeze;
 };
@@ -171,12 +171,21 @@ enum class Defect : std::uint8_t {
   kIommuReuseDomainId,       // the new kernel does not reserve preserved domain ids
   kIommuIgnoreRecords,       // the new kernel does not look for preserved IOMMU state
   kIommuOpenGroups,          // drivers of the host may take groups that were handed over
+  kIommuForgetOwner,         // the new kernel gives restored groups no owner
   kIommuTornPasidEntry,      // a running device's PASID entry is replaced in two parts
   kIommufdSkipRecord,        // iommufd_ser is not preserved
   kIommufdSkipIoas,          // baton-iommufd-v1 is not preserved
+  kIommufdIgnoreSeals,       // memory that is not sealed is preserved behind an iommufd
+  kIommufdKeepImmutable,     // address spaces stay immutable when the session is given up
+  kIommufdFinishEarly,       // a session may be finished though nobody took its iommufd over
   kVfioSkipRecord,           // vfio-pci record is not preserved
   kVfioSkipState,            // baton-vfio-v1 is not preserved
   kVfioKeepInterrupts,       // freeze leaves the device's MSI-X on
+  kVfioStaleState,           // freeze does not renew what preserve wrote of a device's state
+  kVfioIgnoreInterrupts,     // freeze does not mind interrupts that are still configured
+  kVfioSkipFreezeReset,      // freeze does not reset the device that it is to stop
+  kVfioForgetFrozen,         // a frozen descriptor goes on answering
+  kVfioOpenIncoming,         // a device that was handed over can be opened before the finish
   kVfioResetAtOpen,          // the first open after the jump resets the device
   kVfioLeakRecord,           // finish does not free the device's record
   kVfioRetrieveFirst,        // retrieve gives out the first device, whatever the record says

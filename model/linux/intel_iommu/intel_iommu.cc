@@ -145,6 +145,13 @@ bool IntelIommu::State::init_unit(Unit& unit) {
                    name(queue.error()));
     return false;
   }
+  const bool fresh_root = services.has(Defect::kIommuFreshRoot);
+  if (const iommu::IncomingUnit* found = core.incoming_unit(base);
+      found != nullptr && !fresh_root) {
+    if (std::string wrong = adopt(unit, *found); !wrong.empty()) {
+      core.lose_unit(base, std::move(wrong));
+    }
+  }
   const iommu::IncomingUnit* incoming = core.incoming_unit(base);
   const bool on = unit.translation_enabled();
   const bool copy = on && incoming == nullptr && services.config().crash_kernel;
@@ -154,10 +161,10 @@ bool IntelIommu::State::init_unit(Unit& unit) {
                    "DMAR: Translation was enabled for {:x} but we are not in kdump mode",
                    base.value());
   }
-  if (incoming != nullptr && !services.has(Defect::kIommuFreshRoot)) {
-    adopt(unit, *incoming);
-  } else if (auto root = unit.allocate_root(); !root) {
-    services.panic("DMAR: no memory for a root table");
+  if (incoming == nullptr || fresh_root) {
+    if (auto root = unit.allocate_root(); !root) {
+      services.panic("DMAR: no memory for a root table");
+    }
   }
   if (copy && unit.copy_tables()) {
     pre_enabled.insert(base);
@@ -320,8 +327,9 @@ Result<> IntelIommu::probe_device(pci::PciDev& dev, const iommu::PasidState* pre
   }
   info.max_pasids = state.find_pasids(dev, *unit);
   if (preserved != nullptr) {
-    state.restore_pasids(dev, *unit, *preserved);
-    return {};
+    if (state.restore_pasids(dev, *unit, *preserved)) return {};
+    for (const Bdf alias : dma_aliases(dev)) unit->clear_context(alias);
+    return fail(Errno::kIo);
   }
   Result<PasidTable> pasids = PasidTable::create(state.services, info.max_pasids);
   if (!pasids) {

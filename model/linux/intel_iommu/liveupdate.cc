@@ -15,15 +15,17 @@ constexpr const char* kRootTable = "root table";
 constexpr const char* kContextTable = "context table";
 constexpr const char* kPasidPages = "PASID table";
 
-void restore_table(KernelServices& services, kho::Kho& kho, Unit& unit, PhysAddr table,
-                   const char* what) {
+// What is wrong; empty when it is restored.
+std::string restore_table(KernelServices& services, kho::Kho& kho, Unit& unit, PhysAddr table,
+                          const char* what) {
   const bool sane = table != PhysAddr{} && table.page_offset() == 0 &&
                     services.port().ram().contains(table, sim::kPageSize);
   if (!sane || kho.restore_folio(table) != 0U) {
-    services.panic(fmt::format("DMAR: cannot restore the {} at {:#x}", what, table.value()));
+    return fmt::format("DMAR: cannot restore the {} at {:#x}", what, table.value());
   }
   services.pages().page(table).owner = what;
   unit.record(LedgerEvent::kRestored, what, table);
+  return {};
 }
 
 }  // namespace
@@ -35,21 +37,23 @@ void IntelIommu::State::record_id(LedgerEvent event, std::uint64_t id) {
   }
 }
 
-// New kernel. The devices behind the unit are running: what is missing is fatal.
-void IntelIommu::State::adopt(Unit& unit, const iommu::IncomingUnit& incoming) {
-  restore_table(services, kho, unit, incoming.root_table, kRootTable);
+// New kernel. The devices behind the unit are running: what is missing is fatal, or the unit starts
+// anew [policy restore_failure].
+std::string IntelIommu::State::adopt(Unit& unit, const iommu::IncomingUnit& incoming) {
+  std::string wrong = restore_table(services, kho, unit, incoming.root_table, kRootTable);
+  if (!wrong.empty()) return wrong;
   // AMBIGUOUS: the posted series does not say what happens when the kernels disagree about the
   // table mode, which is in the root pointer register and cannot change while translation is on.
   if (unit.translation_enabled() && unit.hardware_scalable() != unit.scalable()) {
-    services.panic(fmt::format("DMAR: {:#x} runs in {} mode, this kernel uses the other",
-                               unit.registers().value(),
-                               unit.hardware_scalable() ? "scalable" : "legacy"));
+    return fmt::format("DMAR: {:#x} runs in {} mode, this kernel uses the other",
+                       unit.registers().value(), unit.hardware_scalable() ? "scalable" : "legacy");
   }
   unit.adopt_root(incoming.root_table);
   for (unsigned index = 0; index < kContextTables; ++index) {
     const PhysAddr table = unit.context_table(index);
     if (has_table(incoming.context_tables, index)) {
-      restore_table(services, kho, unit, table, kContextTable);
+      wrong = restore_table(services, kho, unit, table, kContextTable);
+      if (!wrong.empty()) return wrong;
     } else if (table != PhysAddr{}) {
       // AMBIGUOUS: the previous kernel zeroes such entries before the jump; what the new one does
       // with one it finds is not stated. Nobody owns that table, so the entry goes.
@@ -58,6 +62,7 @@ void IntelIommu::State::adopt(Unit& unit, const iommu::IncomingUnit& incoming) {
       unit.clear_root_entry(index);
     }
   }
+  return {};
 }
 
 void IntelIommu::State::reserve_domain_ids(Unit& unit, const iommu::IncomingUnit& incoming) {
@@ -69,21 +74,23 @@ void IntelIommu::State::reserve_domain_ids(Unit& unit, const iommu::IncomingUnit
   }
 }
 
-// The device's PASID directory is the one that its context entry leads to already.
-void IntelIommu::State::restore_pasids(pci::PciDev& dev, Unit& unit,
+// The device's PASID directory is the one that its context entry leads to already. False: it cannot
+// be taken over [policy restore_failure].
+bool IntelIommu::State::restore_pasids(pci::PciDev& dev, Unit& unit,
                                        const iommu::PasidState& incoming) {
   const auto refuse = [&](std::string_view why) {
-    services.panic(fmt::format("DMAR: {}: PASID table at {:#x}: {}", sim::to_string(dev.address),
-                               incoming.table.value(), why));
+    core.lost(fmt::format("DMAR: {}: PASID table at {:#x}: {}", sim::to_string(dev.address),
+                          incoming.table.value(), why));
+    return false;
   };
   const std::optional<PasidTable> pasids =
       PasidTable::over(services, incoming.table, incoming.max_pasid);
   if (!pasids) {
-    refuse("no such table");
+    return refuse("no such table");
   }
   const std::uint64_t expected = PasidTable::rounded(devices[dev.address].max_pasids);
   if (incoming.max_pasid != expected) {
-    refuse(fmt::format("for {} PASIDs, the device has {}", incoming.max_pasid, expected));
+    return refuse(fmt::format("for {} PASIDs, the device has {}", incoming.max_pasid, expected));
   }
   const bool whole = pasids->for_each_page([&](PhysAddr page, unsigned order) {
     if (kho.restore_folio(page) != order) {
@@ -94,9 +101,10 @@ void IntelIommu::State::restore_pasids(pci::PciDev& dev, Unit& unit,
     return true;
   });
   if (!whole) {
-    refuse("cannot be restored");
+    return refuse("cannot be restored");
   }
   devices[dev.address].pasids = pasids;
+  return true;
 }
 
 // Takes the preserved domain id; the tables say already what they should.

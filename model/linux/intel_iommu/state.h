@@ -66,11 +66,12 @@ class IntelIommu::State {
   Result<> install(pci::PciDev& dev, Unit& unit, const DmarDomain& domain, std::uint16_t id);
 
   // Live update.
-  void adopt(Unit& unit, const iommu::IncomingUnit& incoming);
+  // What is wrong; empty when the unit's tables are in use.
+  std::string adopt(Unit& unit, const iommu::IncomingUnit& incoming);
   void reserve_domain_ids(Unit& unit, const iommu::IncomingUnit& incoming);
   Result<> preserve_context_tables(Unit& unit);
   Result<> preserve_pasids(DeviceInfo& info, Unit& unit);
-  void restore_pasids(pci::PciDev& dev, Unit& unit, const iommu::PasidState& pasids);
+  bool restore_pasids(pci::PciDev& dev, Unit& unit, const iommu::PasidState& pasids);
   void prune(Unit& unit);
   void record_id(LedgerEvent event, std::uint64_t id);
 

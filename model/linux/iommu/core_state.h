@@ -82,10 +82,16 @@ class IommuCore::State {
   void put_unit(PhysAddr unit);
   void delete_record(PhysAddr at);
 
-  // New kernel. what cannot be restored is a panic: the device is running.
-  void restore_domain(Incoming::IncomingDomain& incoming, pci::PciDev& dev);
-  std::vector<PhysAddr> restore_tables(const DomainRecord& domain);
-  void restore_group(Group& group, const DeviceRecord& device);
+  // New kernel. What cannot be restored is lost(), and then false: the device may be running.
+  bool read_records(PhysAddr top);
+  bool restore_chains(PhysAddr units, PhysAddr domains, PhysAddr devices);
+  bool restore_domain(Incoming::IncomingDomain& incoming, pci::PciDev& dev);
+  std::optional<std::vector<PhysAddr>> restore_tables(const DomainRecord& domain);
+  bool restore_device(Group& group, const DeviceRecord& device);
+  bool restore_group(Group& group, const DeviceRecord& device);
+  void use_default(pci::PciDev& dev);
+  // Policy restore_failure: a panic, or a warning after which the caller goes on without.
+  void lost(std::string reason);
 
   KernelServices& services;
   kho::Kho& kho;

@@ -64,13 +64,10 @@ Co<Result<>> IommuCore::probe_device(pci::PciDev& dev) {
   }
   const DeviceRecord device = incoming->second;
   state.incoming.devices.erase(incoming);  // a device that is probed again starts afresh
-  const PasidState pasids{device.pasid_table, device.max_pasid};
-  const Result<> probed = state.driver->probe_device(dev, &pasids);
-  if (!probed) {
-    state.services.panic(fmt::format("iommu: cannot probe {}: {}", sim::to_string(dev.address),
-                                     name(probed.error())));
+  if (!state.restore_device(group, device)) {
+    state.use_default(dev);
+    co_return Result<>{};
   }
-  state.restore_group(group, device);
   if (state.services.has(Defect::kIommuTornPasidEntry)) {
     state.driver->tear_restored_entry(dev, true);
     co_await state.services.spend(kBetweenTwoStores);

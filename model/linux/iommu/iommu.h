@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "model/kho/kho.h"
@@ -136,6 +137,10 @@ class IommuCore final : public luo::Flb {
   Co<> begin_boot();
   // For the driver: the preserved state of the unit at this register base.
   const IncomingUnit* incoming_unit(PhysAddr unit) const;
+  // What was handed over cannot be taken over [policy restore_failure]: panics, or warns. Of a
+  // unit: what is known of its devices goes.
+  void lost(std::string reason);
+  void lose_unit(PhysAddr unit, std::string reason);
 
   // iommu_probe_device: group, default domain or restored domain with its owner.
   Co<Result<>> probe_device(pci::PciDev& dev);

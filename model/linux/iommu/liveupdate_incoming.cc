@@ -2,8 +2,9 @@
 // iommu v5: drivers/iommu/liveupdate.c, drivers/iommu/iommu.c; handing restored domains on to an
 // iommufd is the design target, phase 2].
 //
-// Devices are running: what cannot be restored is a panic (policy restore_failure = panic), and
-// nothing read from preserved memory is trusted before it was checked.
+// Devices are running: what cannot be restored is a panic, or with policy restore_failure: continue
+// a warning and the default domain. Nothing read from preserved memory is trusted before it was
+// checked.
 #include "model/linux/iommu/core_state.h"
 #include "sim/check.h"
 
@@ -23,18 +24,35 @@ Co<> IommuCore::begin_boot() {
   }
   const Errno error = incoming.error();
   if (error != Errno::kNoData && error != Errno::kNoEnt && error != Errno::kOpNotSupp) {
-    state.services.panic(fmt::format("iommu: incoming FLB: {}", name(error)));
+    state.lost(fmt::format("iommu: incoming FLB: {}", name(error)));
   }
+}
+
+// [posted iommu v5: BUG_ON(); posted iommu v1: the default domain]
+void IommuCore::State::lost(std::string reason) {
+  if (services.config().policies.restore_failure == RestoreFailure::kPanic) {
+    services.panic(std::move(reason));
+  }
+  services.print(sim::LogLevel::kWarning, "{}; going on without", reason);
 }
 
 Co<Result<>> IommuCore::retrieve(std::uint64_t data) {
   State& state = *state_;
-  Incoming& incoming = state.incoming;
-  sim::PhysicalMemory& ram = state.services.port().ram();
-  const PhysAddr top(data);
+  if (state.read_records(PhysAddr(data))) co_return Result<>{};
+  // Half of the records is worse than none.
+  state.incoming.units.clear();
+  state.incoming.unit_of_record.clear();
+  state.incoming.domains.clear();
+  state.incoming.devices.clear();
+  co_return fail(Errno::kIo);
+}
+
+bool IommuCore::State::read_records(PhysAddr top) {
+  sim::PhysicalMemory& ram = services.port().ram();
   if (top.page_offset() != 0 || !ram.contains(top, sim::kPageSize) ||
-      state.kho.restore_folio(top) != 0U) {
-    state.services.panic(fmt::format("iommu: cannot restore top record at {:#x}", data));
+      kho.restore_folio(top) != 0U) {
+    lost(fmt::format("iommu: cannot restore top record at {:#x}", top.value()));
+    return false;
   }
   incoming.pages.push_back(top);
   const auto version = ram.load<std::uint64_t>(top);
@@ -43,40 +61,47 @@ Co<Result<>> IommuCore::retrieve(std::uint64_t data) {
   const PhysAddr devices(ram.load<std::uint64_t>(top + 24));
   if (version != kFlbVersion || units == PhysAddr{} || domains == PhysAddr{} ||
       devices == PhysAddr{}) {
-    state.services.panic(
-        fmt::format("iommu: top record at {:#x} has version {}, arrays {:#x} "
-                    "{:#x} {:#x}",
-                    data, version, units.value(), domains.value(), devices.value()));
+    lost(fmt::format("iommu: top record at {:#x} has version {}, arrays {:#x} {:#x} {:#x}",
+                     top.value(), version, units.value(), domains.value(), devices.value()));
+    return false;
   }
-  const auto keep = [&](const std::vector<PhysAddr>& pages) {
-    incoming.pages.insert(incoming.pages.end(), pages.begin(), pages.end());
+  return restore_chains(units, domains, devices);
+}
+
+bool IommuCore::State::restore_chains(PhysAddr units, PhysAddr domains, PhysAddr devices) {
+  std::string wrong;
+  const auto restore = [&](PhysAddr head, std::size_t bytes, const auto& visit) {
+    auto pages = restore_chain(services, kho, head, bytes, visit);
+    if (pages) {
+      incoming.pages.insert(incoming.pages.end(), pages->begin(), pages->end());
+    } else if (wrong.empty()) {
+      wrong = pages.error();
+    }
   };
-  keep(restore_chain(state.services, state.kho, units, UnitRecord::kBytes,
-                     [&](PhysAddr at, std::span<const std::byte> bytes) {
-                       const UnitRecord unit = UnitRecord::decode(bytes);
-                       incoming.units[unit.registers] = {
-                           unit.registers, unit.root_table, unit.context_tables, {}};
-                       incoming.unit_of_record[at] = unit.registers;
-                     }));
-  keep(restore_chain(state.services, state.kho, domains, DomainRecord::kBytes,
-                     [&](PhysAddr at, std::span<const std::byte> bytes) {
-                       incoming.domains[at].record = DomainRecord::decode(bytes);
-                     }));
-  keep(restore_chain(state.services, state.kho, devices, DeviceRecord::kBytes,
-                     [&](PhysAddr at, std::span<const std::byte> bytes) {
-                       const DeviceRecord device = DeviceRecord::decode(bytes);
-                       const auto unit = incoming.unit_of_record.find(device.unit_record);
-                       const auto domain = incoming.domains.find(device.domain_record);
-                       if (unit == incoming.unit_of_record.end() ||
-                           domain == incoming.domains.end()) {
-                         state.services.panic(fmt::format(
-                             "iommu: device record at {:#x} points at no record", at.value()));
-                       }
-                       domain->second.has_device = true;
-                       incoming.units[unit->second].attachment_ids.push_back(device.attachment_id);
-                       incoming.devices[device.address] = device;
-                     }));
-  co_return Result<>{};
+  restore(units, UnitRecord::kBytes, [&](PhysAddr at, std::span<const std::byte> bytes) {
+    const UnitRecord unit = UnitRecord::decode(bytes);
+    incoming.units[unit.registers] = {unit.registers, unit.root_table, unit.context_tables, {}};
+    incoming.unit_of_record[at] = unit.registers;
+  });
+  restore(domains, DomainRecord::kBytes, [&](PhysAddr at, std::span<const std::byte> bytes) {
+    incoming.domains[at].record = DomainRecord::decode(bytes);
+  });
+  restore(devices, DeviceRecord::kBytes, [&](PhysAddr at, std::span<const std::byte> bytes) {
+    const DeviceRecord device = DeviceRecord::decode(bytes);
+    const auto unit = incoming.unit_of_record.find(device.unit_record);
+    const auto domain = incoming.domains.find(device.domain_record);
+    if (unit == incoming.unit_of_record.end() || domain == incoming.domains.end()) {
+      if (wrong.empty()) {
+        wrong = fmt::format("iommu: device record at {:#x} points at no record", at.value());
+      }
+      return;
+    }
+    domain->second.has_device = true;
+    incoming.units[unit->second].attachment_ids.push_back(device.attachment_id);
+    incoming.devices[device.address] = device;
+  });
+  if (!wrong.empty()) lost(wrong);
+  return wrong.empty();
 }
 
 // Hands the record pages back. A domain whose device never came back keeps its tables: the device
@@ -85,7 +110,9 @@ Co<> IommuCore::finish() {
   State& state = *state_;
   for (auto& [at, domain] : state.incoming.domains) {
     if (!domain.has_device) {
-      for (const PhysAddr table : state.restore_tables(domain.record)) {
+      const auto tables = state.restore_tables(domain.record);
+      if (!tables) continue;
+      for (const PhysAddr table : *tables) {
         state.services.pages().free(table);
       }
     }
@@ -108,7 +135,19 @@ const IncomingUnit* IommuCore::incoming_unit(PhysAddr unit) const {
   return found == state_->incoming.units.end() ? nullptr : &found->second;
 }
 
-std::vector<PhysAddr> IommuCore::State::restore_tables(const DomainRecord& domain) {
+void IommuCore::lost(std::string reason) { state_->lost(std::move(reason)); }
+
+void IommuCore::lose_unit(PhysAddr unit, std::string reason) {
+  State& state = *state_;
+  state.lost(std::move(reason));
+  state.incoming.units.erase(unit);
+  std::erase_if(state.incoming.devices, [&](const auto& entry) {
+    const auto of = state.incoming.unit_of_record.find(entry.second.unit_record);
+    return of != state.incoming.unit_of_record.end() && of->second == unit;
+  });
+}
+
+std::optional<std::vector<PhysAddr>> IommuCore::State::restore_tables(const DomainRecord& domain) {
   std::vector<PhysAddr> tables;
   // A table of 6 levels or wider than 57 bits is nonsense.
   const bool sane =
@@ -127,43 +166,68 @@ std::vector<PhysAddr> IommuCore::State::restore_tables(const DomainRecord& domai
                     return true;
                   });
   if (!restored) {
-    services.panic(
-        fmt::format("iommu: cannot restore the page table at {:#x}", domain.top_table.value()));
+    lost(fmt::format("iommu: cannot restore the page table at {:#x}", domain.top_table.value()));
+    return std::nullopt;
   }
   return tables;
 }
 
 // Shared by all devices whose record points at the same domain record.
-void IommuCore::State::restore_domain(Incoming::IncomingDomain& from, pci::PciDev& dev) {
-  restore_tables(from.record);
+bool IommuCore::State::restore_domain(Incoming::IncomingDomain& from, pci::PciDev& dev) {
+  if (!restore_tables(from.record)) return false;
   const TableShape shape{from.record.top_table, static_cast<unsigned>(from.record.top_level),
                          from.record.vasz, from.record.sign_extend};
   auto domain = driver->restore_paging(dev, shape);
   if (!domain) {
-    services.panic(fmt::format("iommu: cannot restore the domain of {}: {}",
-                               sim::to_string(dev.address), name(domain.error())));
+    lost(fmt::format("iommu: cannot restore the domain of {}: {}", sim::to_string(dev.address),
+                     name(domain.error())));
+    return false;
   }
   from.held = std::move(*domain);
   from.domain = from.held.get();
+  return true;
 }
 
-void IommuCore::State::restore_group(Group& group, const DeviceRecord& device) {
+bool IommuCore::State::restore_device(Group& group, const DeviceRecord& device) {
+  const PasidState pasids{device.pasid_table, device.max_pasid};
+  const Result<> probed = driver->probe_device(*group.dev, &pasids);
+  if (!probed) {
+    lost(fmt::format("iommu: cannot probe {}: {}", sim::to_string(group.dev->address),
+                     name(probed.error())));
+    return false;
+  }
+  return restore_group(group, device);
+}
+
+// The fall-back of the posting of February 2026: the device is attached as one that nobody handed
+// over, whatever it is doing.
+void IommuCore::State::use_default(pci::PciDev& dev) {
+  if (driver->probe_device(dev, nullptr)) {
+    driver->attach_identity(dev);
+  }
+}
+
+bool IommuCore::State::restore_group(Group& group, const DeviceRecord& device) {
   Incoming::IncomingDomain& from = incoming.domains.at(device.domain_record);
   if (from.domain == nullptr) {
-    restore_domain(from, *group.dev);
+    if (!restore_domain(from, *group.dev)) return false;
     record(LedgerEvent::kRestored, LedgerKind::kDomain, "iommu domain", {},
            device.domain_record.value());
   }
-  group.owner = device.owner_token;
-  group.owner_count = 1;
   auto attached = driver->attach_restored(*group.dev, *from.domain, device.attachment_id);
   if (!attached) {
-    services.panic(fmt::format("iommu: cannot attach {} to its restored domain: {}",
-                               sim::to_string(device.address), name(attached.error())));
+    lost(fmt::format("iommu: cannot attach {} to its restored domain: {}",
+                     sim::to_string(device.address), name(attached.error())));
+    return false;
   }
   group.attached = from.domain;
+  if (!services.has(Defect::kIommuForgetOwner)) {
+    group.owner = device.owner_token;
+    group.owner_count = 1;
+  }
   services.print(sim::LogLevel::kInfo, "iommu: {}: restored domain, owner token {:#x}",
                  sim::to_string(device.address), device.owner_token);
+  return true;
 }
 
 Domain* IommuCore::restored_domain(PhysAddr record) const {

@@ -148,7 +148,7 @@ void RecordArray::destroy() {
   pages_.clear();
 }
 
-std::vector<PhysAddr> restore_chain(
+std::expected<std::vector<PhysAddr>, std::string> restore_chain(
     KernelServices& services, kho::Kho& kho, PhysAddr head, std::size_t record_bytes,
     const std::function<void(PhysAddr record, std::span<const std::byte> bytes)>& visit) {
   sim::PhysicalMemory& ram = services.port().ram();
@@ -158,12 +158,13 @@ std::vector<PhysAddr> restore_chain(
   for (PhysAddr page = head; page != PhysAddr{}; page = PhysAddr(ram.load<std::uint64_t>(page))) {
     if (page.page_offset() != 0 || !ram.contains(page, sim::kPageSize) ||
         kho.restore_folio(page) != 0U) {
-      services.panic(fmt::format("iommu: cannot restore record array at {:#x}", page.value()));
+      return std::unexpected(
+          fmt::format("iommu: cannot restore record array at {:#x}", page.value()));
     }
     pages.push_back(page);
     const auto count = ram.load<std::uint64_t>(page + 8);
     if (count > capacity) {
-      services.panic(fmt::format("iommu: record array at {:#x} is corrupt", page.value()));
+      return std::unexpected(fmt::format("iommu: record array at {:#x} is corrupt", page.value()));
     }
     for (std::uint64_t i = 0; i < count; ++i) {
       const PhysAddr at = page + kArrayHeaderBytes + i * record_bytes;

@@ -15,9 +15,11 @@
 
 #include <array>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "model/kho/kho.h"
@@ -107,9 +109,9 @@ class RecordArray {
   std::vector<ArrayPage> pages_;
 };
 
-// Restores an incoming chain: panics when a page is missing or a count is impossible. Every live
-// record is marked INCOMING and shown. Returns the pages, to be freed at finish.
-std::vector<PhysAddr> restore_chain(
+// Restores an incoming chain: the pages, to be freed at finish, or what is wrong with it: a page is
+// missing, a count impossible. Every live record is marked INCOMING and shown.
+std::expected<std::vector<PhysAddr>, std::string> restore_chain(
     KernelServices& services, kho::Kho& kho, PhysAddr head, std::size_t record_bytes,
     const std::function<void(PhysAddr record, std::span<const std::byte> bytes)>& visit);
 

@@ -174,6 +174,8 @@ Co<> Kernel::State::bring_up_pci() {
   if (config_.pieces.pci != PciLiveUpdate::kNone) {
     pci_.set_live_update(&pci_live_update_);
     co_await pci_live_update_.begin_enumeration();
+  } else {
+    pci_.set_live_update(nullptr);
   }
   pci_.set_assign_busses(has_pci_option(handoff_.command_line, "assign-busses"));
   pci_.set_realloc(has_pci_option(handoff_.command_line, "realloc"));

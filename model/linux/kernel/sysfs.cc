@@ -180,6 +180,12 @@ Result<std::string> Sysfs::read(std::string_view path) const {
   return fail(exists(path) ? Errno::kAcces : Errno::kNoEnt);
 }
 
+// Policy prepared_lockdown: all. What is preserved is kept from its driver's other users too: no
+// reset, no other driver, no change of the virtual functions. No upstream series has such a rule.
+bool Sysfs::locked_down(const pci::PciDev& dev) const {
+  return dev.outgoing && kernel_.config_.policies.prepared_lockdown == PreparedLockdown::kAll;
+}
+
 // sriov_numvfs_store(). [linux drivers/pci/iov.c]
 Co<Result<>> Sysfs::write_num_vfs(pci::PciDev& dev, std::string_view text) {
   unsigned count = 0;
@@ -206,6 +212,9 @@ Co<Result<>> Sysfs::write_device(pci::PciDev& dev, std::string_view attribute,
                                  std::string_view text) {
   if (attribute == "driver_override") {
     co_return kernel_.pci_bus_.set_driver_override(dev, std::string(text));
+  }
+  if ((attribute == kNumVfs || attribute == "reset") && locked_down(dev)) {
+    co_return fail(Errno::kBusy);
   }
   if (attribute == kNumVfs) {
     co_return co_await write_num_vfs(dev, text);
@@ -249,6 +258,9 @@ Co<Result<>> Sysfs::write_driver(const DriverFile& file, std::string_view text) 
   }
   if (file.attribute == "bind") {
     co_return co_await kernel_.pci_bus_.bind(*file.driver, *dev);
+  }
+  if (locked_down(*dev)) {
+    co_return fail(Errno::kBusy);
   }
   co_return co_await kernel_.pci_bus_.unbind(*file.driver, *dev);
 }

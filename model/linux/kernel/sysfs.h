@@ -54,6 +54,7 @@ class Sysfs {
   std::optional<DriverFile> driver_file(std::string_view path) const;
   const pci::PciDev* incoming(std::string_view path) const;
   std::string read_device(const DeviceFile& file) const;
+  bool locked_down(const pci::PciDev& dev) const;
   Co<Result<>> write_num_vfs(pci::PciDev& dev, std::string_view text);
   Co<Result<>> write_device(pci::PciDev& dev, std::string_view attribute, std::string_view text);
   Co<Result<>> write_driver(const DriverFile& file, std::string_view text);

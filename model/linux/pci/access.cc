@@ -37,7 +37,7 @@ Co<> PciCore::State::let_time_pass() {
 
 Co<> PciCore::State::update(const PciDev& dev, unsigned offset, unsigned width, std::uint32_t old,
                             std::uint32_t value, const char* by) {
-  if (dev.incoming && old == value) co_return;
+  if (spares(dev) && old == value) co_return;
   co_await write(dev, offset, width, value, by);
 }
 

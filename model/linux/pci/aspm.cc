@@ -61,7 +61,7 @@ Co<> PciCore::State::init_link(PciDev& port) {
 Co<> PciCore::State::configure_common_clock(PciDev& port) {
   // A link that carries traffic of a function that was handed over is not trained again
   // [policy three-stage-from-folio].
-  if (port.incoming) co_return;
+  if (spares(port)) co_return;
   const PciBus& link = *port.subordinate;
   const auto get = [&](const PciDev& dev, unsigned offset) {
     return read(dev, dev.pcie_cap + offset, 2, kClock);

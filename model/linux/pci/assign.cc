@@ -198,7 +198,7 @@ Co<> PciCore::State::update_resource(const Wanted& wanted) {
 // Every bridge that is not enabled yet is rewritten, with the same values too.
 Co<> PciCore::State::setup_bridge(PciDev& bridge) {
   // The values would be those that are there [policy three-stage-from-folio].
-  if (bridge.incoming) co_return;
+  if (spares(bridge)) co_return;
   const auto open = [](const Resource& window) { return window.claimed && window.size != 0; };
   const Resource& ports = bridge.windows[kIoWindow];
   const std::uint64_t first = ports.start.value();

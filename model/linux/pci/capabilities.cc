@@ -62,7 +62,7 @@ Co<> PciCore::State::init_pm(PciDev& dev) {
   if (capabilities >> 11 != 0) {  // PME from some state: status cleared, enable off
     const std::uint32_t quiet =
         (control | regs::kPmPmeStatus) & ~static_cast<std::uint32_t>(regs::kPmPmeEnable);
-    if (!dev.incoming || (control & (regs::kPmPmeStatus | regs::kPmPmeEnable)) != 0) {
+    if (!spares(dev) || (control & (regs::kPmPmeStatus | regs::kPmPmeEnable)) != 0) {
       co_await write(dev, dev.pm_cap + 4U, 2, quiet, "__pci_pme_active");
     }
     control = quiet & ~static_cast<std::uint32_t>(regs::kPmPmeStatus);
@@ -116,7 +116,7 @@ Co<> PciCore::State::init_aer(PciDev& dev) {
   for (const unsigned offset : {0x30U, 0x10U, 0x04U}) {
     if (offset == 0x30 && !root) continue;
     const std::uint32_t status = read(dev, dev.aer_cap + offset, 4, kClear);
-    if (dev.incoming && status == 0) continue;
+    if (spares(dev) && status == 0) continue;
     co_await write(dev, dev.aer_cap + offset, 4, status, kClear);
   }
   co_await change(dev, regs::kExpDevCtl, 0, regs::kDevCtlErrors, "pci_enable_pcie_error_reporting");

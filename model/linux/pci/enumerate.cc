@@ -200,11 +200,11 @@ Co<unsigned> PciCore::State::scan_bridge(PciBus& bus, PciDev& bridge, unsigned m
   }
   if (!is_6_1()) {
     const std::uint32_t status = read(bridge, regs::kSecondaryStatus, 2, kScanBridge);
-    if (!bridge.incoming || (status & 0xF900) != 0) {
+    if (!spares(bridge) || (status & 0xF900) != 0) {
       co_await write(bridge, regs::kSecondaryStatus, 2, 0xFFFF, kScanBridge);
     }
   }
-  if (!bridge.incoming || read(bridge, regs::kBridgeControl, 2, kScanBridge) != control) {
+  if (!spares(bridge) || read(bridge, regs::kBridgeControl, 2, kScanBridge) != control) {
     co_await write(bridge, regs::kBridgeControl, 2, control, kScanBridge);
   }
   co_return max;

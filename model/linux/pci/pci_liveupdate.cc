@@ -62,6 +62,19 @@ class PciLiveUpdate::State {
     return by_path && paths_.handed_over() ? paths_.key_of(dev) : std::optional(dev.address);
   }
 
+  // The folio of shapes is of the design target, in which functions run through the jump.
+  bool hands_shapes_over() const {
+    return services_.config().pieces.vfio == VfioLiveUpdate::kRunning;
+  }
+  // Policy restore_failure: panic [posted pci v7 to v9], or a warning, and nothing is known of
+  // functions that may be at work [posted pci v4 to v6].
+  void lost(std::string reason) {
+    if (services_.config().policies.restore_failure == RestoreFailure::kPanic) {
+      services_.panic(std::move(reason));
+    }
+    services_.print(sim::LogLevel::kWarning, "{}; devices may still be at work", reason);
+  }
+
   void publish_record(LedgerEvent event, const PciDev& dev, const Record& record) {
     services_.port().simulation().topic<FunctionRecord>().publish(
         {services_.generation(), event, dev.address, {record.domain, Bdf(record.bdf)}});
@@ -103,12 +116,14 @@ Result<> PciLiveUpdate::State::get(PciDev& dev, bool for_another) {
 Result<> PciLiveUpdate::State::add(PciDev& dev) {
   const auto place = table_.reserve();
   if (!place) return fail(place.error());
-  if (const auto shape = shapes_.add(dev); !shape) return shape;
+  if (hands_shapes_over()) {
+    if (const auto shape = shapes_.add(dev); !shape) return shape;
+  }
   auto added = paths_.add(dev);
   if (added) added = drivers_.add(dev);
   if (!added) {
     paths_.drop(dev);
-    shapes_.drop(dev);
+    if (hands_shapes_over()) shapes_.drop(dev);
     return added;
   }
   const Record record{dev.address.segment, dev.address.bdf.value(), 1};
@@ -127,7 +142,7 @@ void PciLiveUpdate::State::put(PciDev& dev) {
     publish_record(LedgerEvent::kUnpreserved, dev, record);
     record = Record{};
     dev.outgoing = false;
-    shapes_.drop(dev);
+    if (hands_shapes_over()) shapes_.drop(dev);
     paths_.drop(dev);
     drivers_.drop(dev);
     publish(LedgerEvent::kUnpreserved, dev);
@@ -176,7 +191,8 @@ Result<> PciLiveUpdate::register_flbs(luo::FileHandler& handler) {
   if (with_drivers || state_->drivers_.handed_over()) {
     if (const auto own = state_->luo_.register_flb(handler, state_->drivers_); !own) return own;
   }
-  return state_->luo_.register_flb(handler, state_->shapes_);
+  return state_->hands_shapes_over() ? state_->luo_.register_flb(handler, state_->shapes_)
+                                     : Result<>();
 }
 
 // A VF's address follows from its physical function, whose SR-IOV does not outlive enumeration
@@ -222,10 +238,11 @@ Co<> PciLiveUpdate::begin_enumeration() {
         got.error() == Errno::kOpNotSupp) {  // LUO is off
       co_return;
     }
-    state_->services_.panic(fmt::format(
-        "PCI: failed to restore the records of preserved devices: {}", name(got.error())));
+    state_->lost(fmt::format("PCI: failed to restore the records of preserved devices: {}",
+                             name(got.error())));
+    co_return;
   }
-  co_await state_->get_own(state_->shapes_);
+  if (state_->hands_shapes_over()) co_await state_->get_own(state_->shapes_);
   co_await state_->get_own(state_->paths_);
   co_await state_->get_own(state_->drivers_);
   if (state_->services_.config().policies.device_key == DeviceKeyPolicy::kDevicePath &&
@@ -249,8 +266,7 @@ Co<> PciLiveUpdate::State::get_own(luo::Flb& flb) {
   if (got) {
     co_await luo_.put_incoming(flb);
   } else if (got.error() != Errno::kNoData && got.error() != Errno::kNoEnt) {
-    services_.panic(
-        fmt::format("PCI: failed to restore {}: {}", flb.compatible(), name(got.error())));
+    lost(fmt::format("PCI: failed to restore {}: {}", flb.compatible(), name(got.error())));
   }
 }
 
@@ -306,7 +322,8 @@ Co<Result<>> PciLiveUpdate::retrieve(std::uint64_t data) {
   const auto version = state_->table_.version_at(PhysAddr(data));
   if (!version) co_return fail(version.error());
   if (*version != kVersion) {
-    state_->services_.panic(fmt::format("PCI: live update records of version {}", *version));
+    state_->lost(fmt::format("PCI: live update records of version {}", *version));
+    co_return fail(Errno::kInval);
   }
   auto records = state_->table_.restore(PhysAddr(data));
   if (!records) co_return fail(records.error());

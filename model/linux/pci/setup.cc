@@ -75,7 +75,7 @@ void PciCore::State::read_config_size(PciDev& dev) {
 // Whether Command.Interrupt Disable is a flip-flop. Not asked of a function that must keep running:
 // its answer is not needed before its driver's finish [policy three-stage-from-folio].
 Co<> PciCore::State::toggle_intx(PciDev& dev) {
-  if (dev.incoming) co_return;
+  if (spares(dev)) co_return;
   constexpr const char* kToggle = "pci_intx_mask_broken";
   const std::uint32_t command = read(dev, regs::kCommand, 2, kToggle);
   co_await write(dev, regs::kCommand, 2, command ^ regs::kCommandIntxDisable, kToggle);

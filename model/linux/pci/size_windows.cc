@@ -51,7 +51,7 @@ std::uint64_t PciCore::State::extra_size(const Resource& resource) const {
 
 void PciCore::State::size_windows(PciBus& bus, bool optional) {
   for (const auto& child : bus.children) size_windows(*child, optional);
-  if (bus.bridge == nullptr || bus.bridge->incoming) return;
+  if (bus.bridge == nullptr || spares(*bus.bridge)) return;
   for (const BridgeWindow kind : {kIoWindow, kPrefetchWindow, kMemoryWindow}) {
     const bool exists = kind == kMemoryWindow ||
                         (kind == kIoWindow ? bus.bridge->io_window : bus.bridge->pref_window);

@@ -166,6 +166,11 @@ class PciCore::State {
   std::uint16_t find_extended(const PciDev& dev, std::uint16_t id, const char* by);
   // pcie_capability_reg_implemented().
   static bool has_pcie_register(const PciDev& dev, unsigned offset);
+  // Functions that run through the jump get no write that can be spared [policy config_writes:
+  // three-stage-from-folio]. The posted series v9 alone walks as at a cold boot.
+  bool spares(const PciDev& dev) const {
+    return dev.incoming && services_.config().pieces.vfio == VfioLiveUpdate::kRunning;
+  }
   bool is_6_1() const { return services_.config().pieces.pci_core == PciCoreVersion::kV6_1; }
 
   KernelServices& services_;

@@ -89,6 +89,51 @@ Setup setup_of(std::string_view name) {
     setup.before = preserved + std::string(kReboot);
     setup.first = fmt::format("{}{}", kLuo, kRetrieve);
   }
+  if (name == "vfio_session") {
+    setup.first = fmt::format("{}{}{}{}", kOpenDevice, kBindDevice, kLuo, kSession);
+  }
+  if (name == "vfio_unsealed") {
+    std::string bind(kBindDevice);
+    const std::size_t seal = bind.find("fcntl:");
+    bind.erase(seal, bind.find('\n', seal) + 1 - seal);
+    setup.first = fmt::format("{}{}{}{}{}", kOpenDevice, bind, kLuo, kSession,
+                              kPreserveDevice.substr(0, kPreserveDevice.find('\n') + 1));
+  }
+  if (name == "mainline") {
+    setup.kernels = "[{preset: v7.2}]";
+    setup.first = fmt::format("{}{}", kOpenDevice, kBindDevice);
+  }
+  if (name == "next_heir" || name == "next_heir_bound") {
+    setup.kernels = "[{preset: next}]";
+    setup.before = preserved + std::string(kReboot);
+    setup.first = fmt::format("{}{}", kLuo, kRetrieve);
+    if (name == "next_heir_bound")
+      setup.first += kOpenDevice.substr(0, kOpenDevice.find("open: /dev"));
+  }
+  if (name == "locked") {
+    setup.kernels = "[{preset: vision, policies: {prepared_lockdown: all}}]";
+    setup.first = preserved;
+  }
+  const std::string interrupts =
+      "eventfd: 0, as: irq\nioctl: VFIO_DEVICE_SET_IRQS, on: {}, flags: 0x24, index: 2, start: 1, "
+      "count: 1, eventfds: [irq]\n";
+  if (name == "vfio_interrupts") {
+    setup.kernels = "[{preset: next}]";
+    setup.first = preserved + fmt::format(fmt::runtime(interrupts), "cdev");
+  }
+  // The second device refuses the reboot when the first is frozen already.
+  if (name == "vfio_dead") {
+    setup.kernels = "[{preset: next, iommu: none}]";
+    setup.first = fmt::format(
+        "{}{}{}{}ioctl: LIVEUPDATE_SESSION_PRESERVE_FD, on: s, fd: cdev, token: 3\n"
+        "open: /sys/bus/pci/devices/0000:6f:01.0/driver_override, as: other_override\n"
+        "write: other_override, text: vfio-pci\nwrite: bind, text: \"0000:6f:01.0\"\n"
+        "open: /dev/vfio/devices/vfio1, as: other\n"
+        "ioctl: VFIO_DEVICE_BIND_IOMMUFD, on: other, iommufd: iommufd, as: device1\n"
+        "ioctl: LIVEUPDATE_SESSION_PRESERVE_FD, on: s, fd: other, token: 4\n{}"
+        "kexec_file_load: next\nreboot: kexec, fails: EINVAL\n",
+        kOpenDevice, kBindDevice, kLuo, kSession, fmt::format(fmt::runtime(interrupts), "other"));
+  }
   if (name == "rebooting") {
     setup.first =
         "kexec_file_load: next\nfork: first, calls: [{reboot: kexec}]\nsleep: 1ms\n"
@@ -101,7 +146,8 @@ std::string scenario_of(const test::Provocation& row) {
   const Setup setup = setup_of(row.setup);
   std::string text = fmt::format(
       "baton: 1\ntitle: t\nmachine:\n  memory: 4GiB\n  topology:\n    lspci: hosts/flat.lspci\n"
-      "    add: [{{kind: dsa, name: dsa0, bus: 0x6a, device: 1}}]\nkernels: {}\nprocesses:\n",
+      "    add: [{{kind: dsa, name: dsa0, bus: 0x6a, device: 1}},"
+      " {{kind: dsa, name: dsa1, bus: 0x6f, device: 1}}]\nkernels: {}\nprocesses:\n",
       setup.kernels);
   const bool heir = !setup.before.empty();
   if (heir) text += process("before", 0, setup.before);

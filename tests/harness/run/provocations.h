@@ -356,6 +356,77 @@ inline constexpr Provocation kProvocations[] = {
      "ioctl: VFIO_DEVICE_ATTACH_IOMMUFD_PT, on: cdev, pt_id: 77, fails: ENOENT\n"},
     {"VFIO_DEVICE_FEATURE", "ENOTTY", "no such feature", "vfio",
      "ioctl: VFIO_DEVICE_FEATURE, on: cdev, flags: 0x1FFFF, fails: ENOTTY\n"},
+    {"LIVEUPDATE_SESSION_PRESERVE_FD", "ENOENT",
+     "an iommufd whose memory, or a device whose iommufd, is not in the session", "vfio_session",
+     "ioctl: IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE, on: iommufd, hwpt_id: hwpt, hwpt_token: 9\n"
+     "ioctl: LIVEUPDATE_SESSION_PRESERVE_FD, on: s, fd: cdev, token: 3, fails: ENOENT\n"
+     "ioctl: LIVEUPDATE_SESSION_PRESERVE_FD, on: s, fd: iommufd, token: 2, fails: ENOENT\n"},
+    {"LIVEUPDATE_SESSION_PRESERVE_FD", "EINVAL", "a device whose page table is not marked",
+     "vfio_session",
+     "ioctl: LIVEUPDATE_SESSION_PRESERVE_FD, on: s, fd: cdev, token: 3, fails: EINVAL\n"},
+    {"LIVEUPDATE_SESSION_PRESERVE_FD", "EINVAL",
+     "an iommufd with memory that is no memfd, or was not sealed when it was mapped",
+     "vfio_unsealed",
+     "ioctl: LIVEUPDATE_SESSION_PRESERVE_FD, on: s, fd: memory, token: 1\n"
+     "ioctl: LIVEUPDATE_SESSION_PRESERVE_FD, on: s, fd: iommufd, token: 2, fails: EINVAL\n"},
+    {"LIVEUPDATE_SESSION_RETRIEVE_FD", "EOPNOTSUPP",
+     "an iommufd; this kernel restores none (iommu v5)", "next_heir",
+     "ioctl: LIVEUPDATE_SESSION_RETRIEVE_FD, on: s, token: 2, fails: EOPNOTSUPP\n"},
+    {"LIVEUPDATE_SESSION_RETRIEVE_FD", "ENODEV",
+     "a device that vfio-pci does not have; the answer stays the same", "next_heir",
+     "ioctl: LIVEUPDATE_SESSION_RETRIEVE_FD, on: s, token: 3, fails: ENODEV\n"
+     "open: /sys/bus/pci/devices/0000:6a:01.0/driver_override, as: override\n"
+     "write: override, text: vfio-pci\n"
+     "open: /sys/bus/pci/drivers/vfio-pci/bind, as: bind\n"
+     "write: bind, text: \"0000:6a:01.0\"\n"
+     "ioctl: LIVEUPDATE_SESSION_RETRIEVE_FD, on: s, token: 3, fails: ENODEV\n"},
+    {"IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE", "ENOTTY",
+     "this kernel hands no page tables over (iommu none)", "mainline",
+     "ioctl: IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE, on: iommufd, hwpt_id: hwpt, hwpt_token: 9, "
+     "fails: ENOTTY\n"},
+    {"open /dev/vfio/devices/vfioN", "EBUSY",
+     "the previous kernel handed it over, and its session is not finished", "next_heir_bound",
+     "open: /dev/vfio/devices/vfio0, fails: EBUSY\n"},
+    {"any request on a VFIO device", "EIO",
+     "it was frozen for a reboot that failed (vfio v5, or policy cancel_after_freeze: fd-dead)",
+     "vfio_dead",
+     "ioctl: VFIO_DEVICE_GET_INFO, on: cdev, fails: EIO\n"
+     "ioctl: VFIO_DEVICE_RESET, on: cdev, fails: EIO\n"
+     "pread: cdev, offset: 0x70000000000, length: 4, fails: EIO\n"},
+    {"VFIO_DEVICE_BIND_IOMMUFD", "EPERM",
+     "the device's IOMMU group belongs to another, or to the previous kernel's iommufd",
+     "next_heir_bound",
+     "ioctl: LIVEUPDATE_SESSION_RETRIEVE_FD, on: s, token: 3, as: cdev\n"
+     "open: /dev/iommu, as: iommufd\n"
+     "ioctl: VFIO_DEVICE_BIND_IOMMUFD, on: cdev, iommufd: iommufd, fails: EPERM\n"},
+    {"VFIO_DEVICE_SET_IRQS", "EBUSY",
+     "the device is preserved (policy prepared_lockdown), and they are not only taken down",
+     "vfio_preserved",
+     "eventfd: 0, as: irq\n"
+     "ioctl: VFIO_DEVICE_SET_IRQS, on: cdev, flags: 0x24, index: 2, start: 1, count: 1, eventfds: "
+     "[irq], fails: EBUSY\n"},
+    {"VFIO_DEVICE_RESET", "EBUSY", "the device is preserved (policy prepared_lockdown)",
+     "vfio_preserved", "ioctl: VFIO_DEVICE_RESET, on: cdev, fails: EBUSY\n"},
+    {"VFIO_DEVICE_ATTACH_IOMMUFD_PT", "EBUSY", "the device is preserved (policy prepared_lockdown)",
+     "vfio_preserved",
+     "ioctl: VFIO_DEVICE_ATTACH_IOMMUFD_PT, on: cdev, pt_id: ioas, fails: EBUSY\n"},
+    {"VFIO_DEVICE_DETACH_IOMMUFD_PT", "EBUSY", "the device is preserved (policy prepared_lockdown)",
+     "vfio_preserved", "ioctl: VFIO_DEVICE_DETACH_IOMMUFD_PT, on: cdev, fails: EBUSY\n"},
+    {"pwrite to a VFIO device", "EBUSY",
+     "its configuration space; the device is preserved (policy prepared_lockdown)",
+     "vfio_preserved", "pwrite: cdev, offset: 0x70000000004, bytes: 0600, fails: EBUSY\n"},
+    {"write to sysfs reset, unbind, sriov_numvfs", "EBUSY",
+     "the device is preserved (policy prepared_lockdown: all)", "locked",
+     "open: /sys/bus/pci/devices/0000:6a:01.0/reset, as: reset\n"
+     "write: reset, text: \"1\", fails: EBUSY\n"
+     "open: /sys/bus/pci/drivers/vfio-pci/unbind, as: unbind\n"
+     "write: unbind, text: \"0000:6a:01.0\", fails: EBUSY\n"},
+    {"reboot LINUX_REBOOT_CMD_KEXEC", "EINVAL",
+     "interrupts of a device that is handed over are configured (vfio v5, or policy "
+     "require-disabled)",
+     "vfio_interrupts",
+     "kexec_file_load: next\n"
+     "reboot: kexec, fails: EINVAL\n"},
     {"reboot LINUX_REBOOT_CMD_KEXEC", "EINVAL", "no image is loaded", "plain",
      "reboot: kexec, fails: EINVAL\n"},
     {"reboot LINUX_REBOOT_CMD_KEXEC", "EBUSY", "a reboot is under way", "rebooting", ""},

@@ -149,7 +149,7 @@ TEST_CASE("every value that is known and not built is refused by its name, and b
       ++refused;
     }
   }
-  CHECK(refused >= 3);  // the presets beside vision at least
+  CHECK(refused >= 3);  // a preset and two pieces at least
 }
 
 TEST_CASE("every scenario of the library validates and names its schema in the first line") {

@@ -1,0 +1,42 @@
+// The defects of handing devices over in stages (VFIO v5, phase 1 of the IOMMU series), each with a
+// scenario that shows it and the invariant that catches it there.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "harness/run/host_builder.h"
+#include "tests/support/source_dir.h"
+
+namespace baton::testing {
+
+struct StageDefect {
+  std::string_view defect;
+  std::string_view scenario;  // below scenarios/
+  std::string_view invariant;
+};
+
+inline constexpr StageDefect kStageDefects[] = {
+    {"iommu-forget-owner", "selftests/iommufd-kexec", "process-calls"},
+    {"iommufd-ignore-seals", "stages/iommufd-alone", "process-calls"},
+    {"iommufd-keep-immutable", "selftests/iommufd-kexec", "process-calls"},
+    {"iommufd-finish-early", "stages/iommufd-alone", "process-calls"},
+    {"vfio-stale-state", "stages/prepared-lockdown-none", "process-calls"},
+    {"vfio-ignore-interrupts", "selftests/freeze-refused", "process-calls"},
+    {"vfio-skip-freeze-reset", "roadmap/next", "freeze-stops"},
+    {"vfio-forget-frozen", "stages/frozen-for-good", "process-calls"},
+    {"vfio-open-incoming", "selftests/vfio-pci-kexec", "process-calls"},
+};
+
+inline const StageDefect* stage_defect(std::string_view defect) {
+  const auto* found = std::ranges::find(kStageDefects, defect, &StageDefect::defect);
+  return found == std::end(kStageDefects) ? nullptr : found;
+}
+
+inline harness::Loaded load_stage(const StageDefect& row) {
+  return harness::check_scenario(fmt::format("{}/scenarios/{}.yaml", source_dir(), row.scenario),
+                                 {fmt::format("defects=[{}]", row.defect)});
+}
+
+}  // namespace baton::testing
