@@ -147,21 +147,22 @@ void IommuCore::State::restore_domain(Incoming::IncomingDomain& from, pci::PciDe
   from.domain = from.held.get();
 }
 
-void IommuCore::State::restore_group(Group& group, const DeviceRecord& device) {
+void IommuCore::State::restore_group(Group& group, pci::PciDev& dev, const DeviceRecord& device) {
   Incoming::IncomingDomain& from = incoming.domains.at(device.domain_record);
   if (from.domain == nullptr) {
-    restore_domain(from, *group.dev);
+    restore_domain(from, dev);
     record(LedgerEvent::kRestored, LedgerKind::kDomain, "iommu domain", {},
            device.domain_record.value());
   }
   group.owner = device.owner_token;
-  group.owner_count = 1;
-  auto attached = driver->attach_restored(*group.dev, *from.domain, device.attachment_id);
+  ++group.owner_count;
+  auto attached = driver->attach_restored(dev, *from.domain, device.attachment_id);
   if (!attached) {
     services.panic(fmt::format("iommu: cannot attach {} to its restored domain: {}",
                                sim::to_string(device.address), name(attached.error())));
   }
   group.attached = from.domain;
+  group.attachers.insert(dev.address);
   services.print(sim::LogLevel::kInfo, "iommu: {}: restored domain, owner token {:#x}",
                  sim::to_string(device.address), device.owner_token);
 }
@@ -176,7 +177,7 @@ Result<> IommuCore::reclaim_dma_owner(pci::PciDev& dev, std::uint64_t token, std
   if (group == nullptr) {
     return fail(Errno::kNoDev);
   }
-  if (group->owner != token) {
+  if (group->owner != token && group->owner != owner) {  // another device of it came first
     return fail(Errno::kPerm);
   }
   group->owner = owner;

@@ -158,6 +158,7 @@ Co<> Kernel::State::bring_up_memory() {
   // enable_IR_x2apic(), before the other CPUs.
   intel_iommu_.set_interrupts(irq_);
   intel_iommu_.set_pci(pci_);
+  iommu_.set_pci(pci_);
   // Tables that were handed over are needed before LUO's own turn comes.
   const bool early = config_.policies.interrupt_table == InterruptTablePolicy::kPreserve;
   if (early) luo_.early_init();
