@@ -140,6 +140,8 @@ class Binder {
       kernel.command_line = item.key("cmdline").text();
       for (const View& driver : item.key("drivers").items()) {
         kernel.config.idxd = kernel.config.idxd || driver.text() == "idxd";
+        kernel.config.nvme = kernel.config.nvme || driver.text() == "nvme";
+        kernel.config.pci_lu_stub = kernel.config.pci_lu_stub || driver.text() == "pci-lu-stub";
       }
       if (item.key("pci_core").text() == "6.1") {
         kernel.config.pieces.pci_core = linux::PciCoreVersion::kV6_1;

@@ -98,6 +98,10 @@ Co<Result<File*>> SystemCalls::open_file(const std::string& path) {
   if (const auto number = number_behind("/dev/vfio/", path)) {
     co_return kernel.vfio_pci_.open_group(*number);
   }
+  if (constexpr std::string_view kStub = "/dev/pci-lu-stub/"; path.starts_with(kStub)) {
+    const std::optional<Sbdf> address = pci_address(std::string_view(path).substr(kStub.size()));
+    co_return address ? kernel.pci_lu_stub_.open(*address) : fail(Errno::kNoEnt);
+  }
   if (kernel.sysfs_.exists(path)) {
     co_return &kernel.services_.files().add(std::make_unique<SysfsFile>(kernel.sysfs_, path));
   }
