@@ -223,6 +223,9 @@ pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric
   const std::vector<unsigned> functions = functions_of_card(loaded.scenario, device);
   config.multi_function = functions.size() > 1;
   const auto next = std::ranges::upper_bound(functions, unsigned{device.function});
+  config.acs = !device.no_acs;
+  config.flr = !device.no_flr;
+  config.no_soft_reset = !device.forgets_in_d3;
   config.next_function = next == functions.end() ? 0 : static_cast<std::uint8_t>(*next);
   auto owned = devices::nvme::make_nvme(simulation, config);
   if (device.port->segment >= pci::kFirstOwnedSegment) {

@@ -173,6 +173,8 @@ class Binder {
     kernel.command_line = item.key("cmdline").text();
     for (const View& driver : item.key("drivers").items()) {
       config.idxd = config.idxd || driver.text() == "idxd";
+      config.nvme = config.nvme || driver.text() == "nvme";
+      config.pci_lu_stub = config.pci_lu_stub || driver.text() == "pci-lu-stub";
     }
     if (item.key("memfd").text() == "none") {
       config.pieces.memfd = linux::MemfdVersion::kNone;

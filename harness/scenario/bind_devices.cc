@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "harness/scenario/bind_changes.h"
+#include "model/vmm/vmm_record.h"
 
 namespace baton::harness {
 namespace {
@@ -33,6 +34,7 @@ void bind_dsa(const View& item, AddedDevice& device, Diagnostics& diagnostics) {
   refuse_key(item, "vfs", "it has no virtual functions", diagnostics);
   refuse_key(item, "unsupported_request", "only an nvme has it", diagnostics);
   refuse_key(item, "buffer", "it has no memory buffer", diagnostics);
+  refuse_key(item, "traits", "only an nvme has them", diagnostics);
   if (!item.key("bus").given()) {
     diagnostics.add(Problem::kMissingKey, item.at(), "\"bus\" is missing",
                     "it needs a root bus of its own");
@@ -83,6 +85,11 @@ void bind_nvme(const View& item, AddedDevice& device, Diagnostics& diagnostics) 
   device.capacity = item.key("size").number();
   device.vfs = static_cast<unsigned>(item.key("vfs").number());
   device.fatal_requests = item.key("unsupported_request").text() == "fatal";
+  for (const View& trait : item.key("traits").items()) {
+    device.no_flr = device.no_flr || trait.text() == "no-flr";
+    device.forgets_in_d3 = device.forgets_in_d3 || trait.text() == "forgets-in-d3";
+    device.no_acs = device.no_acs || trait.text() == "no-acs";
+  }
   device.at = item.key("port").at();
   device.function = static_cast<std::uint8_t>(item.key("function").number());
   for (const std::string_view key : {"segment", "bus", "device"}) {
@@ -175,10 +182,10 @@ void bind_peer(const View& vm_view, const MachineSpec& machine, VmSpec& vm,
                Diagnostics& diagnostics) {
   const View via = vm_view.key("workload").key("via");
   if (!via.given()) {
-    if (vm.devices.size() > 1) {
-      diagnostics.add(Problem::kNotBuilt, vm_view.key("devices").at(),
-                      "more than one device in a VM: not built yet, unless its workload goes via "
-                      "the second");
+    if (vm.devices.size() > vmm::kDevicesMax) {
+      diagnostics.add(Problem::kOutOfRange, vm_view.key("devices").at(),
+                      fmt::format("devices: at most {} in a VM", vmm::kDevicesMax),
+                      "the guest drives the first; the others are handed over with it");
     }
     return;
   }

@@ -244,9 +244,10 @@ class CallBinder {
 
   // A field of the struct; its first one is its size. A request without a row has a size alone.
   bool bind_field(const Node::Key& key, const Node& node) {
-    const bool is_size = call_.row == nullptr        ? key.text == "size"
-                         : call_.row->fields.empty() ? false
-                                                     : key.text == call_.row->fields.front().name;
+    const bool is_size = call_.row == nullptr ? key.text == "size"
+                         : call_.row->fields.empty() || !call_.row->sized
+                             ? false
+                             : key.text == call_.row->fields.front().name;
     if (is_size) {
       const ParsedValue value = parse_number(scalar(node, key.text));
       if (good_ && (!value || *value > kMostArgument)) {

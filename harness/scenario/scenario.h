@@ -34,6 +34,10 @@ struct AddedDevice {
   std::optional<std::size_t> physical;
   unsigned vf_index = 0;
   bool fatal_requests = false;  // firmware makes an Unsupported Request a fatal error
+  // An nvme's traits.
+  bool no_flr = false;         // it has no function level reset
+  bool forgets_in_d3 = false;  // No_Soft_Reset is clear
+  bool no_acs = false;         // functions of the card have no ACS capability
   Position at;
 };
 

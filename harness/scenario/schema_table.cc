@@ -94,6 +94,11 @@ std::vector<Choice> severities() {
   return {{"nonfatal", true, "ERR_NONFATAL: the default of the specification"},
           {"fatal", true, "ERR_FATAL: ports with containment (DPC) take the link down"}};
 }
+std::vector<Choice> traits() {
+  return {{"no-flr", true, "it has no function level reset"},
+          {"forgets-in-d3", true, "its registers are lost on the way from D3hot to D0"},
+          {"no-acs", true, "functions of its card have no ACS: they are in one IOMMU group"}};
+}
 std::vector<Choice> pci_cores() {
   return {{"7.x", true, "BARs are sized in one batch; ACS is written when the IOMMU probes"},
           {"6.1", true, "each BAR in a window of its own; measured (docs/models.md)"}};
@@ -129,7 +134,12 @@ std::vector<Choice> driver_bindings() {
        "the first driver that matches; its probe fails when it does not know the format (no "
        "upstream series)"}};
 }
-std::vector<Choice> builtin_drivers() { return {{"idxd", true, "of DSAs: resets what it finds"}}; }
+std::vector<Choice> builtin_drivers() {
+  return {
+      {"idxd", true, "of DSAs: resets what it finds"},
+      {"nvme", true, "of NVMe controllers: disables and sets up what it finds"},
+      {"pci-lu-stub", true, "of any device that user space gives it: marks it for live update"}};
+}
 std::vector<Choice> sriov() {
   return {
       {"refuse", true, "virtual functions cannot be preserved, and end with enumeration (pci v9)"},
@@ -259,6 +269,8 @@ constexpr std::array kRows{
         "4"),
     choice("machine.topology.add[].unsupported_request", kMay, "nonfatal", severities,
            "nvme: how severe firmware makes the error of a request that it does not support"),
+    list("machine.topology.add[].traits", kMay, "nvme: what it does not have"),
+    choice("machine.topology.add[].traits[]", kMay, "", traits, "a trait by name"),
     list("machine.changes", kMay,
          "what somebody does to the host at a kexec, between two kernels; a card that is touched "
          "loses its power"),

@@ -82,21 +82,20 @@ Result<std::uint64_t> Ioas::choose_iova(std::uint64_t length, std::uint64_t orig
 
 // Runs of pages that lie side by side are mapped in one go, so that they can become large pages.
 Result<> Ioas::map_into(Domain& domain, const Area& area) {
-  std::size_t first = 0;
-  while (first < area.pages.size()) {
-    std::size_t end = first + 1;
-    while (end < area.pages.size() && area.pages[end] == area.pages[end - 1] + kPageSize) {
-      ++end;
+  std::uint64_t done = 0;
+  for (std::size_t next = 0; next < area.pages.size();) {
+    sim::PhysRange run = area.pages[next++];
+    while (next < area.pages.size() && area.pages[next].start == run.end()) {
+      run.length += area.pages[next++].length;
     }
-    const Iova at(area.iova + first * kPageSize);
-    if (auto mapped = domain.map(at, area.pages[first], (end - first) * kPageSize, area.prot);
+    if (auto mapped = domain.map(Iova(area.iova + done), run.start, run.length, area.prot);
         !mapped) {
-      if (first > 0) {
-        static_cast<void>(domain.unmap(Iova(area.iova), first * kPageSize));
+      if (done > 0) {
+        static_cast<void>(domain.unmap(Iova(area.iova), done));
       }
       return mapped;
     }
-    first = end;
+    done += run.length;
   }
   return {};
 }
@@ -127,21 +126,22 @@ void Ioas::unpin(const Area& area) {
   if (area.device_memory) {
     return;
   }
-  for (const PhysAddr page : area.pages) {
-    services_.pages().free(page);
+  for (const sim::PhysRange& pinned : area.pages) {
+    services_.pages().free(pinned.start);
   }
 }
 
 // memfd_pin_folios over the whole area.
 Result<> Ioas::pin_memfd(Area& area) {
-  area.pages.reserve(area.length / kPageSize);
-  for (std::uint64_t done = 0; done < area.length; done += kPageSize) {
-    const Result<PhysAddr> page = area.memfd->pin(area.offset + done);
-    if (!page) {
+  for (std::uint64_t done = 0; done < area.length;) {
+    Result<sim::PhysRange> folio = area.memfd->pin_folio(area.offset + done);
+    if (!folio) {
       unpin(area);
-      return fail(page.error());
+      return fail(folio.error());
     }
-    area.pages.push_back(*page);
+    folio->length = std::min(folio->length, area.length - done);
+    done += folio->length;
+    area.pages.push_back(*folio);
   }
   return {};
 }
@@ -162,9 +162,7 @@ Result<> Ioas::map_dma_buf(Area area) {
     return fail(Errno::kInval);
   }
   area.device_memory = DeviceMemory{buffer.exporter(), buffer.region()};
-  for (std::uint64_t done = 0; done < area.length; done += kPageSize) {
-    area.pages.push_back(buffer.start() + area.offset + done);
-  }
+  area.pages.push_back({buffer.start() + area.offset, area.length});
   return insert(std::move(area));
 }
 
@@ -176,7 +174,7 @@ Result<> Ioas::map_user(Area area, linux::Process& process, UserAddr start) {
       return fail(page ? Errno::kFault : page.error());
     }
     services_.pages().get(page->address.page_base());
-    area.pages.push_back(page->address.page_base());
+    area.pages.push_back({page->address.page_base(), kPageSize});
   }
   return insert(std::move(area));
 }

@@ -30,7 +30,7 @@ struct Area {
   luo::Memfd* memfd = nullptr;  // null: memory of a process (type USER)
   std::uint64_t offset = 0;     // in the memfd
   std::uint32_t seals = 0;      // of the memfd when the mapping was made
-  std::vector<PhysAddr> pages;  // one reference each, unless it is device memory
+  std::vector<sim::PhysRange> pages;  // folios: one reference each, unless it is device memory
   std::optional<DeviceMemory> device_memory;
   linux::DmaBuf* dma_buf = nullptr;  // that it was mapped from; null after a live update
 

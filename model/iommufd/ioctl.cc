@@ -5,6 +5,7 @@
 #include "model/iommufd/request.h"
 #include "model/iommufd/state.h"
 #include "model/linux/uapi/iommufd.h"
+#include "model/linux/uapi/vfio.h"
 
 namespace baton::iommufd {
 
@@ -43,6 +44,9 @@ constexpr std::size_t kStructMax = 48;
 // iommufd_fops_ioctl: number, size, tail, then the request works on the kernel's copy.
 Co<Result<std::int64_t>> Iommufd::ioctl(Process& process, std::uint32_t command,
                                         std::span<std::byte> argument) {
+  if (uapi::is_vfio_request(command)) {
+    co_return co_await state_->vfio_ioctl(process, command, argument);
+  }
   const auto* known =
       std::find_if(kRequests.begin(), kRequests.end(),
                    [command](const Request& request) { return request.command == command; });

@@ -48,6 +48,10 @@ class Iommufd final : public linux::File {
   // EBUSY when the device is preserved.
   linux::Result<> detach(std::uint32_t device_id, std::uint32_t pasid = 0);
   std::optional<std::uint32_t> attached_hwpt(std::uint32_t device_id) const;
+  // As a VFIO container [linux drivers/iommu/iommufd/vfio_compat.c]: makes the IOAS that stands in
+  // for the container's memory, if there is none; its id, or ENODEV.
+  void create_compat_ioas();
+  linux::Result<std::uint32_t> compat_ioas() const;
   // After any of these: until no cache knows what is no more.
   Co<> settle();
 
@@ -77,6 +81,7 @@ class IommufdSubsystem final : public luo::FileHandler {
   linux::Result<linux::File*> open_device();
   // The iommufd behind a file, null for any other file.
   Iommufd* from_file(linux::File& file);
+  linux::iommu::IommuCore& iommu();
 
   std::string_view compatible() const override;
   bool can_preserve(linux::File& file) override;

@@ -137,7 +137,7 @@ Result<> Iommufd::State::check_ioas(luo::Session& session, const Ioas& space, Co
     if (area.device_memory && shared.restores()) {
       const Sbdf at = area.device_memory->exporter;
       const std::uint64_t exporter = at.segment | std::uint64_t{at.bdf.value()} << 32;
-      contents.areas.push_back({area.iova, area.length, exporter, area.pages.front().value(),
+      contents.areas.push_back({area.iova, area.length, exporter, area.pages.front().start.value(),
                                 area.prot.read, area.prot.write, area.device_memory->region});
       preserved->exporters.push_back(at);
       continue;

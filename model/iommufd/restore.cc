@@ -161,9 +161,7 @@ Result<> Iommufd::State::restore_device_memory(Ioas& space, const Contents::Mapp
   if (record.length > kLargestBar) {
     return fail(Errno::kInval);
   }
-  for (std::uint64_t done = 0; done < record.length; done += sim::kPageSize) {
-    restored.pages.push_back(first + done);
-  }
+  restored.pages.push_back({first, record.length});
   return space.restore_device_memory(std::move(restored));
 }
 
@@ -178,7 +176,7 @@ Result<> Iommufd::State::check_device_memory(const linux::pci::PciDev& dev) {
         continue;
       }
       const linux::pci::Resource& bar = dev.resources[area.device_memory->region];
-      const PhysAddr first = area.pages.front();
+      const PhysAddr first = area.pages.front().start;
       if (bar.size != 0 && bar.start <= first && first + area.length <= bar.start + bar.size) {
         continue;
       }

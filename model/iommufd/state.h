@@ -158,6 +158,17 @@ class Iommufd::State {
   std::map<std::uint32_t, std::unique_ptr<Object>> objects;
   std::optional<Preserved> preserved;
   std::optional<Incoming> incoming;
+
+  // vfio_compat.cc: requests of a VFIO container.
+  Co<linux::Result<std::int64_t>> vfio_ioctl(linux::Process& process, std::uint32_t command,
+                                             std::span<std::byte> argument);
+  linux::Result<std::int64_t> vfio_check_extension(std::uint32_t extension);
+  linux::Result<std::int64_t> vfio_map(linux::Process& process,
+                                       std::span<const std::byte> argument);
+  Co<linux::Result<std::int64_t>> vfio_unmap(std::span<std::byte> argument);
+  Ioas* compat();
+  std::uint32_t compat_ioas_id = 0;  // 0: none yet
+  bool compat_type1 = false;         // SET_IOMMU chose version 1
 };
 
 }  // namespace baton::iommufd

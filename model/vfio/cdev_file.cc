@@ -1,14 +1,14 @@
 // The calls on a device's character device [linux drivers/vfio/device_cdev.c, vfio_main.c,
 // pci/vfio_pci_core.c, pci/vfio_pci_rdwr.c].
 //
-// Not modelled: the legacy group and container path, VF tokens,
-// hot reset, ioeventfd (ENOTTY), the ROM and VGA regions (size 0).
+// Not modelled: VF tokens, ioeventfd (ENOTTY), the ROM and VGA regions (size 0).
 #include <algorithm>
 #include <cstring>
 
+#include "model/linux/base/argument.h"
 #include "model/linux/base/observations.h"
 #include "model/linux/uapi/vfio.h"
-#include "model/vfio/device.h"
+#include "model/vfio/group.h"
 
 namespace baton::vfio {
 
@@ -19,22 +19,8 @@ namespace uapi = linux::uapi;
 
 constexpr std::uint64_t kRegionMask = (std::uint64_t{1} << uapi::kVfioPciOffsetShift) - 1;
 
-// Structs that begin with argsz: EFAULT when `minimum` bytes are not there, EINVAL when the caller
-// says that it knows fewer.
-template <class T>
-linux::Result<> take(std::span<const std::byte> argument, T& to, std::size_t minimum) {
-  if (argument.size() < minimum) {
-    return linux::fail(Errno::kFault);
-  }
-  std::memcpy(&to, argument.data(), std::min(argument.size(), sizeof(T)));
-  return to.argsz < minimum ? linux::fail(Errno::kInval) : linux::Result<>();
-}
-
-// Answers with as much as the caller has room for.
-template <class T>
-void give(std::span<std::byte> argument, const T& from) {
-  std::memcpy(argument.data(), &from, std::min<std::size_t>(argument.size(), sizeof(T)));
-}
+using linux::give_argument;
+using linux::take_argument;
 
 // The widest access, of at most `widest` bytes, that is aligned and fits.
 unsigned access_width(std::uint64_t at, std::size_t left, unsigned widest) {
@@ -52,7 +38,12 @@ CdevFile::CdevFile(Device& opened, bool from_live_update)
   ++device.open_files;
 }
 
+CdevFile::CdevFile(Device& opened, GroupFile& group) : CdevFile(opened, false) {
+  via_group_ = &group;
+}
+
 std::string CdevFile::name() const {
+  if (via_group_ != nullptr) return "anon_inode:[vfio-device]";
   return from_live_update_ ? "anon_inode:[vfio-device-liveupdate]"
                            : fmt::format("/dev/vfio/devices/vfio{}", device.index);
 }
@@ -95,24 +86,17 @@ Co<linux::Result<std::int64_t>> CdevFile::ioctl(linux::Process& process, std::ui
     co_return linux::fail(can.error());
   }
   switch (command) {
-    case uapi::kVfioDeviceAttachIommufdPt: {
-      if (const auto may = may_change(); !may) co_return linux::fail(may.error());
-      const Answer answer = attach(argument);
-      co_await device.iommufd->settle();
-      co_return answer;
-    }
-    case uapi::kVfioDeviceDetachIommufdPt: {
-      if (const auto may = may_change(); !may) co_return linux::fail(may.error());
-      const Answer answer = detach(argument);
-      co_await device.iommufd->settle();
-      co_return answer;
-    }
+    case uapi::kVfioDeviceAttachIommufdPt:
+    case uapi::kVfioDeviceDetachIommufdPt:
+      co_return co_await change_page_table(command, argument);
     case uapi::kVfioDeviceGetInfo:
       co_return get_info(argument);
     case uapi::kVfioDeviceGetRegionInfo:
       co_return get_region_info(argument);
     case uapi::kVfioDeviceGetIrqInfo:
       co_return get_irq_info(argument);
+    case uapi::kVfioDeviceGetPciHotResetInfo:
+      co_return hot_reset_info(argument);
     case uapi::kVfioDeviceFeature:
       co_return feature(process, argument);
     default:
@@ -125,22 +109,57 @@ Co<linux::Result<std::int64_t>> CdevFile::ioctl(linux::Process& process, std::ui
   done = linux::fail(Errno::kNoTty);
   if (command == uapi::kVfioDeviceSetIrqs) {
     done = may_set_irqs(argument);
-    if (done) done = co_await device.interrupts.set(process, argument);
+    if (done) done = co_await set_irqs(process, argument);
   } else if (command == uapi::kVfioDeviceReset) {
     done = may_change();
     if (done) done = co_await device.reset();
+  } else if (command == uapi::kVfioDevicePciHotReset) {
+    done = co_await hot_reset(process, argument);
   }
   co_return done ? Answer(0) : linux::fail(done.error());
+}
+
+// Behind a group there is no page table to choose.
+Co<CdevFile::Answer> CdevFile::change_page_table(std::uint32_t command,
+                                                 std::span<std::byte> argument) {
+  if (via_group_ != nullptr) {
+    co_return linux::fail(Errno::kNoTty);
+  }
+  if (const auto may = may_change(); !may) {
+    co_return linux::fail(may.error());
+  }
+  const Answer answer =
+      command == uapi::kVfioDeviceAttachIommufdPt ? attach(argument) : detach(argument);
+  co_await device.iommufd->settle();
+  co_return answer;
+}
+
+Co<linux::Result<>> CdevFile::set_irqs(linux::Process& process,
+                                       std::span<const std::byte> argument) {
+  uapi::VfioIrqSet request;
+  if (argument.size() < sizeof(request)) {
+    co_return linux::fail(Errno::kFault);
+  }
+  std::memcpy(&request, argument.data(), sizeof(request));
+  if (Notices::has(request.index)) {
+    co_return co_await device.notices.set(process, argument);
+  }
+  co_return co_await device.interrupts.set(process, argument);
 }
 
 Co<CdevFile::Answer> CdevFile::bind(linux::Process& process, std::span<std::byte> argument) {
   constexpr std::size_t kMinimum = 16;
   uapi::VfioDeviceBindIommufd request;
-  if (const auto taken = take(argument, request, kMinimum); !taken) {
+  if (const auto taken = take_argument(argument, request, kMinimum); !taken) {
     co_return linux::fail(taken.error());
   }
-  if (request.flags != 0 || request.iommufd < 0) {
+  if (via_group_ != nullptr || request.flags != 0 || request.iommufd < 0) {
     co_return linux::fail(Errno::kInval);
+  }
+  // vfio_device_block_group().
+  if (device.group != nullptr && device.group->opened != nullptr &&
+      !device.vfio.services.has(linux::Defect::kVfioCdevBesideGroup)) {
+    co_return linux::fail(Errno::kBusy);
   }
   linux::KernelServices& services = device.vfio.services;
   taken(process, linux::DeviceHolder::kProcess);
@@ -173,9 +192,10 @@ Co<CdevFile::Answer> CdevFile::bind(linux::Process& process, std::span<std::byte
   device.iommufd = iommufd;
   device.iommufd_device = *id;
   device.bound = this;
+  if (device.group != nullptr) ++device.group->bound_cdevs;
   request.out_devid = *id;
   taken(process, linux::DeviceHolder::kIommufd);
-  give(argument.first(std::min<std::size_t>(argument.size(), kMinimum)), request);
+  give_argument(argument.first(std::min<std::size_t>(argument.size(), kMinimum)), request);
   co_return 0;
 }
 
@@ -196,6 +216,8 @@ Co<linux::Result<>> CdevFile::open_device() {
       co_return linux::fail(state.error());
     }
     inherited = *state;
+    const auto sleep = co_await device.vfio.inherited_sleep(device);
+    device.adopt_sleep(sleep);
   }
   co_return co_await device.enable(inherited);
 }
@@ -218,7 +240,7 @@ linux::Result<std::uint32_t> pasid_of(const T& request, std::span<const std::byt
 
 CdevFile::Answer CdevFile::attach(std::span<std::byte> argument) {
   uapi::VfioDeviceAttachIommufdPt request;
-  if (const auto taken = take(argument, request, 12); !taken) {
+  if (const auto taken = take_argument(argument, request, 12); !taken) {
     return linux::fail(taken.error());
   }
   if ((request.flags & ~uapi::kVfioAttachPasid) != 0) {
@@ -232,13 +254,13 @@ CdevFile::Answer CdevFile::attach(std::span<std::byte> argument) {
   if (!done) {
     return linux::fail(done.error());
   }
-  give(argument.first(12), request);
+  give_argument(argument.first(12), request);
   return 0;
 }
 
 CdevFile::Answer CdevFile::detach(std::span<std::byte> argument) {
   uapi::VfioDeviceDetachIommufdPt request;
-  if (const auto taken = take(argument, request, 8); !taken) {
+  if (const auto taken = take_argument(argument, request, 8); !taken) {
     return linux::fail(taken.error());
   }
   if ((request.flags & ~uapi::kVfioAttachPasid) != 0) {
@@ -254,7 +276,7 @@ CdevFile::Answer CdevFile::detach(std::span<std::byte> argument) {
 
 CdevFile::Answer CdevFile::get_info(std::span<std::byte> argument) {
   uapi::VfioDeviceInfo info;
-  if (const auto taken = take(argument, info, 16); !taken) {
+  if (const auto taken = take_argument(argument, info, 16); !taken) {
     return linux::fail(taken.error());
   }
   const std::size_t room = std::min<std::size_t>({info.argsz, sizeof(info), argument.size()});
@@ -265,13 +287,13 @@ CdevFile::Answer CdevFile::get_info(std::span<std::byte> argument) {
   info.num_regions = uapi::kVfioPciNumRegions;
   info.num_irqs = uapi::kVfioPciNumIrqs;
   info.cap_offset = 0;
-  give(argument.first(room), info);
+  give_argument(argument.first(room), info);
   return 0;
 }
 
 CdevFile::Answer CdevFile::get_region_info(std::span<std::byte> argument) {
   uapi::VfioRegionInfo info;
-  if (const auto taken = take(argument, info, sizeof(info)); !taken) {
+  if (const auto taken = take_argument(argument, info, sizeof(info)); !taken) {
     return linux::fail(taken.error());
   }
   if (info.index >= uapi::kVfioPciNumRegions || info.index == uapi::kVfioPciVgaRegionIndex) {
@@ -298,27 +320,29 @@ CdevFile::Answer CdevFile::get_region_info(std::span<std::byte> argument) {
       info.argsz = sizeof(info) + sizeof(capability);  // ask again with this much room
     } else {
       info.cap_offset = sizeof(info);
-      give(argument.subspan(sizeof(info)), capability);
+      give_argument(argument.subspan(sizeof(info)), capability);
     }
   }
-  give(argument, info);
+  give_argument(argument, info);
   return 0;
 }
 
 CdevFile::Answer CdevFile::get_irq_info(std::span<std::byte> argument) {
   uapi::VfioIrqInfo info;
-  if (const auto taken = take(argument, info, sizeof(info)); !taken) {
+  if (const auto taken = take_argument(argument, info, sizeof(info)); !taken) {
     return linux::fail(taken.error());
   }
-  if (info.index >= uapi::kVfioPciNumIrqs) {
+  if (info.index >= uapi::kVfioPciNumIrqs ||
+      (Notices::has(info.index) && device.notices.count(info.index) == 0)) {
     return linux::fail(Errno::kInval);
   }
   info.flags = uapi::kVfioIrqInfoEventfd;
   info.flags |= info.index == uapi::kVfioPciIntxIrqIndex
                     ? uapi::kVfioIrqInfoMaskable | uapi::kVfioIrqInfoAutomasked
                     : uapi::kVfioIrqInfoNoresize;
-  info.count = device.interrupts.count(info.index);
-  give(argument, info);
+  info.count = Notices::has(info.index) ? device.notices.count(info.index)
+                                        : device.interrupts.count(info.index);
+  give_argument(argument, info);
   return 0;
 }
 
@@ -371,12 +395,21 @@ Co<linux::Result<std::size_t>> CdevFile::pwrite(linux::Process& /*process*/,
     const unsigned width = access_width(register_at, from.size() - done, 4);
     std::uint32_t value = 0;
     std::memcpy(&value, from.data() + done, width);
-    if (device.view.write(register_at, width, value)) {
-      static_cast<void>(co_await device.vfio.pci.reset_function(device.dev));
-    }
+    const ConfigRequest request = device.view.write(register_at, width, value);
+    co_await carry_out(request);
     done += width;
   }
   co_return from.size();
+}
+
+// Nobody hears of an error: a configuration write has no answer.
+Co<> CdevFile::carry_out(const ConfigRequest& request) {
+  if (request.reset) {
+    static_cast<void>(co_await device.vfio.pci.reset_function(device.dev));
+  }
+  if (request.power) {
+    static_cast<void>(co_await device.set_power_state(*request.power));
+  }
 }
 
 linux::Result<std::size_t> CdevFile::read_bar(std::uint32_t bar, std::uint64_t at,
@@ -439,18 +472,42 @@ linux::Result<linux::MappedPage> CdevFile::fault(std::uint64_t offset, bool /*wr
 Co<> CdevFile::release() {
   linux::KernelServices& services = device.vfio.services;
   const auto guard = co_await device.lock.lock(services.port().context());
-  if (is_bound()) {
-    co_await device.disable();
-    iommufd::Iommufd* iommufd = device.iommufd;
-    iommufd->unbind(device.iommufd_device);
-    co_await iommufd->settle();
-    device.bound = nullptr;
-    device.iommufd = nullptr;
-    co_await services.files().put(*iommufd);
+  if (via_group_ != nullptr) {
+    co_await leave_group();
+  } else if (is_bound()) {
+    co_await unbind();
   }
   if (--device.open_files == 0) {
     device.closed.wake_all();
   }
+}
+
+// Last close.
+Co<> CdevFile::unbind() {
+  co_await device.disable();
+  iommufd::Iommufd* iommufd = device.iommufd;
+  iommufd->unbind(device.iommufd_device);
+  co_await iommufd->settle();
+  device.bound = nullptr;
+  device.iommufd = nullptr;
+  if (device.group != nullptr) --device.group->bound_cdevs;
+  co_await device.vfio.services.files().put(*iommufd);
+}
+
+// vfio_df_group_close().
+Co<> CdevFile::leave_group() {
+  Group& group = via_group_->group();
+  if (--device.group_opens == 0) {
+    co_await device.disable();
+    if (iommufd::Iommufd* iommufd = device.iommufd; iommufd != nullptr) {
+      iommufd->unbind(device.iommufd_device);
+      co_await iommufd->settle();
+      device.iommufd = nullptr;
+    } else {
+      --group.container_users;
+    }
+  }
+  co_await device.vfio.services.files().put(*via_group_);
 }
 
 }  // namespace baton::vfio

@@ -21,6 +21,9 @@ constexpr std::uint16_t kCommandForwarded = 0x0147;
 constexpr std::uint16_t kDeviceControl = 8;  // in the PCI Express capability
 constexpr std::uint32_t kDeviceControlFlr = 0x8000;
 
+constexpr std::uint16_t kPmControl = 4;  // in the power management capability
+constexpr std::uint32_t kPmState = 0x3;
+
 constexpr std::uint32_t kBarIs64Bit = 0x4;
 constexpr std::uint32_t kBarPrefetchable = 0x8;
 
@@ -77,6 +80,10 @@ std::uint32_t ConfigView::from_header(std::uint16_t offset, unsigned width) cons
 }
 
 bool ConfigView::memory_enabled() const {
+  if (dev_.pm_cap != 0 && dev_.current_state >= linux::pci::PowerState::kD3Hot &&
+      dev_.current_state != linux::pci::PowerState::kUnknown) {
+    return false;
+  }
   return dev_.is_virtual() || (from_header(kCommand, 2) & kCommandMemory) != 0;
 }
 
@@ -136,7 +143,8 @@ void ConfigView::write_bar(unsigned index, std::uint32_t value, std::uint32_t ma
   std::memcpy(header_.data() + at, &result, sizeof(result));
 }
 
-bool ConfigView::write(std::uint16_t offset, unsigned width, std::uint32_t value) {
+ConfigRequest ConfigView::write(std::uint16_t offset, unsigned width, std::uint32_t value) {
+  ConfigRequest request;
   const auto aligned = static_cast<std::uint16_t>(offset & ~3);
   const unsigned shift = (offset - aligned) * 8U;
   const std::uint32_t mask = mask_of(width) << shift;
@@ -151,9 +159,11 @@ bool ConfigView::write(std::uint16_t offset, unsigned width, std::uint32_t value
   } else if (aligned == kInterruptLine && (mask & 0xFF) != 0) {
     header_[kInterruptLine] = static_cast<std::uint8_t>(value);
   } else if (dev_.pcie_cap != 0 && aligned == dev_.pcie_cap + kDeviceControl) {
-    return (value & mask & kDeviceControlFlr) != 0;
+    request.reset = (value & mask & kDeviceControlFlr) != 0;
+  } else if (dev_.pm_cap != 0 && aligned == dev_.pm_cap + kPmControl && (mask & kPmState) != 0) {
+    request.power = static_cast<linux::pci::PowerState>(value & kPmState);
   }
-  return false;
+  return request;
 }
 
 }  // namespace baton::vfio

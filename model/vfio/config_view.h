@@ -6,13 +6,14 @@
 // COMMAND decode and bus master go to the hardware. Reads of everything else come from the
 // hardware.
 //
-// Thinner than Linux: outside the header the only write with an effect is the FLR bit of the PCI
-// Express capability, which becomes a reset by the kernel; power states, MSI, VPD and extended
-// capabilities are read only; bytes between capabilities are not hidden.
+// Thinner than Linux: outside the header the only writes with an effect are the FLR bit of the PCI
+// Express capability, which becomes a reset by the kernel, and the power state; MSI, VPD and
+// extended capabilities are read only; bytes between capabilities are not hidden.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "model/linux/pci/pci_core.h"
@@ -21,6 +22,12 @@ namespace baton::vfio {
 
 inline constexpr std::size_t kHeaderBytes = 64;
 using VirtualHeader = std::array<std::uint8_t, kHeaderBytes>;
+
+// What a write asks the kernel to do.
+struct ConfigRequest {
+  bool reset = false;                           // a function level reset
+  std::optional<linux::pci::PowerState> power;  // pci_set_power_state
+};
 
 class ConfigView {
  public:
@@ -32,13 +39,12 @@ class ConfigView {
   void adopt(const VirtualHeader& header) { header_ = header; }
   const VirtualHeader& header() const { return header_; }
 
-  // COMMAND.MSE as the owner has set it; gates every access to BARs.
+  // COMMAND.MSE as the owner has set it, and D0; gates every access to BARs.
   bool memory_enabled() const;
 
   // A naturally aligned access of 1, 2 or 4 bytes inside config space.
   std::uint32_t read(std::uint16_t offset, unsigned width) const;
-  // True: the owner has asked for a function level reset.
-  bool write(std::uint16_t offset, unsigned width, std::uint32_t value);
+  ConfigRequest write(std::uint16_t offset, unsigned width, std::uint32_t value);
 
  private:
   void init_virtual_function();

@@ -1,6 +1,6 @@
 // First open and last close [linux drivers/vfio/pci/vfio_pci_core.c].
 //
-// Not modelled: runtime power management (as with disable_idle_d3=1), INTx masking, VGA, dma-buf.
+// Not modelled: runtime power management (as with disable_idle_d3=1), INTx masking, VGA.
 #include "model/vfio/device.h"
 
 #include <algorithm>
@@ -25,7 +25,8 @@ Device::Device(VfioPci::State& owner, linux::pci::PciDev& pci_dev, unsigned cdev
       dev(pci_dev),
       index(cdev_index),
       view(owner.pci, pci_dev),
-      interrupts(owner.services, owner.pci, owner.irqs, pci_dev) {}
+      interrupts(owner.services, owner.pci, owner.irqs, pci_dev),
+      notices(owner.services, pci_dev.pcie_cap != 0) {}
 
 Co<linux::Result<>> Device::enable(const std::optional<DeviceState>& inherited) {
   linux::pci::PciCore& core = vfio.pci;
@@ -65,8 +66,10 @@ Co<linux::Result<>> Device::enable(const std::optional<DeviceState>& inherited) 
 
 Co<> Device::disable() {
   linux::pci::PciCore& core = vfio.pci;
+  co_await wake();
   core.clear_master(dev);  // stops DMA
   co_await interrupts.disable();
+  co_await notices.disable();
   co_await try_reset("vfio_pci_core_disable");
   core.disable_device(dev);
   frozen = false;

@@ -1,6 +1,7 @@
 // A function bound to vfio-pci, and the open files of its character device. Private to model/vfio.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -9,11 +10,14 @@
 #include "model/vfio/config_view.h"
 #include "model/vfio/device_state_flb.h"
 #include "model/vfio/interrupts.h"
+#include "model/vfio/notices.h"
 #include "model/vfio/vfio_pci.h"
 
 namespace baton::vfio {
 
 class CdevFile;
+class Group;
+class GroupFile;
 
 // struct vfio_pci_core_device.
 class Device {
@@ -29,15 +33,23 @@ class Device {
   Co<> try_reset(const char* by);
   // Live update, generation v5: stops the device and resets it.
   Co<> freeze_by_reset();
+  // power.cc: vfio_pci_set_power_state. EBUSY: it has virtual functions.
+  Co<linux::Result<>> set_power_state(linux::pci::PowerState state);
+  Co<> wake();
+  void adopt_sleep(const std::optional<DeviceState>& sleep);
 
   // Whether a BAR can be mapped: memory, a page or more.
   bool mappable(std::uint32_t index) const;
   std::uint64_t region_size(std::uint32_t index) const;
   // The MSI-X table's place in this BAR: reads are all ones, writes are dropped.
   bool in_msix_table(std::uint32_t index, std::uint64_t offset) const;
+  // Handed over and not finished: nobody opens it but through its session [posted vfio v5].
+  bool refused_by_handover() const { return dev.incoming; }
   bool accessible() const { return !frozen && view.memory_enabled(); }
 
   DeviceState state() const;
+  // What the function had before D3hot, for baton-vfio-v1; nullopt when it keeps all itself.
+  std::optional<DeviceState> sleeping_state() const;
 
   VfioPci::State& vfio;
   linux::pci::PciDev& dev;
@@ -45,14 +57,18 @@ class Device {
   luo::Mutex lock;  // of the device set
   ConfigView view;
   Interrupts interrupts;
+  Notices notices;
   bool reset_works = false;
   linux::pci::PciCore::SavedState saved;
   std::array<std::uint32_t, 7> real_bars{};
+  std::optional<linux::pci::PciCore::SavedState> pm_save;  // while in D3hot
   std::optional<std::uint32_t> msix_bar;
   std::uint32_t msix_offset = 0;
   std::uint32_t msix_size = 0;
 
-  // While bound to an iommufd.
+  Group* group = nullptr;    // its IOMMU group; null without an IOMMU
+  unsigned group_opens = 0;  // files that the group has given out
+  // While bound to an iommufd, as a character device or behind its group.
   CdevFile* bound = nullptr;
   iommufd::Iommufd* iommufd = nullptr;
   std::uint32_t iommufd_device = 0;
@@ -66,10 +82,12 @@ class Device {
   bool frozen = false;  // by live update: every call answers EIO
 };
 
-// /dev/vfio/devices/vfioN, or the anonymous file that a retrieve makes.
+// /dev/vfio/devices/vfioN, the anonymous file that a retrieve makes, or the one that a group gives
+// out, which is open from the start.
 class CdevFile final : public linux::File {
  public:
   CdevFile(Device& opened, bool from_live_update);
+  CdevFile(Device& opened, GroupFile& group);
 
   std::string name() const override;
   Co<linux::Result<std::int64_t>> ioctl(linux::Process& process, std::uint32_t command,
@@ -82,7 +100,8 @@ class CdevFile final : public linux::File {
   linux::Result<linux::MappedPage> fault(std::uint64_t offset, bool write) override;
   Co<> release() override;
 
-  bool is_bound() const { return device.bound == this; }
+  bool is_bound() const { return via_group_ != nullptr || device.bound == this; }
+  bool is_of_group() const { return via_group_ != nullptr; }
 
   Device& device;
 
@@ -97,11 +116,21 @@ class CdevFile final : public linux::File {
   Co<Answer> bind(linux::Process& process, std::span<std::byte> argument);
   void taken(const linux::Process& process, linux::DeviceHolder kind);
   Co<linux::Result<>> open_device();
+  Co<> unbind();
+  Co<> leave_group();
+  Co<Answer> change_page_table(std::uint32_t command, std::span<std::byte> argument);
+  Co<linux::Result<>> set_irqs(linux::Process& process, std::span<const std::byte> argument);
+  Co<> carry_out(const ConfigRequest& request);
   Answer attach(std::span<std::byte> argument);
   Answer detach(std::span<std::byte> argument);
   Answer get_info(std::span<std::byte> argument);
   Answer get_region_info(std::span<std::byte> argument);
   Answer get_irq_info(std::span<std::byte> argument);
+  // hot_reset.cc
+  std::uint32_t dependent_id(const linux::pci::PciDev& dev, bool& owned) const;
+  Answer hot_reset_info(std::span<std::byte> argument) const;
+  linux::Result<> may_reset_bus(linux::Process& process, std::span<const std::byte> descriptors);
+  Co<linux::Result<>> hot_reset(linux::Process& process, std::span<const std::byte> argument);
   // feature.cc
   Answer feature(linux::Process& process, std::span<std::byte> argument);
   Answer export_dma_buf(linux::Process& process, std::span<const std::byte> argument);
@@ -110,21 +139,15 @@ class CdevFile final : public linux::File {
                                        std::span<const std::byte> from);
 
   bool from_live_update_;
+  GroupFile* via_group_ = nullptr;
 };
 
 class VfioPci::State {
  public:
   State(linux::KernelServices& kernel_services, kho::Kho& handover, luo::Luo& orchestrator,
         linux::pci::PciCore& pci_core, linux::pci::PciLiveUpdate& pci_liveupdate,
-        linux::irq::IrqCore& irq_core, iommufd::IommufdSubsystem& iommufd_subsystem)
-      : services(kernel_services),
-        kho(handover),
-        luo(orchestrator),
-        pci(pci_core),
-        pci_live_update(pci_liveupdate),
-        irqs(irq_core),
-        iommufds(iommufd_subsystem),
-        states(kernel_services, handover) {}
+        linux::irq::IrqCore& irq_core, iommufd::IommufdSubsystem& iommufd_subsystem);
+  ~State();
 
   // Generation "running": devices are not stopped for the jump, and their state is handed over.
   bool runs() const { return services.config().pieces.vfio == linux::VfioLiveUpdate::kRunning; }
@@ -135,6 +158,8 @@ class VfioPci::State {
   // The previous kernel's state of an incoming device; nullopt when that kernel kept none. The
   // error of the FLB, or EINVAL when it does not know the device.
   Co<linux::Result<std::optional<DeviceState>>> inherited_state(const Device& device);
+  // power.cc: what a device that came over in D3hot had before.
+  Co<std::optional<DeviceState>> inherited_sleep(const Device& device);
 
   linux::KernelServices& services;
   kho::Kho& kho;
@@ -145,6 +170,7 @@ class VfioPci::State {
   iommufd::IommufdSubsystem& iommufds;
   DeviceStateFlb states;
   std::vector<std::unique_ptr<Device>> devices;  // in order of probe
+  std::map<unsigned, std::unique_ptr<Group>> groups;
 };
 
 }  // namespace baton::vfio

@@ -21,15 +21,13 @@ DeviceStateFlb::DeviceStateFlb(linux::KernelServices& services, kho::Kho& kho)
 
 linux::Result<> DeviceStateFlb::put(const DeviceState& state) {
   const Sbdf address{state.domain, Bdf(state.bdf)};
-  const DeviceState* old =
-      table_.find_if([&](const DeviceState& other) { return is_for(other, address); });
+  const DeviceState* old = table_.find_if(
+      [&](const DeviceState& other) { return is_for(other, address) && other.used == state.used; });
   const auto place = old == nullptr ? table_.reserve() : table_.index_of(*old);
   if (!place) {
     return linux::fail(place.error());
   }
-  DeviceState entry = state;
-  entry.used = 1;
-  table_.write(*place, entry);
+  table_.write(*place, state);
   return {};
 }
 
@@ -38,8 +36,16 @@ void DeviceStateFlb::drop(Sbdf address) {
 }
 
 std::optional<DeviceState> DeviceStateFlb::find(Sbdf address) const {
-  const auto found = std::ranges::find_if(
-      incoming_, [&](const DeviceState& entry) { return is_for(entry, address); });
+  const auto found = std::ranges::find_if(incoming_, [&](const DeviceState& entry) {
+    return is_for(entry, address) && entry.used != kSleepingEntry;
+  });
+  return found == incoming_.end() ? std::nullopt : std::optional(*found);
+}
+
+std::optional<DeviceState> DeviceStateFlb::find_sleeping(Sbdf address) const {
+  const auto found = std::ranges::find_if(incoming_, [&](const DeviceState& entry) {
+    return is_for(entry, address) && entry.used == kSleepingEntry;
+  });
   return found == incoming_.end() ? std::nullopt : std::optional(*found);
 }
 

@@ -4,7 +4,8 @@
 // A table as kho/record_table.h has it, version 1; record, 192 bytes, 21 in a block, native endian:
 //    0  u32  PCI domain
 //    4  u16  bus, device, function
-//    6  u8   1: in use; 0: free, to be skipped
+//    6  u8   1: in use; 2: the function is in D3hot, and this second entry has at 112 and 176 what
+//            it had before; 0: free, to be skipped
 //    7  u8   1: a function level reset works
 //    8  u8[64]  vconfig: the header as the owner sees it
 //   72  u32[7]  real BAR 0 to 5 and ROM
@@ -25,6 +26,8 @@
 #include "model/vfio/config_view.h"
 
 namespace baton::vfio {
+
+inline constexpr std::uint8_t kSleepingEntry = 2;
 
 struct DeviceState {
   std::uint32_t domain = 0;
@@ -53,6 +56,7 @@ class DeviceStateFlb final : public luo::Flb {
 
   // New kernel, between retrieve and finish.
   std::optional<DeviceState> find(Sbdf address) const;
+  std::optional<DeviceState> find_sleeping(Sbdf address) const;
 
   // luo::Flb
   std::string_view compatible() const override { return "baton-vfio-v1"; }

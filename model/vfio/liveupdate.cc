@@ -10,6 +10,7 @@
 //    clears MSI-X Enable; require-disabled: none, EINVAL while interrupts are configured. Mappings
 //    are zapped and the descriptor answers EIO, so that nobody touches the device behind the next
 //    kernel's back; unfreeze undoes all three.
+//  - a device may be in D3hot: it stays there, and what it will have forgotten crosses with it.
 //  - the owner's state crosses in FLB baton-vfio-v1, and the first BIND after a retrieve takes it
 //    over: no bus master clear, no reset, no fresh vconfig.
 #include <cstring>
@@ -59,7 +60,9 @@ std::string_view VfioPci::compatible() const { return "vfio-pci-v1"; }
 bool VfioPci::can_preserve(linux::File& file) {
   const CdevFile* cdev = cdev_file_of(&file);
   const bool adopts = state_->services.config().policies.sriov == linux::SriovPolicy::kAdopt;
-  return cdev != nullptr && cdev->is_bound() && (!cdev->device.dev.is_virtual() || adopts);
+  const bool group_too = state_->services.has(linux::Defect::kVfioPreserveGroupFile);
+  return cdev != nullptr && cdev->is_bound() && (!cdev->is_of_group() || group_too) &&
+         (!cdev->device.dev.is_virtual() || adopts);
 }
 
 Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {
@@ -121,7 +124,8 @@ Co<linux::Result<>> VfioPci::freeze(luo::FileArgs& args) {
   State& state = *state_;
   Device& device = cdev_file_of(args.file)->device;
   const auto guard = co_await device.lock.lock(state.services.port().context());
-  if (device.dev.pm_cap != 0 && device.dev.current_state != linux::pci::PowerState::kD0) {
+  const bool v5 = state.services.config().pieces.vfio == linux::VfioLiveUpdate::kV5;
+  if (v5 && device.dev.pm_cap != 0 && device.dev.current_state != linux::pci::PowerState::kD0) {
     state.services.print(sim::LogLevel::kError, "vfio-pci {}: not in D0, cannot be handed over",
                          to_string(device.dev.address));
     co_return linux::fail(Errno::kInval);
@@ -143,6 +147,11 @@ Co<linux::Result<>> VfioPci::freeze(luo::FileArgs& args) {
   // What the owner changed since it was preserved.
   if (!state.services.has(linux::Defect::kVfioStaleState)) {
     if (const auto written = state.states.put(device.state()); !written) {
+      co_return written;
+    }
+  }
+  if (const auto sleeping = device.sleeping_state()) {
+    if (const auto written = state.states.put(*sleeping); !written) {
       co_return written;
     }
   }

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "model/vfio/device.h"
+#include "model/vfio/group.h"
 
 namespace baton::vfio {
 
@@ -29,6 +29,21 @@ VfioPci::VfioPci(linux::KernelServices& services, kho::Kho& kho, luo::Luo& luo,
     : state_(std::make_unique<State>(services, kho, luo, pci, pci_live_update, irq, iommufd)) {}
 
 VfioPci::~VfioPci() = default;
+
+VfioPci::State::State(linux::KernelServices& kernel_services, kho::Kho& handover,
+                      luo::Luo& orchestrator, linux::pci::PciCore& pci_core,
+                      linux::pci::PciLiveUpdate& pci_liveupdate, linux::irq::IrqCore& irq_core,
+                      iommufd::IommufdSubsystem& iommufd_subsystem)
+    : services(kernel_services),
+      kho(handover),
+      luo(orchestrator),
+      pci(pci_core),
+      pci_live_update(pci_liveupdate),
+      irqs(irq_core),
+      iommufds(iommufd_subsystem),
+      states(kernel_services, handover) {}
+
+VfioPci::State::~State() = default;
 
 void VfioPci::init() {
   if (state_->services.config().pieces.vfio == linux::VfioLiveUpdate::kNone) {
@@ -65,7 +80,8 @@ Device* VfioPci::State::find(Sbdf address) const {
 linux::Result<linux::File*> VfioPci::open_cdev(unsigned index) {
   for (const auto& device : state_->devices) {
     if (device->index == index) {
-      if (device->dev.incoming && !state_->services.has(linux::Defect::kVfioOpenIncoming)) {
+      if (device->refused_by_handover() &&
+          !state_->services.has(linux::Defect::kVfioOpenIncoming)) {
         return linux::fail(Errno::kBusy);
       }
       if (device->unregistering) {
@@ -75,6 +91,23 @@ linux::Result<linux::File*> VfioPci::open_cdev(unsigned index) {
     }
   }
   return linux::fail(Errno::kNoEnt);
+}
+
+// vfio_group_fops_open().
+linux::Result<linux::File*> VfioPci::open_group(unsigned number) {
+  const auto found = state_->groups.find(number);
+  if (found == state_->groups.end()) {
+    return linux::fail(Errno::kNoEnt);
+  }
+  Group& group = *found->second;
+  if (group.bound_cdevs > 0 || group.opened != nullptr) {
+    return linux::fail(Errno::kBusy);
+  }
+  return &state_->services.files().add(std::make_unique<GroupFile>(group));
+}
+
+linux::Result<linux::File*> VfioPci::open_container() {
+  return &state_->services.files().add(std::make_unique<Container>(*state_));
 }
 
 std::optional<unsigned> VfioPci::cdev_of(Sbdf address) const {
@@ -111,6 +144,12 @@ Co<linux::Result<>> VfioPci::probe(linux::pci::PciDev& dev) {
     ++index;
   }
   state_->devices.push_back(std::make_unique<Device>(*state_, dev, index));
+  // vfio_group_find_or_alloc().
+  if (const auto number = state_->iommufds.iommu().group_number(dev)) {
+    auto& group = state_->groups[*number];
+    if (group == nullptr) group = std::make_unique<Group>(*state_, *number);
+    state_->devices.back()->group = group.get();
+  }
   co_return linux::Result<>();
 }
 
@@ -124,16 +163,30 @@ Co<linux::Result<>> VfioPci::sriov_configure(linux::pci::PciDev& dev, unsigned c
   co_return co_await state_->pci.enable_sriov(dev, count);
 }
 
-// vfio_unregister_group_dev(): no new opens, and waits for the open files to be closed.
+// vfio_unregister_group_dev(): no new opens; asks the owner, once, and waits for the open files to
+// be closed. Linux asks again every 10 s.
 Co<> VfioPci::remove(linux::pci::PciDev& dev) {
   Device* device = state_->find(dev.address);
   device->unregistering = true;
+  if (device->open_files > 0 && !state_->services.has(linux::Defect::kVfioForgetRequest) &&
+      !device->notices.request()) {
+    state_->services.print(sim::LogLevel::kInfo,
+                           "vfio-pci {}: no device request channel registered, blocked until "
+                           "released by user",
+                           to_string(dev.address));
+  }
   sim::Context& context = state_->services.port().context();
   while (device->open_files > 0) {
     sim::WaitNode node(context, context.actor(), "vfio-unregister");
     co_await device->closed.wait(context, node);
   }
+  Group* group = device->group;
   std::erase_if(state_->devices, [device](const auto& entry) { return entry.get() == device; });
+  const auto in_group = [group](const auto& entry) { return entry->group == group; };
+  if (group != nullptr && group->opened == nullptr &&
+      std::ranges::none_of(state_->devices, in_group)) {
+    state_->groups.erase(group->number);
+  }
 }
 
 }  // namespace baton::vfio

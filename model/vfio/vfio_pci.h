@@ -30,6 +30,10 @@ class VfioPci final : public linux::pci::Driver, public luo::FileHandler {
 
   // Opens /dev/vfio/devices/vfio<index>: ENOENT, EBUSY (incoming), ENODEV.
   linux::Result<linux::File*> open_cdev(unsigned index);
+  // Opens /dev/vfio/<number>: ENOENT, EBUSY (open already, or a cdev of it is bound). Opens
+  // /dev/vfio/vfio.
+  linux::Result<linux::File*> open_group(unsigned number);
+  linux::Result<linux::File*> open_container();
   // The cdev number of a bound function, as /sys/bus/pci/devices/<sbdf>/vfio-dev/vfioN shows it.
   std::optional<unsigned> cdev_of(Sbdf address) const;
 

@@ -92,7 +92,8 @@ std::vector<std::byte> argument_of(const RunningProcess& process, const ScriptCa
   const auto behind = static_cast<std::uint32_t>(call.eventfds.size() * sizeof(std::int32_t));
   const std::uint32_t size = call.size.value_or(bytes + behind);
   std::vector<std::byte> buffer(std::max(size, bytes + behind));
-  if (buffer.size() >= sizeof(size)) std::memcpy(buffer.data(), &size, sizeof(size));
+  const bool sized = call.row == nullptr || call.row->sized;
+  if (sized && buffer.size() >= sizeof(size)) std::memcpy(buffer.data(), &size, sizeof(size));
   if (call.tail != 0 && buffer.size() > bytes) buffer[bytes] = std::byte{call.tail};
   for (const ScriptField& field : call.fields) {
     if (field.field->type == linux::uapi::FieldType::kText) {

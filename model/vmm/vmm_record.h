@@ -24,6 +24,8 @@ enum class Carried : std::uint32_t {
 inline constexpr std::uint64_t kRecordBytes = sim::kPageSize;
 inline constexpr std::uint64_t kVmmRecordOffset = 512;
 
+inline constexpr std::size_t kDevicesMax = 8;  // of a VM
+
 struct VmmRecord {
   static constexpr std::uint64_t kMagic = 0x0000'4D4D'5654'4142;  // "BATVMM\0\0"
   static constexpr std::uint32_t kVersion = 3;
@@ -40,7 +42,7 @@ struct VmmRecord {
     std::uint32_t segment = 0;
     std::uint32_t bdf = 0;
   };
-  std::array<Place, 8> places{};
+  std::array<Place, kDevicesMax> places{};
   Carried carried = Carried::kAll;
   std::uint32_t goes_on = 0;  // 1: what cannot be taken over is done without
 

@@ -32,6 +32,10 @@ struct NvmeConfig {
   // 0 behind the last.
   bool multi_function = false;
   std::uint8_t next_function = 0;
+  // A card of several functions: each has ACS, without a way to its neighbours [PCIe 7.7.12].
+  bool acs = true;
+  bool flr = true;            // Device Capabilities: Function Level Reset
+  bool no_soft_reset = true;  // registers survive D3hot
   // Virtual functions, at most kVfsMax; 0: no SR-IOV capability.
   unsigned vfs = 0;
   // Size of the controller memory buffer in BAR 2, a power of two, 4 KiB at least; 0: none. Peers

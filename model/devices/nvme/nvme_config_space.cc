@@ -17,13 +17,14 @@ pci::ConfigSpace nvme_config_space(const NvmeConfig& card) {
                                                      .command_writable = 0x0546});
   config.bar64(0, kBar0Size, false);
   if (card.buffer_bytes != 0) config.bar64(kBufferBar, card.buffer_bytes, true);
-  config.add_capability(0x40, CapabilityId::kPowerManagement, {{2, 2, 0x0003}, {4, 2, 0x0008}});
+  config.add_capability(0x40, CapabilityId::kPowerManagement,
+                        {{2, 2, 0x0003}, {4, 2, card.no_soft_reset ? 0x0008U : 0U}});
   config.add_capability(0x50, CapabilityId::kMsix,
                         {{2, 2, kMsixVectors - 1}, {4, 4, kMsixTable}, {8, 4, kMsixPending}});
   // Version 2 endpoint; payload up to 256 bytes, FLR; four lanes of 8 GT/s.
   config.add_capability(0x60, CapabilityId::kExpress,
                         {{0x02, 2, 0x0002},
-                         {0x04, 4, 0x10008001},
+                         {0x04, 4, card.flr ? 0x10008001U : 0x00008001U},
                          {0x08, 2, 0x2810},
                          {0x0C, 4, 0x00400043},
                          {0x12, 2, 0x0043},
@@ -40,6 +41,9 @@ pci::ConfigSpace nvme_config_space(const NvmeConfig& card) {
   if (card.multi_function || card.vfs != 0) {
     config.add_extended_capability(0x158, ExtendedCapabilityId::kAri, 1,
                                    {{4, 2, std::uint32_t{card.next_function} << 8}});
+  }
+  if (card.multi_function && card.acs) {
+    config.add_extended_capability(0x170, ExtendedCapabilityId::kAcs, 1, {{4, 4, 0}});
   }
   if (card.vfs == 0) return config;
   // Virtual functions follow their physical one; above 7 they need ARI forwarding in the port

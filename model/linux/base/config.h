@@ -166,6 +166,8 @@ enum class Defect : std::uint8_t {
   kIommuSkipRootTable,       // root table page is not preserved
   kIommuSkipContextTable,    // context table pages are not preserved
   kIommuSkipRecords,         // the first device array page is not preserved
+  kIommuSkipSecondDevice,     // of several devices of one domain the first alone gets a record
+  kIommuPreserveSharedGroup,  // devices that share their group with others are preserved
   kIommuTranslationOff,      // shutdown disables translation although devices are preserved
   kIommuFreshRoot,           // the new kernel installs an empty root table
   kIommuReuseDomainId,       // the new kernel does not reserve preserved domain ids
@@ -189,6 +191,12 @@ enum class Defect : std::uint8_t {
   kVfioResetAtOpen,          // the first open after the jump resets the device
   kVfioLeakRecord,           // finish does not free the device's record
   kVfioRetrieveFirst,        // retrieve gives out the first device, whatever the record says
+  kVfioCdevBesideGroup,       // a cdev can be bound while its group is open
+  kVfioGroupKeepsOwner,       // a group that leaves its container stays the owner of its DMA
+  kVfioPreserveGroupFile,     // device files opened through a group are preserved
+  kVfioGroupOpensIncoming,    // a group gives out devices that were handed over
+  kVfioLosePmSave,            // what a device in D3 had in its registers does not cross the jump
+  kVfioForgetRequest,         // the owner of a device that is to go is not told
   kPciSkipRecords,           // pci_ser is not preserved
   kPciClearBusMaster,        // shutdown clears bus master of preserved functions
   kPciClearBridgeBusMaster,  // shutdown clears bus master of the bridges above preserved functions
@@ -236,6 +244,8 @@ struct KernelConfig {
   bool iommu_scalable = false;         // intel_iommu=sm_on
   bool interrupt_remapping = true;     // not intremap=off; where firmware allows it
   bool idxd = false;                   // CONFIG_INTEL_IDXD=y
+  bool nvme = false;                   // CONFIG_BLK_DEV_NVME=y
+  bool pci_lu_stub = false;            // pci-lu-stub, of the PCI series of 2025, is built in
   bool crash_kernel = false;           // is_kdump_kernel(): elfcorehdr= is given
 };
 

@@ -5,21 +5,25 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "model/linux/base/observations.h"
 #include "model/linux/iommu/iommu.h"
 #include "model/linux/iommu/records.h"
+#include "model/linux/pci/pci_core.h"
 
 namespace baton::linux::iommu {
 
-// A singleton group.
+// Functions that could reach each other past the remapping unit: they have one owner and one
+// domain.
 struct Group {
-  pci::PciDev* dev = nullptr;
+  unsigned number = 0;
+  std::vector<pci::PciDev*> devices;
   std::optional<std::uint64_t> owner;
   unsigned owner_count = 0;    // users of the owner, or drivers on the default domain
   Domain* attached = nullptr;  // null: default domain, or blocking while owned
-  PhysAddr outgoing_record;    // 0: not preserved
+  std::set<Sbdf> attachers;    // for whom it is attached
 };
 
 // Old kernel: everything the FLB holds.
@@ -70,6 +74,13 @@ class IommuCore::State {
       : services(kernel_services), kho(kernel_kho), luo(kernel_luo) {}
 
   Group* group_of(const pci::PciDev& dev);
+  // groups.cc: pci_device_group.
+  Group& group_for(pci::PciDev& dev);
+  Group* isolated_with(pci::PciDev& dev);
+  void leave_group(pci::PciDev& dev);
+  bool acs_enabled(const pci::PciDev& dev) const;
+  bool acs_path_enabled(const pci::PciDev& first) const;
+  Result<> attach_all(Group& group, Domain& domain);
 
   void record(LedgerEvent event, LedgerKind kind, const char* what, sim::PhysRange pages,
               std::uint64_t id);
@@ -87,8 +98,8 @@ class IommuCore::State {
   bool restore_chains(PhysAddr units, PhysAddr domains, PhysAddr devices);
   bool restore_domain(Incoming::IncomingDomain& incoming, pci::PciDev& dev);
   std::optional<std::vector<PhysAddr>> restore_tables(const DomainRecord& domain);
-  bool restore_device(Group& group, const DeviceRecord& device);
-  bool restore_group(Group& group, const DeviceRecord& device);
+  bool restore_device(Group& group, pci::PciDev& dev, const DeviceRecord& device);
+  bool restore_group(Group& group, pci::PciDev& dev, const DeviceRecord& device);
   void use_default(pci::PciDev& dev);
   // Policy restore_failure: a panic, or a warning after which the caller goes on without.
   void lost(std::string reason);
@@ -97,7 +108,11 @@ class IommuCore::State {
   kho::Kho& kho;
   luo::Luo& luo;
   HardwareDriver* driver = nullptr;
-  std::map<Sbdf, Group> groups;
+  pci::PciCore* pci = nullptr;
+  std::vector<std::unique_ptr<Group>> groups;  // by number
+  std::map<Sbdf, Group*> group_by_device;
+  std::map<Sbdf, PhysAddr> outgoing_records;  // of preserved devices
+  std::map<Sbdf, PhysAddr> outgoing_domains;  // the records of their domains
   std::optional<Outgoing> outgoing;
   Incoming incoming;
 };

@@ -18,6 +18,8 @@ IommuCore::~IommuCore() = default;
 
 void IommuCore::set_driver(HardwareDriver& driver) { state_->driver = &driver; }
 
+void IommuCore::set_pci(pci::PciCore& core) { state_->pci = &core; }
+
 namespace {
 
 // pci_real_dma_dev(): who sends for a function behind a VMD [linux arch/x86/pci/common.c].
@@ -29,8 +31,8 @@ const pci::PciDev& real_dma_dev(const pci::PciDev& dev) {
 }  // namespace
 
 Group* IommuCore::State::group_of(const pci::PciDev& dev) {
-  const auto found = groups.find(real_dma_dev(dev).address);
-  return found == groups.end() ? nullptr : &found->second;
+  const auto found = group_by_device.find(real_dma_dev(dev).address);
+  return found == group_by_device.end() ? nullptr : found->second;
 }
 
 void IommuCore::State::record(LedgerEvent event, LedgerKind kind, const char* what,
@@ -46,15 +48,15 @@ Co<Result<>> IommuCore::probe_device(pci::PciDev& dev) {
   if (state.driver == nullptr || state.driver->unit_of(dev) == PhysAddr{}) {
     co_return fail(Errno::kNoDev);
   }
-  Group& group = state.groups[dev.address];
-  BATON_CHECK(group.dev == nullptr, "a device is probed by the IOMMU core twice");
-  group.dev = &dev;
+  BATON_CHECK(!state.group_by_device.contains(dev.address),
+              "a device is probed by the IOMMU core twice");
+  Group& group = state.group_for(dev);
   const std::optional<Sbdf> key = dev.recorded_as();
   const auto incoming = key ? state.incoming.devices.find(*key) : state.incoming.devices.end();
   if (incoming == state.incoming.devices.end()) {
     const Result<> probed = state.driver->probe_device(dev, nullptr);
     if (!probed) {
-      state.groups.erase(dev.address);
+      state.leave_group(dev);
       co_return probed;
     }
     if (!state.driver->attach_deferred(dev)) {
@@ -64,7 +66,7 @@ Co<Result<>> IommuCore::probe_device(pci::PciDev& dev) {
   }
   const DeviceRecord device = incoming->second;
   state.incoming.devices.erase(incoming);  // a device that is probed again starts afresh
-  if (!state.restore_device(group, device)) {
+  if (!state.restore_device(group, dev, device)) {
     state.use_default(dev);
     co_return Result<>{};
   }
@@ -88,7 +90,9 @@ Result<> IommuCore::claim_dma_owner(pci::PciDev& dev, std::uint64_t owner) {
     ++group->owner_count;
     return {};
   }
-  state_->driver->attach_blocking(dev);
+  for (pci::PciDev* member : group->devices) {
+    state_->driver->attach_blocking(*member);
+  }
   group->owner = owner;
   group->owner_count = 1;
   return {};
@@ -101,13 +105,21 @@ void IommuCore::release_dma_owner(pci::PciDev& dev) {
   if (--group->owner_count == 0) {
     group->owner.reset();
     group->attached = nullptr;
-    state_->driver->attach_identity(dev);
+    group->attachers.clear();
+    for (pci::PciDev* member : group->devices) {
+      state_->driver->attach_identity(*member);
+    }
   }
 }
 
 std::optional<std::uint64_t> IommuCore::dma_owner(const pci::PciDev& dev) const {
   const Group* group = state_->group_of(dev);
   return group == nullptr ? std::nullopt : group->owner;
+}
+
+bool IommuCore::dma_claimed(const pci::PciDev& dev) const {
+  const Group* group = state_->group_of(dev);
+  return group != nullptr && group->owner_count > 0;
 }
 
 Result<> IommuCore::use_default_domain(pci::PciDev& dev) {
@@ -149,26 +161,57 @@ Result<std::unique_ptr<Domain>> IommuCore::alloc_nested(pci::PciDev& dev, Domain
   return state_->driver->alloc_nested(dev, parent, table);
 }
 
+Result<> IommuCore::State::attach_all(Group& group, Domain& domain) {
+  for (std::size_t i = 0; i < group.devices.size(); ++i) {
+    const Result<> attached = driver->attach(*group.devices[i], domain);
+    if (attached) {
+      continue;
+    }
+    while (i-- > 0) {  // back to what it was
+      if (group.attached == nullptr) {
+        driver->attach_blocking(*group.devices[i]);
+      } else {
+        static_cast<void>(driver->attach(*group.devices[i], *group.attached));
+      }
+    }
+    return attached;
+  }
+  return {};
+}
+
+// iommu_attach_group(), iommu_group_replace_domain(): the first device takes the whole group along,
+// and others of it cannot want another domain then.
 Result<> IommuCore::attach(pci::PciDev& dev, Domain& domain) {
   Group* group = state_->group_of(dev);
   if (group == nullptr) {
     return fail(Errno::kNoDev);
   }
-  if (group->attached == &domain) {
-    return {};  // a restored domain stays as the tables have it
+  const bool alone = group->attachers.empty() ||
+                     (group->attachers.size() == 1 && group->attachers.contains(dev.address));
+  if (group->attached != &domain) {
+    if (!alone) {
+      return fail(Errno::kInval);
+    }
+    if (const Result<> attached = state_->attach_all(*group, domain); !attached) {
+      return attached;
   }
-  auto attached = state_->driver->attach(dev, domain);
-  if (attached) {
     group->attached = &domain;
   }
-  return attached;
+  group->attachers.insert(dev.address);
+  return {};  // a restored domain stays as the tables have it
 }
 
 void IommuCore::detach(pci::PciDev& dev) {
   Group* group = state_->group_of(dev);
   BATON_CHECK(group != nullptr, "a device without a group leaves its domain");
+  group->attachers.erase(dev.address);
+  if (!group->attachers.empty()) {
+    return;
+  }
   group->attached = nullptr;
-  state_->driver->attach_blocking(dev);
+  for (pci::PciDev* member : group->devices) {
+    state_->driver->attach_blocking(*member);
+  }
 }
 
 Result<> IommuCore::attach_pasid(pci::PciDev& dev, std::uint32_t pasid, Domain& domain) {

@@ -14,6 +14,10 @@
 #include "model/linux/pci/pci_dev.h"
 #include "model/luo/luo.h"
 
+namespace baton::linux::pci {
+class PciCore;
+}
+
 namespace baton::linux::iommu {
 
 // A paging domain: one I/O page table. A domain goes through release(), a call; destruction by
@@ -132,6 +136,8 @@ class IommuCore final : public luo::Flb {
   IommuCore(KernelServices& services, kho::Kho& kho, luo::Luo& luo);
   ~IommuCore() override;
   void set_driver(HardwareDriver& driver);
+  // Whom functions share a group with depends on ACS; without a PCI core each is alone.
+  void set_pci(pci::PciCore& core);
 
   // Before the driver's init: retrieves the FLB. Panics when it cannot be restored.
   Co<> begin_boot();
@@ -145,11 +151,17 @@ class IommuCore final : public luo::Flb {
   // iommu_probe_device: group, default domain or restored domain with its owner.
   Co<Result<>> probe_device(pci::PciDev& dev);
 
-  // DMA ownership of a device's (singleton) group. EPERM, EBUSY as the facts say. `owner` is an
-  // opaque number: an iommufd context's owner id.
+  // /sys/kernel/iommu_groups/<number> of a device, and who is in it.
+  std::optional<unsigned> group_number(const pci::PciDev& dev) const;
+  std::vector<pci::PciDev*> group_devices(unsigned number) const;
+
+  // DMA ownership of a device's group. EPERM, EBUSY as the facts say. `owner` is an opaque number:
+  // an iommufd context's owner id.
   Result<> claim_dma_owner(pci::PciDev& dev, std::uint64_t owner);
   void release_dma_owner(pci::PciDev& dev);
   std::optional<std::uint64_t> dma_owner(const pci::PciDev& dev) const;
+  // iommu_group_dma_owner_claimed: an owner, or drivers of the host.
+  bool dma_claimed(const pci::PciDev& dev) const;
   // For an ordinary driver's probe: EBUSY when owned; and its remove.
   Result<> use_default_domain(pci::PciDev& dev);
   void unuse_default_domain(pci::PciDev& dev);
@@ -158,7 +170,8 @@ class IommuCore final : public luo::Flb {
   Result<std::unique_ptr<Domain>> alloc_nested(pci::PciDev& dev, Domain& parent,
                                                const UserTable& table);
   Result<> attach(pci::PciDev& dev, Domain& domain);
-  void detach(pci::PciDev& dev);  // to the blocking domain while owned
+  // All of the group, to the blocking domain while owned, once no device of it is attached.
+  void detach(pci::PciDev& dev);
   // iommu_attach_device_pasid, or _replace_: EINVAL beyond the device's last PASID. A device
   // without PASIDs cannot send any, so nothing is written for it.
   Result<> attach_pasid(pci::PciDev& dev, std::uint32_t pasid, Domain& domain);
@@ -171,7 +184,8 @@ class IommuCore final : public luo::Flb {
   // The address of the domain's record. ENOENT (the FLB is not preserved), EBUSY, ENOMEM.
   Result<PhysAddr> preserve_domain(Domain& domain);
   void unpreserve_domain(Domain& domain);
-  // EOPNOTSUPP (no IOMMU), EINVAL (no DMA owner, domain not preserved), EBUSY, ENOMEM.
+  // EOPNOTSUPP (no IOMMU, other devices in the group), EINVAL (no DMA owner, domain not preserved),
+  // EBUSY, ENOMEM.
   Result<> preserve_device(Domain& domain, pci::PciDev& dev, std::uint64_t owner_token);
   void unpreserve_device(pci::PciDev& dev);
   bool has_preserved_devices(PhysAddr unit) const;

@@ -188,15 +188,15 @@ bool IommuCore::State::restore_domain(Incoming::IncomingDomain& from, pci::PciDe
   return true;
 }
 
-bool IommuCore::State::restore_device(Group& group, const DeviceRecord& device) {
+bool IommuCore::State::restore_device(Group& group, pci::PciDev& dev, const DeviceRecord& device) {
   const PasidState pasids{device.pasid_table, device.max_pasid};
-  const Result<> probed = driver->probe_device(*group.dev, &pasids);
+  const Result<> probed = driver->probe_device(dev, &pasids);
   if (!probed) {
-    lost(fmt::format("iommu: cannot probe {}: {}", sim::to_string(group.dev->address),
+    lost(fmt::format("iommu: cannot probe {}: {}", sim::to_string(dev.address),
                      name(probed.error())));
     return false;
   }
-  return restore_group(group, device);
+  return restore_group(group, dev, device);
 }
 
 // The fall-back of the posting of February 2026: the device is attached as one that nobody handed
@@ -207,14 +207,14 @@ void IommuCore::State::use_default(pci::PciDev& dev) {
   }
 }
 
-bool IommuCore::State::restore_group(Group& group, const DeviceRecord& device) {
+bool IommuCore::State::restore_group(Group& group, pci::PciDev& dev, const DeviceRecord& device) {
   Incoming::IncomingDomain& from = incoming.domains.at(device.domain_record);
   if (from.domain == nullptr) {
-    if (!restore_domain(from, *group.dev)) return false;
+    if (!restore_domain(from, dev)) return false;
     record(LedgerEvent::kRestored, LedgerKind::kDomain, "iommu domain", {},
            device.domain_record.value());
   }
-  auto attached = driver->attach_restored(*group.dev, *from.domain, device.attachment_id);
+  auto attached = driver->attach_restored(dev, *from.domain, device.attachment_id);
   if (!attached) {
     lost(fmt::format("iommu: cannot attach {} to its restored domain: {}",
                      sim::to_string(device.address), name(attached.error())));
@@ -223,8 +223,9 @@ bool IommuCore::State::restore_group(Group& group, const DeviceRecord& device) {
   group.attached = from.domain;
   if (!services.has(Defect::kIommuForgetOwner)) {
     group.owner = device.owner_token;
-    group.owner_count = 1;
+    ++group.owner_count;
   }
+  group.attachers.insert(dev.address);
   services.print(sim::LogLevel::kInfo, "iommu: {}: restored domain, owner token {:#x}",
                  sim::to_string(device.address), device.owner_token);
   return true;
@@ -240,7 +241,7 @@ Result<> IommuCore::reclaim_dma_owner(pci::PciDev& dev, std::uint64_t token, std
   if (group == nullptr) {
     return fail(Errno::kNoDev);
   }
-  if (group->owner != token) {
+  if (group->owner != token && group->owner != owner) {  // another device of it came first
     return fail(Errno::kPerm);
   }
   group->owner = owner;

@@ -191,8 +191,23 @@ Result<> IommuCore::preserve_device(Domain& domain, pci::PciDev& dev, std::uint6
   if (preserved == nullptr) {
     return fail(Errno::kInval);
   }
-  if (group->outgoing_record != PhysAddr{}) {
+  if (state.outgoing_records.contains(dev.address)) {
     return fail(Errno::kBusy);
+  }
+  // Others of its group could do what this one's record does not say. The design target lets ports
+  // be among them: they do no DMA of their own.
+  const bool ports_too = state.services.config().pieces.iommu == IommuLiveUpdate::kPhase2;
+  const auto others = std::ranges::count_if(group->devices, [&](const pci::PciDev* member) {
+    return member != &dev && !(ports_too && member->is_bridge());
+  });
+  if (others > 0 && !state.services.has(Defect::kIommuPreserveSharedGroup)) {
+    return fail(Errno::kOpNotSupp);
+  }
+  const auto shares = [&](const auto& other) { return other.second == preserved->record; };
+  if (std::ranges::any_of(state.outgoing_domains, shares) &&
+      state.services.has(Defect::kIommuSkipSecondDevice)) {
+    state.outgoing_records[dev.address] = PhysAddr{};
+    return {};
   }
   DeviceRecord record;
   const Result<PhysAddr> at = state.outgoing->devices.append(record.encode());
@@ -223,19 +238,25 @@ Result<> IommuCore::preserve_device(Domain& domain, pci::PciDev& dev, std::uint6
   ram.write(*at, record.encode());
   ram.store((*preserved_unit)->record + 40, hardware->root_table.value());
   ram.store((*preserved_unit)->record + 48, hardware->context_tables);
-  group->outgoing_record = *at;
+  state.outgoing_records[dev.address] = *at;
+  state.outgoing_domains[dev.address] = preserved->record;
   return {};
 }
 
 void IommuCore::unpreserve_device(pci::PciDev& dev) {
   State& state = *state_;
-  Group* group = state.group_of(dev);
-  BATON_CHECK(group != nullptr && group->outgoing_record != PhysAddr{},
+  const auto found = state.outgoing_records.find(dev.address);
+  BATON_CHECK(found != state.outgoing_records.end(),
               "a device that is not preserved is unpreserved");
+  const PhysAddr record = found->second;
+  state.outgoing_records.erase(found);
+  state.outgoing_domains.erase(dev.address);
+  if (record == PhysAddr{}) {
+    return;  // left out by a defect
+  }
   state.driver->unpreserve_device(dev);
   state.put_unit(state.driver->unit_of(dev));
-  state.delete_record(group->outgoing_record);
-  group->outgoing_record = PhysAddr{};
+  state.delete_record(record);
 }
 
 bool IommuCore::has_preserved_devices(PhysAddr unit) const {
@@ -247,8 +268,8 @@ bool IommuCore::has_preserved_devices(PhysAddr unit) const {
 }
 
 bool IommuCore::is_preserved(const pci::PciDev& dev) const {
-  const Group* group = state_->group_of(dev);
-  return group != nullptr && group->outgoing_record != PhysAddr{};
+  const auto found = state_->outgoing_records.find(dev.address);
+  return found != state_->outgoing_records.end() && found->second != PhysAddr{};
 }
 
 }  // namespace baton::linux::iommu

@@ -105,6 +105,8 @@ Kernel::State::State(Kernel& kernel, host::KernelPort& port, const host::BootHan
       vmd_(services_, pci_, pci_bus_),
       pci_pf_stub_(pci_),
       idxd_(services_, pci_, irq_),
+      nvme_(services_, pci_, irq_),
+      pci_lu_stub_(services_, kho_, luo_, pci_live_update_),
       memfd_(services_, kho_, luo_),
       iommufd_(services_, kho_, luo_, memfd_, iommu_),
       vfio_pci_(services_, kho_, luo_, pci_, pci_live_update_, irq_, iommufd_),
@@ -158,6 +160,7 @@ Co<> Kernel::State::bring_up_memory() {
   // enable_IR_x2apic(), before the other CPUs.
   intel_iommu_.set_interrupts(irq_);
   intel_iommu_.set_pci(pci_);
+  iommu_.set_pci(pci_);
   // Tables that were handed over are needed before LUO's own turn comes.
   const bool early = config_.policies.interrupt_table == InterruptTablePolicy::kPreserve;
   if (early) luo_.early_init();
@@ -254,6 +257,10 @@ Co<> Kernel::State::bring_up_drivers() {
     const Result<> idxd = co_await pci_bus_.register_driver(idxd_);
     BATON_CHECK(idxd.has_value(), "idxd is registered twice");
   }
+  if (config_.nvme) {
+    const Result<> nvme = co_await pci_bus_.register_driver(nvme_);
+    BATON_CHECK(nvme.has_value(), "nvme is registered twice");
+  }
 }
 
 // late_initcall: LUO, then the subsystems that register their handlers with it.
@@ -265,6 +272,11 @@ Co<> Kernel::State::bring_up_late() {
   }
   iommufd_.init();
   vfio_pci_.init();
+  if (config_.pci_lu_stub) {
+    pci_lu_stub_.init();
+    const Result<> lu_stub = co_await pci_bus_.register_driver(pci_lu_stub_);
+    BATON_CHECK(lu_stub.has_value(), "pci-lu-stub is registered twice");
+  }
   if (const Result<> tables = intel_iommu_.register_flb(vfio_pci_); !tables) {
     services_.print(sim::LogLevel::kWarning, "DMAR-IR: tables cannot be handed over: {}",
                     name(tables.error()));

@@ -12,6 +12,8 @@
 #include "model/iommufd/iommufd.h"
 #include "model/kho/kho.h"
 #include "model/linux/drivers/idxd.h"
+#include "model/linux/drivers/nvme.h"
+#include "model/linux/drivers/pci_lu_stub.h"
 #include "model/linux/drivers/pci_pf_stub.h"
 #include "model/linux/drivers/vmd.h"
 #include "model/linux/intel_iommu/intel_iommu.h"
@@ -62,6 +64,8 @@ class Kernel::State {
   drivers::Vmd vmd_;
   drivers::PciPfStub pci_pf_stub_;
   drivers::Idxd idxd_;
+  drivers::Nvme nvme_;
+  drivers::PciLuStub pci_lu_stub_;
   luo::MemfdSubsystem memfd_;
   iommufd::IommufdSubsystem iommufd_;
   vfio::VfioPci vfio_pci_;

@@ -85,6 +85,7 @@ std::optional<Sysfs::DeviceFile> Sysfs::device_file(std::string_view path) const
   }
   const bool exists =
       (attribute == "driver" && dev->driver != nullptr) ||
+      (attribute == "iommu_group" && kernel_.iommu_.group_number(*dev)) ||
       (attribute == "vfio-dev" && kernel_.vfio_pci_.cdev_of(dev->address)) ||
       ((attribute == kTotalVfs || attribute == kNumVfs) && dev->sriov_cap != 0) ||
       (std::ranges::find(kAttributes, attribute) != kAttributes.end() &&
@@ -146,6 +147,9 @@ std::string Sysfs::read_device(const DeviceFile& file) const {
   }
   if (file.attribute == "driver") {
     return fmt::format("{}\n", dev.driver->name());
+  }
+  if (file.attribute == "iommu_group") {
+    return fmt::format("{}\n", kernel_.iommu_.group_number(dev).value_or(0));
   }
   if (file.attribute == kTotalVfs) {
     return fmt::format("{}\n", kernel_.pci_.total_vfs(dev));

@@ -5,6 +5,7 @@
 //   /sys/bus/pci/devices/<sbdf>/vendor, device, class, driver_override, reset
 //   /sys/bus/pci/devices/<sbdf>/sriov_totalvfs, sriov_numvfs    of physical functions
 //   /sys/bus/pci/devices/<sbdf>/driver          name of the bound driver (there a symbolic link)
+//   /sys/bus/pci/devices/<sbdf>/iommu_group     number of its group (there a symbolic link)
 //   /sys/bus/pci/devices/<sbdf>/vfio-dev        names, one a line
 //   /sys/bus/pci/drivers/<name>/bind, unbind
 //   /sys/bus/pci/drivers_probe

@@ -25,13 +25,12 @@ class NullFile final : public File {
   }
 };
 
-// N of "/dev/vfio/devices/vfioN".
-std::optional<unsigned> cdev_index(std::string_view path) {
-  constexpr std::string_view kPrefix = "/dev/vfio/devices/vfio";
-  if (!path.starts_with(kPrefix)) {
+// N of "/dev/vfio/devices/vfioN" or "/dev/vfio/N".
+std::optional<unsigned> number_behind(std::string_view prefix, std::string_view path) {
+  if (!path.starts_with(prefix)) {
     return std::nullopt;
   }
-  path.remove_prefix(kPrefix.size());
+  path.remove_prefix(prefix.size());
   unsigned index = 0;
   const auto parsed = std::from_chars(path.data(), path.data() + path.size(), index);
   if (path.empty() || parsed.ec != std::errc() || parsed.ptr != path.data() + path.size()) {
@@ -90,8 +89,18 @@ Co<Result<File*>> SystemCalls::open_file(const std::string& path) {
   if (path == "/dev/iommu") {
     co_return kernel.iommufd_.open_device();
   }
-  if (const std::optional<unsigned> index = cdev_index(path)) {
+  if (path == "/dev/vfio/vfio") {
+    co_return kernel.vfio_pci_.open_container();
+  }
+  if (const auto index = number_behind("/dev/vfio/devices/vfio", path)) {
     co_return kernel.vfio_pci_.open_cdev(*index);
+  }
+  if (const auto number = number_behind("/dev/vfio/", path)) {
+    co_return kernel.vfio_pci_.open_group(*number);
+  }
+  if (constexpr std::string_view kStub = "/dev/pci-lu-stub/"; path.starts_with(kStub)) {
+    const std::optional<Sbdf> address = pci_address(std::string_view(path).substr(kStub.size()));
+    co_return address ? kernel.pci_lu_stub_.open(*address) : fail(Errno::kNoEnt);
   }
   if (kernel.sysfs_.exists(path)) {
     co_return &kernel.services_.files().add(std::make_unique<SysfsFile>(kernel.sysfs_, path));

@@ -67,6 +67,12 @@ Co<> PciCore::State::init_pm(PciDev& dev) {
     }
     control = quiet & ~static_cast<std::uint32_t>(regs::kPmPmeStatus);
   }
+  // The way up makes most functions forget their registers, so one that was handed over is left in
+  // D3hot, for its owner to wake (design target: posted pci v9 says nothing of power states).
+  if (dev.incoming && (control & regs::kPmState) != 0) {
+    dev.current_state = static_cast<PowerState>(control & regs::kPmState);
+    co_return;
+  }
   if (!is_6_1() && (control & regs::kPmState) != 0) {
     co_await write(dev, dev.pm_cap + 4U, 2, control & ~static_cast<std::uint32_t>(regs::kPmState),
                    "pci_power_up");

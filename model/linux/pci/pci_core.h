@@ -81,6 +81,16 @@ class PciCore {
   // there is none.
   Co<Result<>> reset_function(PciDev& dev);
 
+  // pci_set_power_state between D0 and D3hot; D1 and D2, which no function here has, count as D0.
+  // The hardware forgets its registers on the way up unless No_Soft_Reset is set: whoever wants
+  // them saves and restores them.
+  Co<> set_power_state(PciDev& dev, PowerState state);
+  bool needs_pm_restore(const PciDev& dev);  // No_Soft_Reset is clear
+
+  // pci_reset_bus of the bus that the function is on, with the state of all functions there saved
+  // and restored. ENOTTY: it is a root bus.
+  Co<Result<>> reset_bus(PciDev& dev);
+
   // pci_enable_sriov and pci_disable_sriov, by the driver of a physical function. EINVAL: it
   // is none, VFs are enabled, or too many are asked for. EIO: the capability is contradictory.
   // ENOMEM: no addresses, or no bus number, for so many.

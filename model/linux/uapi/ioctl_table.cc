@@ -104,6 +104,35 @@ constexpr std::array kSetIrqs{BATON_IN(VfioIrqSet, argsz), BATON_IN(VfioIrqSet, 
                               BATON_IN(VfioIrqSet, count)};
 constexpr std::array kFeature{BATON_IN(VfioDeviceFeature, argsz),
                               BATON_IN(VfioDeviceFeature, flags)};
+struct PlainType {
+  std::uint32_t type;
+};
+struct PlainDescriptor {
+  std::int32_t container;
+};
+struct PlainName {
+  std::array<char, 64> name;
+};
+constexpr std::array kPlainType{BATON_IN(PlainType, type)};
+constexpr std::array kPlainContainer{BATON_FD(PlainDescriptor, container)};
+constexpr std::array kPlainName{BATON_TEXT(PlainName, name)};
+using DmaMap = VfioIommuType1DmaMap;
+using DmaUnmap = VfioIommuType1DmaUnmap;
+using Type1Info = VfioIommuType1Info;
+constexpr std::array kStatus{BATON_IN(VfioGroupStatus, argsz), BATON_OUT(VfioGroupStatus, flags)};
+constexpr std::array kDmaMap{BATON_IN(DmaMap, argsz), BATON_IN(DmaMap, flags),
+                             BATON_IN(DmaMap, vaddr), BATON_IN(DmaMap, iova),
+                             BATON_IN(DmaMap, size)};
+constexpr std::array kDmaUnmap{BATON_IN(DmaUnmap, argsz), BATON_IN(DmaUnmap, flags),
+                               BATON_IN(DmaUnmap, iova), BATON_OUT(DmaUnmap, size)};
+constexpr std::array kType1Info{BATON_IN(Type1Info, argsz), BATON_OUT(Type1Info, flags),
+                                BATON_OUT(Type1Info, iova_pgsizes),
+                                BATON_OUT(Type1Info, cap_offset)};
+constexpr std::array kHotResetInfo{BATON_IN(VfioPciHotResetInfo, argsz),
+                                   BATON_OUT(VfioPciHotResetInfo, flags),
+                                   BATON_OUT(VfioPciHotResetInfo, count)};
+constexpr std::array kHotReset{BATON_IN(VfioPciHotReset, argsz), BATON_IN(VfioPciHotReset, flags),
+                               BATON_IN(VfioPciHotReset, count)};
 using Bind = VfioDeviceBindIommufd;
 using Attach = VfioDeviceAttachIommufdPt;
 using Detach = VfioDeviceDetachIommufdPt;
@@ -152,6 +181,10 @@ constexpr std::array kRows{
     IoctlRow{kVfioDeviceGetIrqInfo, "VFIO_DEVICE_GET_IRQ_INFO", T::kVfioDevice, 16, kIrq, "count"},
     IoctlRow{kVfioDeviceSetIrqs, "VFIO_DEVICE_SET_IRQS", T::kVfioDevice, 20, kSetIrqs, ""},
     IoctlRow{kVfioDeviceReset, "VFIO_DEVICE_RESET", T::kVfioDevice, 0, {}, ""},
+    IoctlRow{kVfioDeviceGetPciHotResetInfo, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", T::kVfioDevice,
+             12, kHotResetInfo, ""},
+    IoctlRow{kVfioDevicePciHotReset, "VFIO_DEVICE_PCI_HOT_RESET", T::kVfioDevice, 12, kHotReset,
+             ""},
     IoctlRow{kVfioDeviceFeature, "VFIO_DEVICE_FEATURE", T::kVfioDevice, 8, kFeature, ""},
     IoctlRow{kVfioDeviceBindIommufd, "VFIO_DEVICE_BIND_IOMMUFD", T::kVfioDevice, 24, kBind,
              "out_devid"},
@@ -159,13 +192,27 @@ constexpr std::array kRows{
              kAttach, "pt_id"},
     IoctlRow{kVfioDeviceDetachIommufdPt, "VFIO_DEVICE_DETACH_IOMMUFD_PT", T::kVfioDevice, 12,
              kDetach, ""},
+    IoctlRow{kVfioGroupGetStatus, "VFIO_GROUP_GET_STATUS", T::kVfioGroup, 8, kStatus, ""},
+    IoctlRow{kVfioGroupSetContainer, "VFIO_GROUP_SET_CONTAINER", T::kVfioGroup, 4, kPlainContainer,
+             "", false},
+    IoctlRow{kVfioGroupUnsetContainer, "VFIO_GROUP_UNSET_CONTAINER", T::kVfioGroup, 0, {}, ""},
+    IoctlRow{kVfioGroupGetDeviceFd, "VFIO_GROUP_GET_DEVICE_FD", T::kVfioGroup, 64, kPlainName, "",
+             false},
+    IoctlRow{kVfioGetApiVersion, "VFIO_GET_API_VERSION", T::kVfioContainer, 0, {}, ""},
+    IoctlRow{kVfioCheckExtension, "VFIO_CHECK_EXTENSION", T::kVfioContainer, 4, kPlainType, "",
+             false},
+    IoctlRow{kVfioSetIommu, "VFIO_SET_IOMMU", T::kVfioContainer, 4, kPlainType, "", false},
+    IoctlRow{kVfioIommuGetInfo, "VFIO_IOMMU_GET_INFO", T::kVfioContainer, 24, kType1Info, ""},
+    IoctlRow{kVfioIommuMapDma, "VFIO_IOMMU_MAP_DMA", T::kVfioContainer, 32, kDmaMap, ""},
+    IoctlRow{kVfioIommuUnmapDma, "VFIO_IOMMU_UNMAP_DMA", T::kVfioContainer, 24, kDmaUnmap, ""},
 };
 
 }  // namespace
 
 std::string_view name(IoctlTarget target) {
-  constexpr std::array<std::string_view, 4> kNames{"/dev/liveupdate", "a session", "/dev/iommu",
-                                                   "/dev/vfio/devices/vfioN"};
+  constexpr std::array<std::string_view, 6> kNames{"/dev/liveupdate", "a session",
+                                                   "/dev/iommu",      "/dev/vfio/devices/vfioN",
+                                                   "/dev/vfio/N",     "/dev/vfio/vfio, /dev/iommu"};
   return kNames.at(static_cast<std::size_t>(target));
 }
 

@@ -27,19 +27,28 @@ struct IoctlField {
 };
 
 // The file that takes a request.
-enum class IoctlTarget : std::uint8_t { kLiveUpdate, kSession, kIommufd, kVfioDevice };
+enum class IoctlTarget : std::uint8_t {
+  kLiveUpdate,
+  kSession,
+  kIommufd,
+  kVfioDevice,
+  kVfioGroup,
+  kVfioContainer
+};
 std::string_view name(IoctlTarget target);  // "/dev/liveupdate"
 
 struct IoctlRow {
   std::uint32_t command;
   std::string_view name;
   IoctlTarget target;
-  std::uint32_t bytes;  // of the struct; its first field is a u32 with its size
+  std::uint32_t bytes;  // of the struct; its first field is a u32 with its size, if it is `sized`
   std::span<const IoctlField> fields;
   std::string_view result;  // the field that names what the call made; empty for none
+  bool sized = true;        // false: the argument is a number, a descriptor or a text
 };
 
 std::span<const IoctlRow> ioctl_rows();
+// Two requests for different files can have one number; the first of them is found by it.
 const IoctlRow* ioctl_row(std::uint32_t command);
 const IoctlRow* ioctl_row(std::string_view name);
 const IoctlField* field_of(const IoctlRow& row, std::string_view name);

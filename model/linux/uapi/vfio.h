@@ -1,4 +1,4 @@
-// The user interface of VFIO character devices: request numbers and struct bytes
+// The user interface of VFIO devices, groups and containers: request numbers and struct bytes
 // [linux include/uapi/linux/vfio.h].
 //
 // All requests are _IO(';', 100 + n): no size, no direction. Structs begin with argsz, the size
@@ -9,15 +9,79 @@
 
 namespace baton::linux::uapi {
 
+// Numbers below those of iommufd, of the same type.
+constexpr bool is_vfio_request(std::uint32_t command) {
+  return command >= 0x3B64 && command < 0x3B80;
+}
+
+// The container, /dev/vfio/vfio; /dev/iommu takes the same.
+inline constexpr std::uint32_t kVfioGetApiVersion = 0x3B64;
+inline constexpr std::uint32_t kVfioCheckExtension = 0x3B65;
+inline constexpr std::uint32_t kVfioSetIommu = 0x3B66;
+inline constexpr std::uint32_t kVfioIommuGetInfo = 0x3B70;
+inline constexpr std::uint32_t kVfioIommuMapDma = 0x3B71;
+inline constexpr std::uint32_t kVfioIommuUnmapDma = 0x3B72;
+// A group, /dev/vfio/N.
+inline constexpr std::uint32_t kVfioGroupGetStatus = 0x3B67;
+inline constexpr std::uint32_t kVfioGroupSetContainer = 0x3B68;
+inline constexpr std::uint32_t kVfioGroupUnsetContainer = 0x3B69;
+inline constexpr std::uint32_t kVfioGroupGetDeviceFd = 0x3B6A;
+// A device.
 inline constexpr std::uint32_t kVfioDeviceGetInfo = 0x3B6B;
 inline constexpr std::uint32_t kVfioDeviceGetRegionInfo = 0x3B6C;
 inline constexpr std::uint32_t kVfioDeviceGetIrqInfo = 0x3B6D;
 inline constexpr std::uint32_t kVfioDeviceSetIrqs = 0x3B6E;
 inline constexpr std::uint32_t kVfioDeviceReset = 0x3B6F;
+inline constexpr std::uint32_t kVfioDeviceGetPciHotResetInfo = 0x3B70;
+inline constexpr std::uint32_t kVfioDevicePciHotReset = 0x3B71;
 inline constexpr std::uint32_t kVfioDeviceFeature = 0x3B75;
 inline constexpr std::uint32_t kVfioDeviceBindIommufd = 0x3B76;
 inline constexpr std::uint32_t kVfioDeviceAttachIommufdPt = 0x3B77;
 inline constexpr std::uint32_t kVfioDeviceDetachIommufdPt = 0x3B78;
+
+// Arguments of VFIO_CHECK_EXTENSION and VFIO_SET_IOMMU.
+inline constexpr std::uint32_t kVfioType1Iommu = 1;
+inline constexpr std::uint32_t kVfioType1v2Iommu = 3;
+inline constexpr std::uint32_t kVfioDmaCcIommu = 4;
+inline constexpr std::uint32_t kVfioUnmapAll = 9;
+
+struct VfioGroupStatus {
+  std::uint32_t argsz = 8;
+  std::uint32_t flags = 0;
+};
+static_assert(sizeof(VfioGroupStatus) == 8);
+inline constexpr std::uint32_t kVfioGroupFlagsViable = 1;
+inline constexpr std::uint32_t kVfioGroupFlagsContainerSet = 2;
+
+struct VfioIommuType1Info {
+  std::uint32_t argsz = 24;
+  std::uint32_t flags = 0;
+  std::uint64_t iova_pgsizes = 0;
+  std::uint32_t cap_offset = 0;
+  std::uint32_t pad = 0;
+};
+static_assert(sizeof(VfioIommuType1Info) == 24);
+inline constexpr std::uint32_t kVfioIommuInfoPgsizes = 1;
+
+struct VfioIommuType1DmaMap {
+  std::uint32_t argsz = 32;
+  std::uint32_t flags = 0;
+  std::uint64_t vaddr = 0;
+  std::uint64_t iova = 0;
+  std::uint64_t size = 0;
+};
+static_assert(sizeof(VfioIommuType1DmaMap) == 32);
+inline constexpr std::uint32_t kVfioDmaMapFlagRead = 1;
+inline constexpr std::uint32_t kVfioDmaMapFlagWrite = 2;
+
+struct VfioIommuType1DmaUnmap {
+  std::uint32_t argsz = 24;
+  std::uint32_t flags = 0;
+  std::uint64_t iova = 0;
+  std::uint64_t size = 0;
+};
+static_assert(sizeof(VfioIommuType1DmaUnmap) == 24);
+inline constexpr std::uint32_t kVfioDmaUnmapFlagAll = 2;
 
 struct VfioDeviceInfo {
   std::uint32_t argsz = 20;
@@ -62,6 +126,33 @@ struct VfioIrqInfo {
   std::uint32_t count = 0;
 };
 static_assert(sizeof(VfioIrqInfo) == 16);
+
+// Header of struct vfio_pci_hot_reset_info; one struct vfio_pci_dependent_device for each function
+// that a bus reset hits follows at byte 12.
+struct VfioPciHotResetInfo {
+  std::uint32_t argsz = 12;
+  std::uint32_t flags = 0;
+  std::uint32_t count = 0;
+};
+struct VfioPciDependentDevice {
+  std::uint32_t group_or_device_id = 0;
+  std::uint16_t segment = 0;
+  std::uint8_t bus = 0;
+  std::uint8_t devfn = 0;
+};
+static_assert(sizeof(VfioPciHotResetInfo) == 12 && sizeof(VfioPciDependentDevice) == 8);
+inline constexpr std::uint32_t kVfioPciHotResetFlagDevId = 1;
+inline constexpr std::uint32_t kVfioPciHotResetFlagDevIdOwned = 2;
+inline constexpr std::uint32_t kVfioPciDevidOwned = 0;
+inline constexpr std::uint32_t kVfioPciDevidNotOwned = UINT32_MAX;
+
+// Header of struct vfio_pci_hot_reset; count s32 group descriptors follow at byte 12.
+struct VfioPciHotReset {
+  std::uint32_t argsz = 12;
+  std::uint32_t flags = 0;
+  std::uint32_t count = 0;
+};
+static_assert(sizeof(VfioPciHotReset) == 12);
 
 inline constexpr std::uint32_t kVfioIrqInfoEventfd = 1;
 inline constexpr std::uint32_t kVfioIrqInfoMaskable = 2;

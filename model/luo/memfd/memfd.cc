@@ -217,4 +217,14 @@ Result<PhysAddr> Memfd::pin(std::uint64_t offset) {
   return page;
 }
 
+Result<sim::PhysRange> Memfd::pin_folio(std::uint64_t offset) {
+  const Result<PhysAddr> page = pin(offset);
+  if (!page) {
+    return fail(page.error());
+  }
+  const std::uint64_t pages = std::uint64_t{1} << state_->order_at(offset / kPageSize);
+  const std::uint64_t before = offset / kPageSize % pages;
+  return sim::PhysRange{*page, (pages - before) * kPageSize};
+}
+
 }  // namespace baton::luo

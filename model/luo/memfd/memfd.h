@@ -68,6 +68,8 @@ class Memfd final : public linux::File {
   // memfd_pin_folios: the page at an offset, allocated if it was a hole, with one more reference,
   // which PageAllocator::free() drops. EINVAL outside of the file, ENOMEM.
   linux::Result<PhysAddr> pin(std::uint64_t offset);
+  // The same of a whole folio, with one reference: its part from the offset on.
+  linux::Result<sim::PhysRange> pin_folio(std::uint64_t offset);
 
  private:
   friend class MemfdSubsystem;

@@ -31,6 +31,7 @@ class Memfd::State {
 
   // The page at this index, PhysAddr() for a hole.
   PhysAddr find(std::uint64_t index) const;
+  unsigned order_at(std::uint64_t index) const;  // of the folio there
   // As find, but a hole is filled with zeroes. ENOMEM.
   linux::Result<PhysAddr> get(std::uint64_t index);
   // Enters a folio of the caller's, at an index that is a multiple of its pages: EEXIST.

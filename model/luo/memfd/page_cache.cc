@@ -26,6 +26,11 @@ PhysAddr Memfd::State::find(std::uint64_t index) const {
   return index - first < run.pages ? run.start + (index - first) * kPageSize : PhysAddr();
 }
 
+unsigned Memfd::State::order_at(std::uint64_t index) const {
+  const auto after = runs_.upper_bound(index);
+  return after == runs_.begin() ? 0 : std::prev(after)->second.order;
+}
+
 bool Memfd::State::is_hole(std::uint64_t index, std::uint64_t pages) const {
   const auto after = runs_.lower_bound(index + pages);
   return after == runs_.begin() ||
