@@ -100,6 +100,12 @@ json::value standing_value(const StandingCount& count) {
   return json::object{{"standing", count.standing}, {"things", array_of(count.things, text_value)}};
 }
 
+json::value difference_value(const DifferenceRow& row) {
+  return json::object{
+      {"id", row.id},     {"who", row.who},       {"event", row.event}, {"time_ps", row.time.ps()},
+      {"text", row.text}, {"excuse", row.excuse}, {"more", row.more}};
+}
+
 json::value run_value(const RunResult& result) {
   return json::object{{"scenario", result.file},
                       {"title", result.title},
@@ -123,7 +129,9 @@ json::value run_value(const RunResult& result) {
                       {"expectations", array_of(result.expectations, expectation_value)},
                       {"cases", array_of(cases_of(result), case_value)},
                       {"standing", array_of(result.standings, standing_value)},
-                      {"notes", array_of(result.notes, text_value)}};
+                      {"notes", array_of(result.notes, text_value)},
+                      {"pauses", critical_path_value(result.pauses)},
+                      {"differences", array_of(result.differences, difference_value)}};
 }
 
 }  // namespace

@@ -85,7 +85,9 @@ class Binder {
     }
     if (const View numbers = view.key("bus_numbers"); numbers.given()) {
       policies.bus_numbers = numbers.text() == "reassign" ? linux::BusNumberPolicy::kReassign
-                                                          : linux::BusNumberPolicy::kInherit;
+                             : numbers.text() == "inherit-preserved"
+                                 ? linux::BusNumberPolicy::kInheritPreserved
+                                 : linux::BusNumberPolicy::kInherit;
     }
     if (const View interrupts = view.key("interrupts"); interrupts.given()) {
       policies.interrupts = interrupts.text() == "require-disabled"
@@ -323,9 +325,17 @@ class Binder {
     for (const View& id : kinds[which].items()) expectation.ids.push_back(id.text());
     constexpr std::array<std::string_view, 3> kWords{"holds", "violates", "measure"};
     expectation.text = fmt::format("{}: {}", kWords[which], fmt::join(expectation.ids, ", "));
-    if (std::ranges::count(expectation.ids, "all") != 0) {
-      expectation.ids.clear();
-      for (const InvariantRow& row : invariant_rows()) expectation.ids.emplace_back(row.id);
+    if (std::erase(expectation.ids, "all") != 0) {
+      for (const InvariantRow& row : invariant_rows()) {
+        const bool named = std::ranges::count(expectation.ids, row.id) != 0;
+        if (!row.differential && !named) expectation.ids.emplace_back(row.id);
+      }
+    }
+    for (const std::string& id : expectation.ids) {
+      const InvariantRow* row = invariant_row(id);
+      if (row == nullptr || !row->differential || root_.key("vms").given()) continue;
+      diagnostics_.add(Problem::kConflict, item.at(),
+                       fmt::format("{} compares what guests do, and there is no VM", id));
     }
     bind_bounds(item, expectation);
     scenario_.expect.push_back(expectation);
