@@ -37,12 +37,14 @@ void add_run(CLI::App& app, Options& options) {
   run->add_option("--seed", options.seed, "seed of every random stream")
       ->type_name("N")
       ->capture_default_str();
-  run->add_option("--report", options.reports, "html, junit, ktap, github, markdown, sarif, json, stages")
+  run->add_option("--report", options.reports,
+                  "html, junit, ktap, github, markdown, sarif, json, stages")
       ->type_name("KIND=FILE")
       ->allow_extra_args(false);
   run->add_option("--trace", options.trace, "for ui.perfetto.dev; a folder if several run")
       ->type_name("FILE");
-  run->add_option("--log", options.logs, "config: each configuration access")
+  run->add_option("--log", options.logs,
+                  "config: each configuration access; events: each event, for `diff`")
       ->type_name("KIND=FILE")
       ->allow_extra_args(false);
   run->add_option("--set", options.set, "a value beside the scenario, end=2s")
@@ -122,10 +124,12 @@ void add_diff(CLI::App& app, Options& options) {
   CLI::App* diff = add_command(
       app, options, Command::kDiff, "diff",
       "Show where two runs part: first event and transition that differ, the state there, the "
-      "outcomes. Exit 1 when they do.",
+      "outcomes. Logs of `run --log events=FILE` can stand for runs, of another version, say. Exit "
+      "1 "
+      "when they part.",
       "diff scenarios/quickstart.yaml --set policies.reinject=none",
       "diff mine.yaml theirs.yaml --format json");
-  diff->add_option("RUN", options.scenarios, "one or two scenarios or replay tokens")
+  diff->add_option("RUN", options.scenarios, "one or two scenarios, replay tokens or logs")
       ->required()
       ->expected(1, 2);
   diff->add_option("--set", options.set, "a value beside the scenario, in the second run")

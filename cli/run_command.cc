@@ -107,20 +107,24 @@ class Runner {
     harness::RunOptions run_options;
     run_options.seed = options_.seed;
     run_options.keep_log = detail_ == harness::Detail::kLog;
+    run_options.keep_critical_path = detail_ != harness::Detail::kFigures;
     if (detail_ == harness::Detail::kTransitions) run_options.keep_transitions = SIZE_MAX;
     for (const ReportRequest& request : requests) {
       run_options.keep_transitions =
           std::max(run_options.keep_transitions, request.kind->transitions);
       run_options.keep_record = run_options.keep_record || request.kind->record;
+      run_options.keep_critical_path = run_options.keep_critical_path || request.kind->pauses;
     }
     run_options.interrupted = interrupted_;
     harness::TraceObserver observer;
     if (trace) run_options.observers.push_back(&observer);
     for (harness::RunObserver* log : logs_.observers()) run_options.observers.push_back(log);
+    run_options.on_event = logs_.begin(scenario, run_options.seed);
     harness::RunResult result = run_guarded(scenario, run_options.seed, [&] {
       return options_.check_determinism ? run_twice(scenario, run_options, index)
                                         : harness::run_scenario(scenario, run_options);
     });
+    logs_.end(result);
     const std::scoped_lock lock(mutex_);
     if (trace) traces_[index] = observer.bytes();
     return result;
@@ -230,6 +234,13 @@ int run_command(const Options& options, Output output, const std::function<bool(
   // A log is one stream of all runs, in their order.
   if (!options.logs.empty() && options.jobs > 1) {
     output.human << "--log and --jobs do not go together: a log is written while a run goes on\n";
+    return kUsage;
+  }
+  const bool events = std::ranges::any_of(
+      options.logs, [](const std::string& log) { return log.starts_with("events="); });
+  if (events && options.check_determinism) {
+    output.human << "--log events and --check-determinism do not go together: both listen to every "
+                    "event\n";
     return kUsage;
   }
   if (!writable(*requests, output.human)) return kNotWritten;

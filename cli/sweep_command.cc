@@ -69,7 +69,7 @@ std::optional<std::vector<Target>> parse_targets(const std::vector<std::string>&
     const std::string file = equals == std::string::npos ? "" : text.substr(equals + 1);
     if (kind == kinds.end() || file.empty()) {
       human << fmt::format(
-          "--report {}: KIND=FILE is expected, KIND is json, csv, markdown or svg\n", text);
+          "--report {}: KIND=FILE is expected, KIND is json, csv, markdown, svg or html\n", text);
       return std::nullopt;
     }
     if (std::ranges::count(targets, file, &Target::file) != 0) {

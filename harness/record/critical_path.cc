@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <set>
 
 #include "model/vmm/observations.h"
 
@@ -36,6 +37,8 @@ std::string_view step_subsystem(const linux::BootStep& step) {
 // No configuration access takes longer: what is longer was something else before it.
 constexpr sim::Duration kAccessMost = sim::Duration::microseconds(20);
 constexpr std::string_view kBusy = "work of the processors";
+constexpr std::string_view kAccesses = "configuration accesses";
+constexpr std::string_view kUntilFile = "until the file is ";
 
 }  // namespace
 
@@ -79,13 +82,13 @@ void CriticalPath::subscribe_to_work() {
   sim::Simulation& simulation = watch_->simulation();
   simulation.topic<host::ConfigAccess>().subscribe([this](const host::ConfigAccess& seen) {
     if (open_.empty()) return;
-    ended({"pci", sim::to_string(seen.address), "configuration accesses"});
+    ended({"pci", sim::to_string(seen.address), std::string(kAccesses)});
   });
   simulation.topic<linux::SessionFileChanged>().subscribe(
       [this](const linux::SessionFileChanged& seen) {
         const Label label{subsystem_of(seen.compatible),
                           fmt::format("{} token {}", seen.session, seen.token),
-                          fmt::format("until the file is {}", seen.state)};
+                          fmt::format("{}{}", kUntilFile, seen.state)};
         for (auto& [vm, open] : open_) {
           // A session has the name of its VM.
           if (vm != seen.session) {
@@ -215,7 +218,7 @@ std::string format_critical_path(const std::vector<PausePath>& paths) {
   return out;
 }
 
-std::string format_critical_path_json(const std::vector<PausePath>& paths) {
+json::array critical_path_value(const std::vector<PausePath>& paths) {
   json::array values;
   for (const PausePath& path : paths) {
     json::array parts;
@@ -235,7 +238,42 @@ std::string format_critical_path_json(const std::vector<PausePath>& paths) {
                                   {"resumed", path.resumed},
                                   {"parts", std::move(parts)}});
   }
-  return json::serialize(values) + "\n";
+  return values;
+}
+
+std::string format_critical_path_json(const std::vector<PausePath>& paths) {
+  return json::serialize(critical_path_value(paths)) + "\n";
+}
+
+PausePath folded(const PausePath& path) {
+  PausePath result = path;
+  result.parts.clear();
+  std::vector<std::set<std::string>> names;
+  for (const PathPart& part : path.parts) {
+    // A boot step stays what it is; what has an address or a token is one of many.
+    const bool many = part.bound == kAccesses || part.bound.starts_with(kUntilFile);
+    const auto found = std::ranges::find_if(result.parts, [&](const PathPart& one) {
+      return one.generation == part.generation && one.phase == part.phase &&
+             one.subsystem == part.subsystem && one.bound == part.bound &&
+             (many || one.device == part.device);
+    });
+    const auto index = static_cast<std::size_t>(found - result.parts.begin());
+    if (found == result.parts.end()) {
+      result.parts.push_back(part);
+      names.push_back({part.device});
+      continue;
+    }
+    found->time += part.time;
+    found->pieces += part.pieces;
+    found->others += part.others;
+    names[index].insert(part.device);
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i].size() > 1) {
+      result.parts[i].device = fmt::format("{} of them", names[i].size());
+    }
+  }
+  return result;
 }
 
 }  // namespace baton::harness

@@ -8,6 +8,7 @@
 // do configuration accesses that no function answers.
 #pragma once
 
+#include <boost/json/fwd.hpp>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -87,5 +88,8 @@ class CriticalPath final : public RunObserver {
 // For people and as JSON; every part, and the sum.
 std::string format_critical_path(const std::vector<PausePath>& paths);
 std::string format_critical_path_json(const std::vector<PausePath>& paths);
+boost::json::array critical_path_value(const std::vector<PausePath>& paths);
+// The same with one part for all devices and files that a subsystem works through in a phase.
+PausePath folded(const PausePath& path);
 
 }  // namespace baton::harness

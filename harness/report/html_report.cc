@@ -32,6 +32,7 @@ void navigation(Html& html, const std::string& id, const RunResult& result) {
   if (html_failures(result, id).size() > 0)
     html.add("<a href=\"#{}-failure-1\">What went wrong</a>", id);
   html.add("<a href=\"#{0}-judgement\">Judgement</a>", id);
+  if (!result.pauses.empty()) html.add("<a href=\"#{}-pauses\">Pauses</a>", id);
   if (result.record) {
     html.add("<a href=\"#{0}-ledger\">Ledger</a><a href=\"#{0}-topology\">Topology</a>", id);
     html.add("<a href=\"#{0}-writes\">Configuration writes</a>", id);
@@ -45,6 +46,7 @@ std::string one_run(const RunResult& result, const std::string& id, bool only, s
   html.add("<article class=\"run\" id=\"{}\">", id);
   html.raw(html_head(result, id, only)).raw(html_story(result, id));
   html.raw(html_failures(result, id)).raw(html_judgement(result, id));
+  html.raw(html_pauses(result, id));
   html.raw(html_ledger(result, id)).raw(html_topology(result, id));
   html.raw(html_config_writes(result, id));
   const std::size_t left = budget - std::min(budget, html.size());
@@ -118,34 +120,41 @@ std::map<std::size_t, std::string> tell(std::span<const RunResult> results) {
 
 }  // namespace
 
-std::string format_html(std::span<const RunResult> results) {
-  const std::map<std::size_t, std::string> told = tell(results);
-  const bool only = results.size() == 1;
+std::string html_page(std::string_view title, std::string_view navigation, std::string_view main) {
   Html html;
   html.raw("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
   html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
   html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"").t(kPolicy).raw("\">");
-  html.raw("<link rel=\"icon\" href=\"data:,\"><title>");
-  html.t(only ? "baton: " + results.front().title : fmt::format("baton: {} runs", results.size()));
+  html.raw("<link rel=\"icon\" href=\"data:,\"><title>").t(title);
   html.raw("</title><style>\n").raw(kPageStyle).raw("</style></head><body>");
   html.raw("<a class=\"skip\" href=\"#main\">Skip to the report</a>");
-  if (only) {
-    navigation(html, run_id(0), results.front());
-  } else {
-    html.raw("<nav class=\"bar\" aria-label=\"Sections\"><b>baton</b><a href=\"#runs\">Runs</a>");
-    for (const auto& [i, article] : told) {
-      html.add("<a href=\"#{}\">", run_id(i)).t(results[i].title).raw("</a>");
-    }
-    html.raw("</nav>");
-  }
-  html.raw("<main id=\"main\">");
-  if (!only) overview(html, results, told);
-  for (const auto& [i, article] : told) html.raw(article);
+  html.raw(navigation).raw("<main id=\"main\">").raw(main);
   html.raw(
       "<footer>Written by baton. The same scenario, seed and program give the same page, byte "
       "for byte.</footer></main><script>\n");
   html.raw(kPageScript).raw("</script></body></html>\n");
   return html.take();
+}
+
+std::string format_html(std::span<const RunResult> results) {
+  const std::map<std::size_t, std::string> told = tell(results);
+  const bool only = results.size() == 1;
+  Html bar;
+  if (only) {
+    navigation(bar, run_id(0), results.front());
+  } else {
+    bar.raw("<nav class=\"bar\" aria-label=\"Sections\"><b>baton</b><a href=\"#runs\">Runs</a>");
+    for (const auto& [i, article] : told) {
+      bar.add("<a href=\"#{}\">", run_id(i)).t(results[i].title).raw("</a>");
+    }
+    bar.raw("</nav>");
+  }
+  Html main;
+  if (!only) overview(main, results, told);
+  for (const auto& [i, article] : told) main.raw(article);
+  return html_page(
+      only ? "baton: " + results.front().title : fmt::format("baton: {} runs", results.size()),
+      bar.take(), main.take());
 }
 
 }  // namespace baton::harness

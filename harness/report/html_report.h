@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "harness/report/run_result.h"
 
@@ -17,6 +18,9 @@ namespace baton::harness {
 
 inline constexpr std::size_t kHtmlMax = 2'000'000;
 inline constexpr std::size_t kHtmlRuns = 12;
+
+// The frame of a page; `navigation` and `main` are markup.
+std::string html_page(std::string_view title, std::string_view navigation, std::string_view main);
 
 std::string format_html(std::span<const RunResult> results);
 

@@ -14,6 +14,8 @@ std::string html_head(const RunResult& result, const std::string& id, bool only)
 std::string html_story(const RunResult& result, const std::string& id);
 // Each expectation that was missed, then violations that were asked for.
 std::string html_failures(const RunResult& result, const std::string& id);
+// What each guest's pause is made of.
+std::string html_pauses(const RunResult& result, const std::string& id);
 std::string html_ledger(const RunResult& result, const std::string& id);
 std::string html_topology(const RunResult& result, const std::string& id);
 std::string html_config_writes(const RunResult& result, const std::string& id);

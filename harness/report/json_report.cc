@@ -116,6 +116,12 @@ json::value stage_value(const StageFacts& stage) {
                       {"sessions_finished", stage.sessions_finished}};
 }
 
+json::value difference_value(const DifferenceRow& row) {
+  return json::object{
+      {"id", row.id},     {"who", row.who},       {"event", row.event}, {"time_ps", row.time.ps()},
+      {"text", row.text}, {"excuse", row.excuse}, {"more", row.more}};
+}
+
 json::value run_value(const RunResult& result) {
   return json::object{{"scenario", result.file},
                       {"title", result.title},
@@ -140,7 +146,9 @@ json::value run_value(const RunResult& result) {
                       {"cases", array_of(cases_of(result), case_value)},
                       {"stage", stage_value(result.stage)},
                       {"standing", array_of(result.standings, standing_value)},
-                      {"notes", array_of(result.notes, text_value)}};
+                      {"notes", array_of(result.notes, text_value)},
+                      {"pauses", critical_path_value(result.pauses)},
+                      {"differences", array_of(result.differences, difference_value)}};
 }
 
 }  // namespace

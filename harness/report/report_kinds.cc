@@ -17,8 +17,9 @@ constexpr std::array kKinds{
     ReportKind{"github", "annotations of a GitHub workflow; to stdout: github=-", format_github},
     ReportKind{"markdown", "a summary, for $GITHUB_STEP_SUMMARY", format_markdown},
     ReportKind{"sarif", "SARIF 2.1.0, for code scanning", format_sarif},
-    ReportKind{"json", "everything, documented in docs/report-json.md", format_json},
-    ReportKind{"html", "a page to read and to look at, one file", format_html, 20'000, true},
+    ReportKind{"json", "everything, documented in docs/report-json.md", format_json, 0, false,
+               true},
+    ReportKind{"html", "a page to read and to look at, one file", format_html, 20'000, true, true},
     ReportKind{"stages", "a table of what a live update keeps, a column for each run",
                format_stages},
 };

@@ -17,6 +17,7 @@ struct ReportKind {
   std::string (*write)(std::span<const RunResult> results);
   std::size_t transitions = 0;  // how many of each run's last transitions it wants to be kept
   bool record = false;          // whether it wants RunResult::record
+  bool pauses = false;          // and RunResult::pauses
 };
 
 std::span<const ReportKind> report_kinds();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harness/invariants/violation.h"
+#include "harness/record/critical_path.h"
 #include "harness/record/run_record.h"
 #include "harness/record/stage_facts.h"
 #include "harness/record/transitions.h"
@@ -43,6 +44,17 @@ struct ExpectationOutcome {
   Expectation expectation;
   bool met = false;
   std::string seen;
+};
+
+// Something that a run without the live update does not have, or has in its place.
+struct DifferenceRow {
+  std::string id;   // guest-unaware or device-unaware
+  std::string who;  // "dsa0 of vm0"
+  sim::Time time;
+  std::uint64_t event = 0;
+  std::string text;
+  std::string excuse;      // why it is no violation; empty when it is one
+  std::uint64_t more = 0;  // differences of the same kind right after it
 };
 
 // How well founded what this run used is, counted once per thing.
@@ -91,7 +103,9 @@ struct RunResult {
   std::vector<std::string> state;  // of the machine, when stopped
   std::string bug;                 // what a failed check of baton said; the run has no verdict then
   TransitionLog transitions;       // when asked for
-  std::optional<RunRecord> record;  // when asked for
+  std::optional<RunRecord> record;         // when asked for
+  std::vector<PausePath> pauses;           // what each is made of, when asked for
+  std::vector<DifferenceRow> differences;  // where an expectation compares with a second run
 
   bool passed() const {
     for (const ExpectationOutcome& outcome : expectations) {

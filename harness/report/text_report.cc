@@ -60,6 +60,37 @@ void write_verdicts(Out out, const RunResult& result) {
   }
 }
 
+// Guests beyond these have a line each in `show critical-path`.
+constexpr std::size_t kPausesTold = 4;
+
+void write_pauses(Out out, const RunResult& result) {
+  if (result.pauses.empty()) return;
+  std::vector<PausePath> told;
+  for (const PausePath& path : result.pauses) {
+    if (told.size() == kPausesTold) break;
+    told.push_back(folded(path));
+  }
+  fmt::format_to(out, "  what each guest's vCPU waited for; the parts add up to its pause\n{}",
+                 format_critical_path(told));
+  if (told.size() < result.pauses.size()) {
+    fmt::format_to(out, "and {} more pauses: baton show critical-path\n",
+                   result.pauses.size() - told.size());
+  }
+  fmt::format_to(out, "\n");
+}
+
+void write_differences(Out out, const RunResult& result) {
+  if (result.differences.empty()) return;
+  fmt::format_to(out, "  beside a run without the live update\n");
+  for (const DifferenceRow& row : result.differences) {
+    fmt::format_to(out, "  {:>14} {:>9}  {}: {}{}{}{}\n", sim::to_string(row.time), row.event,
+                   row.who, row.text,
+                   row.more == 0 ? "" : fmt::format(", and {} more of that kind", row.more),
+                   row.excuse.empty() ? "" : "; no violation: it ", row.excuse);
+  }
+  fmt::format_to(out, "\n");
+}
+
 // Violations that the scenario asks for are its lesson and are shown too.
 void write_lessons(Out out, const RunResult& result) {
   for (const ExpectationOutcome& outcome : result.expectations) {
@@ -156,6 +187,8 @@ std::string format_story(const RunResult& result, Detail detail) {
   for (const std::string& guest : result.guests) fmt::format_to(out, "  {}\n", guest);
   for (const std::string& note : result.notes) fmt::format_to(out, "  note: {}\n", note);
   fmt::format_to(out, "\n");
+  if (detail != Detail::kFigures) write_pauses(out, result);
+  if (detail != Detail::kFigures) write_differences(out, result);
   write_verdicts(out, result);
   fmt::format_to(out, "\n");
   for (const StandingCount& count : result.standings) {

@@ -6,6 +6,7 @@
 
 #include "model/host/observations.h"
 #include "model/pci/bridge.h"
+#include "sim/check.h"
 
 namespace baton::harness {
 namespace {
@@ -33,6 +34,13 @@ std::string change_text(const MachineChange& change, const MachineSpec& spec) {
       return fmt::format("{} and {} change places", card(change.device), card(change.with));
     case ChangeKind::kRemove:
       return fmt::format("{} is taken away", card(change.device));
+    case ChangeKind::kInsert:
+      return fmt::format("{} is put into its slot", card(change.device));
+    case ChangeKind::kLoseBuses:
+      return fmt::format("bridge {} loses its bus numbers", to_string(change.from));
+    case ChangeKind::kBreakBuses:
+      return fmt::format("the primary bus number of bridge {} becomes wrong",
+                         to_string(change.from));
     case ChangeKind::kRenumber:
       return fmt::format("function {} becomes {}", to_string(change.from), to_string(change.to));
     case ChangeKind::kSwapSegments:
@@ -82,6 +90,37 @@ std::expected<void, std::string> MachineChanges::exchange(const MachineChange& c
   return {};
 }
 
+void MachineChanges::put_away(std::unique_ptr<pci::Function> function) {
+  unsigned slot = 0;
+  while (drawer_.at_devfn(slot) != nullptr) ++slot;
+  host_.machine->fabric().add(drawer_, slot >> 3, slot & 7, std::move(function));
+}
+
+std::expected<void, std::string> MachineChanges::insert(const MachineChange& change) {
+  const auto slot = std::ranges::find(slots_, change.device, &Slot::device);
+  BATON_CHECK(slot != slots_.end(), "a card is inserted that was never put away");
+  if (slot->bus->at(slot->place.device(), slot->place.function()) != nullptr) {
+    return no("its slot is taken");
+  }
+  pci::Fabric& fabric = host_.machine->fabric();
+  fabric.add(*slot->bus, slot->place.device(), slot->place.function(),
+             fabric.remove(*host_.added[change.device]));
+  if (slot->bus->bridge() != nullptr) slot->bus->bridge()->show_slot();
+  return {};
+}
+
+std::expected<void, std::string> MachineChanges::change_buses(const MachineChange& change) {
+  constexpr std::uint16_t kPrimaryBus = 0x18;
+  auto* bridge = dynamic_cast<pci::Bridge*>(host_.machine->fabric().find(change.from));
+  if (bridge == nullptr) return no(fmt::format("{} is no bridge", to_string(change.from)));
+  const std::uint32_t buses = bridge->config().read(kPrimaryBus, 4);
+  const bool lost = change.kind == ChangeKind::kLoseBuses;
+  const std::uint32_t wrong = (buses & 0xFF) ^ 0xFF;
+  bridge->config_write(kPrimaryBus, 4, lost ? buses & 0xFF000000 : (buses & 0xFFFFFF00) | wrong,
+                       change.from.bdf);
+  return {};
+}
+
 std::expected<void, std::string> MachineChanges::renumber(const MachineChange& change) {
   pci::Function* function = host_.machine->fabric().find(change.from);
   if (function == nullptr) return no(fmt::format("no function {}", to_string(change.from)));
@@ -109,13 +148,14 @@ std::expected<void, std::string> MachineChanges::make(const MachineChange& chang
       return move(change);
     case ChangeKind::kExchange:
       return exchange(change);
-    case ChangeKind::kRemove: {
-      pci::Fabric& fabric = host_.machine->fabric();
-      unsigned slot = 0;
-      while (drawer_.at_devfn(slot) != nullptr) ++slot;
-      fabric.add(drawer_, slot >> 3, slot & 7, take_out(*host_.added[change.device]));
+    case ChangeKind::kRemove:
+      put_away(take_out(*host_.added[change.device]));
       return {};
-    }
+    case ChangeKind::kInsert:
+      return insert(change);
+    case ChangeKind::kLoseBuses:
+    case ChangeKind::kBreakBuses:
+      return change_buses(change);
     case ChangeKind::kRenumber:
       return renumber(change);
     case ChangeKind::kSwapSegments:
@@ -126,6 +166,13 @@ std::expected<void, std::string> MachineChanges::make(const MachineChange& chang
 
 void MachineChanges::arrange() {
   if (spec_.changes.empty()) return;
+  for (const MachineChange& change : spec_.changes) {
+    if (change.kind != ChangeKind::kInsert) continue;
+    pci::Function& card = *host_.added[change.device];
+    slots_.push_back({change.device, card.bus(), card.location().bdf});
+    put_away(take_out(card));
+    if (slots_.back().bus->bridge() != nullptr) slots_.back().bus->bridge()->show_slot();
+  }
   host_.machine->set_between_kernels([this](unsigned next_generation) {
     for (const MachineChange& change : spec_.changes) {
       if (change.kernel != next_generation) continue;

@@ -4,8 +4,11 @@
 // A card that is moved, exchanged or taken out loses its power: it comes back as after power-on,
 // without addresses, because no firmware runs at a kexec. What firmware renumbers keeps running.
 //
-// Not modelled: the time that hands need; presence and attention events of a slot; cards that were
-// not there before; bridges put in between.
+// A bridge whose numbers are lost routes nothing below it; one whose primary number is wrong goes
+// on as before, for hardware does not look at it, and is broken to a kernel that does.
+//
+// Not modelled: the time that hands need; presence and attention events of a slot; bridges put in
+// between.
 #pragma once
 
 #include <expected>
@@ -33,15 +36,26 @@ class MachineChanges {
  private:
   std::expected<void, std::string> move(const MachineChange& change);
   std::expected<void, std::string> exchange(const MachineChange& change);
+  std::expected<void, std::string> insert(const MachineChange& change);
+  std::expected<void, std::string> change_buses(const MachineChange& change);
   std::expected<void, std::string> renumber(const MachineChange& change);
   std::expected<void, std::string> swap_segments(const MachineChange& change);
   std::unique_ptr<pci::Function> take_out(pci::Function& function);
+  void put_away(std::unique_ptr<pci::Function> function);
+
+  // Where a card belongs that is inserted later.
+  struct Slot {
+    std::size_t device = 0;
+    pci::Bus* bus = nullptr;
+    Bdf place;
+  };
 
   sim::Simulation& simulation_;
   BuiltHost& host_;
   const MachineSpec& spec_;
   pci::Decoder nobody_;
   pci::Bus drawer_;  // where cards lie that are in no slot
+  std::vector<Slot> slots_;
   std::vector<std::string> notes_;
 };
 

@@ -11,6 +11,7 @@
 #include "model/iommu_vtd/observations.h"
 #include "model/linux/base/observations.h"
 #include "model/linux/kernel/observations.h"
+#include "model/pci/bridge.h"
 #include "model/vmm/observations.h"
 
 namespace baton::harness {
@@ -49,10 +50,33 @@ Recorder::Recorder(Watch& watch) : watch_(watch) {
   subscribe_to_standings();
 }
 
+std::uint64_t Recorder::functions_missing() const {
+  std::uint64_t missing = 0;
+  std::vector<const pci::Bus*> buses;
+  for (const auto& root : watch_.machine().fabric().root_buses()) buses.push_back(root.get());
+  while (!buses.empty()) {
+    const pci::Bus& bus = *buses.back();
+    buses.pop_back();
+    bus.for_each([&](const pci::Function& function) {
+      if (!function.is_virtual() && !found_.contains(function.location())) ++missing;
+      const auto* bridge = dynamic_cast<const pci::Bridge*>(&function);
+      if (bridge != nullptr) buses.push_back(&bridge->secondary_bus());
+    });
+  }
+  return missing;
+}
+
 void Recorder::subscribe_to_hardware() {
   sim::Simulation& simulation = watch_.simulation();
   simulation.topic<linux::PhaseEntered>().subscribe([this](const auto& o) { on_phase(o); });
   simulation.topic<pci::RequestDone>().subscribe([this](const auto& o) { on_request(o); });
+  simulation.topic<host::KernelStarted>().subscribe([this](const auto&) { found_.clear(); });
+  // A vendor id that is one: pci_bus_read_dev_vendor_id.
+  simulation.topic<host::ConfigAccess>().subscribe([this](const host::ConfigAccess& seen) {
+    if (!seen.write && seen.offset == 0 && (seen.value & 0xFFFF) != 0xFFFF) {
+      found_.insert(seen.address);
+    }
+  });
   simulation.topic<host::KernelJumped>().subscribe([this](const host::KernelJumped& seen) {
     ++live_updates_;
     enter(seen.from_generation, "kexec");

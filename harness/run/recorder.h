@@ -26,6 +26,8 @@ class Recorder {
 
   const std::vector<PhaseRow>& phases() const { return phases_; }
   const std::vector<std::string>& notes() const { return notes_; }
+  // Functions of the host that the last kernel never read an id of.
+  std::uint64_t functions_missing() const;
   std::uint64_t live_updates() const { return live_updates_; }
   sim::Duration longest_pause() const { return longest_pause_; }
   std::uint64_t dma_bytes() const;
@@ -52,6 +54,7 @@ class Recorder {
   std::uint64_t live_updates_ = 0;
   std::map<std::string, std::set<std::string>, std::less<>> standings_;
   std::set<std::string> errors_told_;
+  std::set<Sbdf> found_;  // by the kernel that runs
 };
 
 }  // namespace baton::harness

@@ -9,6 +9,7 @@
 #include "harness/invariants/watch.h"
 #include "harness/report/text_report.h"
 #include "harness/report/token.h"
+#include "harness/run/differential.h"
 #include "harness/run/host_builder.h"
 #include "harness/run/judge.h"
 #include "harness/run/machine_changes.h"
@@ -205,6 +206,15 @@ class ScenarioRun::Impl {
       record_ = std::make_unique<RunRecorder>();
       record_->attach(*watch_, scenario());
     }
+    if (Differential::wanted(scenario())) {
+      differential_ =
+          std::make_unique<Differential>(*watch_, loaded_, options_.seed, options_.interrupted);
+      for (auto& checker : differential_->make_checkers()) checkers_.push_back(std::move(checker));
+    }
+    if (options_.keep_critical_path) {
+      critical_path_ = std::make_unique<CriticalPath>();
+      critical_path_->attach(*watch_, scenario());
+    }
     if (options_.keep_transitions != 0) {
       transitions_ = std::make_unique<Transitions>(options_.keep_transitions);
       transitions_->attach(*watch_, scenario());
@@ -244,6 +254,7 @@ class ScenarioRun::Impl {
     // A run that was stopped on the way owes nothing yet.
     if (!result_.stopped) {
       watch_->end();
+      if (differential_ && !result_.interrupted) compare();
       for (const auto& checker : checkers_) checker->finish();
     }
     recorder_->finish();
@@ -324,6 +335,12 @@ class ScenarioRun::Impl {
     return reset ? kStepLimit + host_.machine->timing().platform_reset : kStepLimit;
   }
 
+  void compare() {
+    differential_->compare(operator_->started());
+    if (options_.interrupted && options_.interrupted()) result_.interrupted = true;
+    result_.differences = differential_->rows();
+  }
+
   // What a run that was stopped shows of the machine.
   std::vector<std::string> state() {
     std::vector<std::string> lines;
@@ -364,6 +381,10 @@ class ScenarioRun::Impl {
       record_->finish();
       result_.record = record_->take();
     }
+    if (critical_path_) {
+      critical_path_->finish();
+      result_.pauses = critical_path_->paths();
+    }
     result_.host = host_text(scenario(), host_);
     result_.kernels = kernel_texts(scenario());
     result_.phases = recorder_->phases();
@@ -401,6 +422,7 @@ class ScenarioRun::Impl {
         {"live_updates", recorder_->live_updates()},
         {"config_writes", watch_->config_writes().changing},
         {"config_writes_equal", watch_->config_writes().equal},
+        {"functions_missing", recorder_->functions_missing()},
     };
   }
 
@@ -414,6 +436,8 @@ class ScenarioRun::Impl {
   std::unique_ptr<StageFactsRecorder> stage_;
   std::unique_ptr<Transitions> transitions_;
   std::unique_ptr<RunRecorder> record_;
+  std::unique_ptr<CriticalPath> critical_path_;
+  std::unique_ptr<Differential> differential_;
   std::vector<std::unique_ptr<Checker>> checkers_;
   std::unique_ptr<Operator> operator_;
   BuiltHost host_;

@@ -19,6 +19,7 @@ struct RunOptions {
   bool keep_log = false;
   std::size_t keep_transitions = 0;  // this many, the last ones
   bool keep_record = false;          // ledger, configuration writes, topology, curves
+  bool keep_critical_path = false;   // of each guest's pause
   // Ends the run after the event of this number, as the fingerprint counts; 0: runs to its end.
   std::uint64_t until_event = 0;
   // Asked between slices of simulated time; true ends the run where it is.

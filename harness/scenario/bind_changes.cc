@@ -28,6 +28,9 @@ constexpr std::array kKinds{
     KindRow{ChangeKind::kMove, "move", {"device", "to"}},
     KindRow{ChangeKind::kExchange, "exchange", {"device", "with"}},
     KindRow{ChangeKind::kRemove, "remove", {"device", ""}},
+    KindRow{ChangeKind::kInsert, "insert", {"device", ""}},
+    KindRow{ChangeKind::kLoseBuses, "lose-buses", {"function", ""}},
+    KindRow{ChangeKind::kBreakBuses, "break-buses", {"function", ""}},
     KindRow{ChangeKind::kRenumber, "renumber", {"function", "as"}},
     KindRow{ChangeKind::kSwapSegments, "swap-segments", {"segments", ""}},
 };
@@ -132,8 +135,28 @@ class ChangeBinder {
     return parsed.value_or(Sbdf{});
   }
 
+  // A guest starts with its devices, and a card is inserted once.
+  void check_insertion() {
+    const auto owns = [this](const VmSpec& vm) {
+      return std::ranges::count(vm.devices, change_.device) != 0;
+    };
+    const auto touched = [this](const MachineChange& other) {
+      return other.device == change_.device &&
+             (other.kind == ChangeKind::kInsert || other.kind == ChangeKind::kMove ||
+              other.kind == ChangeKind::kExchange || other.kind == ChangeKind::kRemove);
+    };
+    if (std::ranges::any_of(scenario_.vms, owns)) {
+      conflict(item_.key("device").at(), "the card of a VM is there from the beginning");
+    } else if (std::ranges::any_of(scenario_.machine.changes, touched)) {
+      conflict(item_.at(), "a card that is touched before it is inserted");
+    } else if (scenario_.machine.add[change_.device].vfs != 0) {
+      conflict(item_.at(), "inserting a card with virtual functions: not built yet");
+    }
+  }
+
   void check_pairs() {
     if (!good_) return;
+    if (change_.kind == ChangeKind::kInsert) check_insertion();
     if (change_.kind == ChangeKind::kExchange && change_.device == change_.with) {
       conflict(item_.key("with").at(), "a card cannot change places with itself");
     }

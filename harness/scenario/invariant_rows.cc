@@ -224,6 +224,29 @@ constexpr std::array kInvariants{
         "kernel.",
         "posted vfio v5: drivers/vfio/pci/vfio_pci_liveupdate.c freeze", "next",
         "vfio-skip-freeze-reset"},
+    InvariantRow{
+        "guest-unaware", "The guest asks of its device what it asks without a live update.",
+        "The scenario is run a second time, with the same seed and without its script and "
+        "processes. "
+        "What the guest of each VM that is carried does to the BARs of its device must be the same "
+        "in both, call by call: address, width, value. Times may differ, and so may what follows "
+        "from "
+        "them alone: how often a register is read that says the same, and how many completions of "
+        "an "
+        "NVMe controller are acknowledged at once. A guest that no longer runs at the end is a "
+        "violation. It costs a second run, so `holds: all` does not include it: name it.",
+        "LPC 2025, Supporting Live Update in VFIO: a live update looks like paused vCPUs",
+        "unaware", "pci-clear-bus-master", true},
+    InvariantRow{
+        "device-unaware", "What enters a preserved device is what enters it without a live update.",
+        "Of the two runs that guest-unaware compares, what reached each device of a VM is "
+        "compared: "
+        "configuration writes, register writes, writes to its MSI-X table, resets, device-TLB "
+        "invalidations, and ways in which its own requests were refused. Each difference is listed "
+        "with the run. One that sets up interrupts, as the policies demand, or that writes to "
+        "configuration space what is there already, is listed and is no violation. `holds: all` "
+        "does not include it: name it.",
+        "design target: devices keep running", "unaware", "pci-size-bars", true},
 };
 
 constexpr std::array kMeasures{
@@ -243,6 +266,8 @@ constexpr std::array kMeasures{
                "configuration writes that changed a preserved device or a bridge above it, freeze "
                "to finish"},
     MeasureRow{"config_writes_equal", MeasureUnit::kCount, "such writes that changed nothing"},
+    MeasureRow{"functions_missing", MeasureUnit::kCount,
+               "functions of the host that the last kernel did not find"},
 };
 
 }  // namespace

@@ -15,6 +15,8 @@ struct InvariantRow {
   std::string_view source;  // where the promise is written
   std::string_view holds;   // a scenario of the library in which it holds
   std::string_view defect;  // a defect that makes it fire
+  // Judged by a second run, without the live update: not among `all`, only where it is named.
+  bool differential = false;
 };
 
 std::span<const InvariantRow> invariant_rows();

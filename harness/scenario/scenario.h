@@ -46,7 +46,16 @@ struct ReservedRegion {
   std::vector<std::size_t> devices;  // indices into MachineSpec::add
 };
 
-enum class ChangeKind : std::uint8_t { kMove, kExchange, kRemove, kRenumber, kSwapSegments };
+enum class ChangeKind : std::uint8_t {
+  kMove,
+  kExchange,
+  kRemove,
+  kInsert,
+  kLoseBuses,
+  kBreakBuses,
+  kRenumber,
+  kSwapSegments,
+};
 
 // Something that happens to the host while no kernel runs.
 struct MachineChange {
@@ -54,7 +63,7 @@ struct MachineChange {
   ChangeKind kind = ChangeKind::kMove;
   std::size_t device = 0;  // index into MachineSpec::add
   std::size_t with = 0;    // kExchange: the other one
-  Sbdf from;               // kRenumber
+  Sbdf from;               // kRenumber, kLoseBuses, kBreakBuses
   Sbdf to;                 // kRenumber; kMove: the port
   std::array<std::uint32_t, 2> segments{};
   Position at;

@@ -88,7 +88,9 @@ std::vector<Choice> workloads() {
 std::vector<Choice> bus_numbers() {
   return {{"inherit", true, "bridges keep their numbers, whatever the command line says (pci v9)"},
           {"reassign", true, "pci=assign-busses is followed, although devices are running"},
-          {"inherit-preserved", false}};
+          {"inherit-preserved", true,
+           "as long as something waits to be finished; one without valid numbers gets none (pci "
+           "v6, v7)"}};
 }
 std::vector<Choice> severities() {
   return {{"nonfatal", true, "ERR_NONFATAL: the default of the specification"},
@@ -163,6 +165,9 @@ std::vector<Choice> changes() {
   return {{"move", true, "a card goes into the empty slot below another port"},
           {"exchange", true, "two cards change places"},
           {"remove", true, "a device is gone, or switched off by firmware"},
+          {"insert", true, "a card that was in no slot until then comes into its own"},
+          {"lose-buses", true, "a bridge loses its bus numbers, as in a reset of its own"},
+          {"break-buses", true, "the primary bus number of a bridge becomes a wrong one"},
           {"renumber", true, "firmware gives a function another number on its bus; it runs on"},
           {"swap-segments", true, "firmware numbers two PCI segments the other way round"},
           {"insert-bridge", false}};
@@ -279,12 +284,12 @@ constexpr std::array kRows{
            "before this kernel starts", "1"),
     choice("machine.changes[].do", kMust, "", changes, "what happens"),
     text("machine.changes[].device", KeyType::kName, kMay, "",
-         "move, exchange, remove: a device of machine.topology.add", "nvme0"),
+         "move, exchange, remove, insert: a device of machine.topology.add", "nvme0"),
     text("machine.changes[].to", KeyType::kText, kMay, "", "move: the port above the empty slot",
          "00:06.0"),
     text("machine.changes[].with", KeyType::kName, kMay, "", "exchange: the other card", "nvme1"),
     text("machine.changes[].function", KeyType::kText, kMay, "",
-         "renumber: the function, by its address until then", "00:1c.1"),
+         "renumber, lose-buses, break-buses: the function, by its address until then", "00:1c.1"),
     text("machine.changes[].as", KeyType::kText, kMay, "",
          "renumber: its address from then on, on the same bus", "00:1c.0"),
     list("machine.changes[].segments", kMay, "swap-segments: the two"),
@@ -466,7 +471,9 @@ constexpr std::array kRows{
     list("expect", kMust, "what must come out"),
     map("expect[]", kMay, "one expectation: holds, violates or measure"),
     KeyRow{"expect[].holds", KeyType::kChoices, kMay, "", "", invariants_or_all, 0, 0,
-           "invariants that hold: all, an id, or a list of ids", "all"},
+           "invariants that hold: all, an id, or a list of ids; all is every one that a single run "
+           "can judge, guest-unaware and device-unaware run twice and are named",
+           "all"},
     KeyRow{"expect[].violates", KeyType::kChoices, kMay, "", "", invariants, 0, 0,
            "an invariant that is known to be violated here, or a list of them",
            "memory-not-reused"},

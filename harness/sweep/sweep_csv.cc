@@ -41,7 +41,8 @@ std::string outcome_text(const FunctionOutcome& outcome) {
 
 constexpr std::array kKinds{
     SweepReportKind{"json", format_sweep_json}, SweepReportKind{"csv", format_sweep_csv},
-    SweepReportKind{"markdown", format_sweep_markdown}, SweepReportKind{"svg", format_sweep_svg}};
+    SweepReportKind{"markdown", format_sweep_markdown}, SweepReportKind{"svg", format_sweep_svg},
+    SweepReportKind{"html", format_sweep_html}};
 
 }  // namespace
 

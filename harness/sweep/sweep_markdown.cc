@@ -61,6 +61,11 @@ std::string harms_text(const FunctionOutcome& outcome) {
   return text;
 }
 
+std::uint64_t missing(const RunRow& row) {
+  const auto found = std::ranges::find(row.measurements, "functions_missing", &Measurement::id);
+  return found == row.measurements.end() ? 0 : found->value;
+}
+
 // Colours that differ in lightness, too.
 std::string_view colour(const FunctionOutcome& outcome) {
   if (outcome.unharmed()) return "#d8ead3";
@@ -88,10 +93,14 @@ std::string format_sweep_markdown(const SweepResult& result) {
                                 cell(plan.title), shell_word(plan.file));
   for (const Dimension& dimension : plan.dimensions) out += fmt::format(" {} |", dimension.name);
   for (const std::string& device : devices) out += fmt::format(" {} |", cell(device));
-  out += " violated |\n|";
-  for (std::size_t i = 0; i < plan.dimensions.size() + devices.size() + 1; ++i) out += "---|";
-  out += "\n";
   const std::vector<const RunRow*> rows = first_rows(result);
+  const bool some_missing = std::ranges::any_of(
+      rows, [](const RunRow* row) { return row != nullptr && missing(*row) != 0; });
+  if (some_missing) out += " functions not found |";
+  out += " violated |\n|";
+  const std::size_t columns = plan.dimensions.size() + devices.size() + (some_missing ? 2 : 1);
+  for (std::size_t i = 0; i < columns; ++i) out += "---|";
+  out += "\n";
   for (std::size_t index = 0; index < rows.size(); ++index) {
     if (rows[index] == nullptr) continue;
     out += "|";
@@ -108,6 +117,7 @@ std::string format_sweep_markdown(const SweepResult& result) {
       out += fmt::format(" {}{}{}: {} |", cell(outcome->before), moved ? " to " : "",
                          moved ? cell(outcome->after) : "", harms_text(*outcome));
     }
+    if (some_missing) out += fmt::format(" {} |", missing(*rows[index]));
     std::vector<std::string_view> ids;
     for (const ViolatedInvariant& one : rows[index]->violated) ids.push_back(one.id);
     out +=

@@ -22,6 +22,8 @@ std::string format_sweep_csv(const SweepResult& result);
 // What became of each function in each cell: a table, and a picture.
 std::string format_sweep_markdown(const SweepResult& result);
 std::string format_sweep_svg(const SweepResult& result);
+// A page to look at, one file.
+std::string format_sweep_html(const SweepResult& result);
 
 struct SweepReportKind {
   std::string_view name;  // of --report NAME=FILE

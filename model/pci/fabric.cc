@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/pci/error_messages.h"
+#include "model/pci/observations.h"
 #include "model/pci/sriov.h"
 #include "sim/check.h"
 
@@ -97,8 +98,8 @@ Completion refuse_poisoned(Function& target, const MemoryRequest& request) {
 
 }  // namespace
 
-Fabric::Fabric(sim::Simulation&, RootComplex& root_complex, FabricTiming timing)
-    : root_complex_(root_complex), timing_(timing) {}
+Fabric::Fabric(sim::Simulation& simulation, RootComplex& root_complex, FabricTiming timing)
+    : root_complex_(root_complex), timing_(timing), bar_reached_(simulation.topic<BarReached>()) {}
 
 Fabric::~Fabric() = default;
 
@@ -223,6 +224,9 @@ std::optional<Completion> Fabric::take(Function& function, const Claim& claim,
     completion.address = PhysAddr(request.address);
     completion.latency = latency;
     request.write ? function.bar_write(hit, data) : function.bar_read(hit, data);
+    if (bar_reached_.active()) {
+      bar_reached_.publish({function, hit.bar, hit.offset, request.write, data});
+    }
     return completion;
   }
   auto& bridge = static_cast<Bridge&>(function);

@@ -22,6 +22,8 @@
 
 namespace baton::pci {
 
+struct BarReached;
+
 // What lies above the root buses: the remapping units, RAM, the interrupt logic. Implemented by
 // model/host.
 class RootComplex {
@@ -130,6 +132,7 @@ class Fabric {
 
   RootComplex& root_complex_;
   FabricTiming timing_;
+  const sim::Topic<BarReached>& bar_reached_;
   Decoder root_decoder_;
   std::vector<std::unique_ptr<Decoder>> owned_decoders_;  // of domains behind functions
   std::vector<std::unique_ptr<Bus>> root_buses_;

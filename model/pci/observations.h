@@ -37,6 +37,16 @@ struct InterruptHeld {
   unsigned index;
 };
 
+// A memory request reached a BAR: of a CPU, or of another function. `data` is what is written; of a
+// read, what came back.
+struct BarReached {
+  const Function& function;
+  unsigned bar;
+  std::uint64_t offset;
+  bool write;
+  std::span<const std::byte> data;
+};
+
 struct FunctionReset {
   const Function& function;
   ResetKind kind;

@@ -35,19 +35,26 @@ UserAddr MappedCpu::device_address(GuestAddr address, unsigned width) const {
   return UserAddr();
 }
 
+void MappedCpu::tell(GuestAddr address, bool write, std::span<const std::byte> data) const {
+  if (!accessed_.active()) return;
+  accessed_.publish({vm_, address, static_cast<unsigned>(data.size()), write, data});
+}
+
 std::uint64_t MappedCpu::mmio_read(GuestAddr address, unsigned width) {
   const std::uint64_t nobody = width == 8 ? UINT64_MAX : (std::uint64_t{1} << width * 8) - 1;
   const UserAddr at = device_address(address, width);
   std::uint64_t value = 0;
   const auto bytes = std::as_writable_bytes(std::span(&value, 1)).first(width);
   if (at == UserAddr() || !process_.load(at, bytes)) {
-    return nobody;
+    value = nobody;
   }
+  tell(address, false, bytes);
   return value;
 }
 
 void MappedCpu::mmio_write(GuestAddr address, unsigned width, std::uint64_t value) {
   const UserAddr at = device_address(address, width);
+  tell(address, true, std::as_bytes(std::span(&value, 1)).first(width));
   if (at != UserAddr()) {
     static_cast<void>(process_.store(at, std::as_bytes(std::span(&value, 1)).first(width)));
   }
@@ -55,6 +62,7 @@ void MappedCpu::mmio_write(GuestAddr address, unsigned width, std::uint64_t valu
 
 void MappedCpu::mmio_write_64bytes(GuestAddr address, std::span<const std::byte> bytes) {
   const UserAddr at = device_address(address, 64);
+  tell(address, true, bytes);
   if (at != UserAddr()) {
     static_cast<void>(process_.store_64bytes(at, bytes));
   }

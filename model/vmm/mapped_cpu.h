@@ -6,17 +6,23 @@
 #pragma once
 
 #include <array>
+#include <string_view>
 
 #include "model/linux/base/process.h"
 #include "model/vmm/guest_cpu.h"
+#include "model/vmm/observations.h"
 #include "sim/simulation.h"
 
 namespace baton::vmm {
 
 class MappedCpu final : public GuestCpu {
  public:
-  MappedCpu(sim::Simulation& simulation, linux::Process& process)
-      : simulation_(simulation), process_(process) {}
+  // `vm` outlives it.
+  MappedCpu(sim::Simulation& simulation, linux::Process& process, std::string_view vm)
+      : simulation_(simulation),
+        process_(process),
+        vm_(vm),
+        accessed_(simulation.topic<GuestAccess>()) {}
 
   // Guest memory: `bytes` from guest address 0.
   void set_memory(UserAddr start, std::uint64_t bytes);
@@ -40,10 +46,13 @@ class MappedCpu final : public GuestCpu {
     std::uint64_t bytes = 0;
   };
 
+  void tell(GuestAddr address, bool write, std::span<const std::byte> data) const;
   bool in_memory(GuestAddr address, std::size_t bytes) const;
 
   sim::Simulation& simulation_;
   linux::Process& process_;
+  std::string_view vm_;
+  const sim::Topic<GuestAccess>& accessed_;
   Window memory_;
   std::array<Window, 6> bars_;
 };

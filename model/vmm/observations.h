@@ -1,7 +1,9 @@
 // What user space lets observers see. Phases of a run come from the kernels (linux::PhaseEntered).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "model/linux/base/errno.h"
@@ -29,6 +31,16 @@ struct GuestResumed {
   unsigned generation;
   std::string_view vm;
   PhysAddr status;
+};
+
+// A guest's access to a BAR of its device, 4, 8 or 64 bytes at an address of the guest; of a read,
+// what it got.
+struct GuestAccess {
+  std::string_view vm;
+  GuestAddr address;
+  unsigned width;  // bytes
+  bool write;
+  std::span<const std::byte> data;
 };
 
 // The VMM has ended, and its guest with it.

@@ -33,7 +33,7 @@ Vmm::Vmm(Environment& environment, const VmConfig& config, unsigned index)
       token_base_((std::uint64_t{index} + 1) << 8),
       process_(environment.kernel().create_process(config.name)),
       calls_(environment.kernel(), process_),
-      cpu_(environment.simulation(), process_),
+      cpu_(environment.simulation(), process_, config_.name),
       vcpu_(environment.context(), environment.simulation().add_actor(config.name), cpu_) {
   for (const Sbdf& address : config_.devices) {
     devices_.push_back(std::make_unique<VfioDevice>(environment_, calls_, config_.name, address));

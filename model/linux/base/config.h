@@ -129,88 +129,88 @@ struct Policies {
 // Defects, in the order of the path. The table in config.cc has a row for each: id, sentence,
 // source, kind.
 enum class Defect : std::uint8_t {
-  kKhoSkipFdt,               // root FDT page is not preserved
-  kKhoTreeInScratch,         // the root of the tracker lies in scratch
-  kKhoSkipBlobSize,          // blobs have no blob-size
-  kKhoSkipVmallocChunk,      // the first chunk of each vmalloc area is not preserved
-  kKhoVmallocUnsetOrder,     // a vmalloc area is unpreserved with an order that was never set
-  kKhoOldKexecLoad,          // the image is loaded by kexec_load, which knows nothing of KHO
-  kLuoSkipHeader,            // struct luo_ser is not preserved
-  kLuoSkipSessionBlock,      // session block page is not preserved
-  kLuoSkipFileBlock,         // file block page is not preserved
-  kLuoSkipFlbPage,           // FLB page is not preserved
-  kLuoWriteOtherCompatible,  // the header names another version of the format
-  kLuoAcceptAnyCompatible,   // the version of an incoming header is not looked at
-  kLuoPanicWhenOff,          // an incoming header that cannot be read panics a kernel without LUO
-  kLuoIgnoreFileErrors,      // a session whose files cannot be read is listed all the same
-  kLuoAcceptAnyName,         // a session may have no name, or one without its NUL
-  kLuoLongLinkName,          // the link of a session's descriptor is longer than can be read
-  kLuoDuplicateLeavesBlock,  // a refused duplicate leaves an empty block in the chain of sessions
-  kLuoForgetIds,             // nobody remembers which files are preserved already
-  kLuoKeepAfterFault,        // a file stays preserved when the answer of PRESERVE_FD faults
-  kLuoGetNameEntry,          // GET_NAME has the struct of RETRIEVE_FD in its table
-  kLuoRetrieveOutgoing,      // RETRIEVE_FD is taken on a session that this kernel made
-  kLuoForgetRetrieveError,   // a retrieve that failed is tried again
-  kLuoUnfreezeZeroesData,    // a refused reboot loses what handlers have serialized
-  kLuoForgetSerializeLock,   // sessions can change while they are serialized, and after it
-  kLuoFlbCountsReferences,   // references to a shared object count as files that depend on it
-  kKexecHangInShutdown,      // a driver's shutdown never returns
-  kMemfdSkipFolio,           // the middle folio of each memfd is not preserved
-  kMemfdSkipFolioArray,      // the vmalloc'ed folio array is not preserved
-  kMemfdSkipRecord,          // memfd_luo_ser is not preserved
-  kMemfdLargeAsSmall,        // a large folio is preserved as a single page
-  kMemfdCleanFolios,         // folios are recorded as clean
-  kMemfdStaleFolios,         // folios that preserve made are recorded as not up to date
-  kMemfdIgnoreLateFailure,   // retrieve gives out a memfd that it could not fill
-  kIommuSkipPageTable,       // the last leaf page table of each domain is not preserved
-  kIommuSkipRootTable,       // root table page is not preserved
-  kIommuSkipContextTable,    // context table pages are not preserved
-  kIommuSkipRecords,         // the first device array page is not preserved
+  kKhoSkipFdt,                // root FDT page is not preserved
+  kKhoTreeInScratch,          // the root of the tracker lies in scratch
+  kKhoSkipBlobSize,           // blobs have no blob-size
+  kKhoSkipVmallocChunk,       // the first chunk of each vmalloc area is not preserved
+  kKhoVmallocUnsetOrder,      // a vmalloc area is unpreserved with an order that was never set
+  kKhoOldKexecLoad,           // the image is loaded by kexec_load, which knows nothing of KHO
+  kLuoSkipHeader,             // struct luo_ser is not preserved
+  kLuoSkipSessionBlock,       // session block page is not preserved
+  kLuoSkipFileBlock,          // file block page is not preserved
+  kLuoSkipFlbPage,            // FLB page is not preserved
+  kLuoWriteOtherCompatible,   // the header names another version of the format
+  kLuoAcceptAnyCompatible,    // the version of an incoming header is not looked at
+  kLuoPanicWhenOff,           // an incoming header that cannot be read panics a kernel without LUO
+  kLuoIgnoreFileErrors,       // a session whose files cannot be read is listed all the same
+  kLuoAcceptAnyName,          // a session may have no name, or one without its NUL
+  kLuoLongLinkName,           // the link of a session's descriptor is longer than can be read
+  kLuoDuplicateLeavesBlock,   // a refused duplicate leaves an empty block in the chain of sessions
+  kLuoForgetIds,              // nobody remembers which files are preserved already
+  kLuoKeepAfterFault,         // a file stays preserved when the answer of PRESERVE_FD faults
+  kLuoGetNameEntry,           // GET_NAME has the struct of RETRIEVE_FD in its table
+  kLuoRetrieveOutgoing,       // RETRIEVE_FD is taken on a session that this kernel made
+  kLuoForgetRetrieveError,    // a retrieve that failed is tried again
+  kLuoUnfreezeZeroesData,     // a refused reboot loses what handlers have serialized
+  kLuoForgetSerializeLock,    // sessions can change while they are serialized, and after it
+  kLuoFlbCountsReferences,    // references to a shared object count as files that depend on it
+  kKexecHangInShutdown,       // a driver's shutdown never returns
+  kMemfdSkipFolio,            // the middle folio of each memfd is not preserved
+  kMemfdSkipFolioArray,       // the vmalloc'ed folio array is not preserved
+  kMemfdSkipRecord,           // memfd_luo_ser is not preserved
+  kMemfdLargeAsSmall,         // a large folio is preserved as a single page
+  kMemfdCleanFolios,          // folios are recorded as clean
+  kMemfdStaleFolios,          // folios that preserve made are recorded as not up to date
+  kMemfdIgnoreLateFailure,    // retrieve gives out a memfd that it could not fill
+  kIommuSkipPageTable,        // the last leaf page table of each domain is not preserved
+  kIommuSkipRootTable,        // root table page is not preserved
+  kIommuSkipContextTable,     // context table pages are not preserved
+  kIommuSkipRecords,          // the first device array page is not preserved
   kIommuSkipSecondDevice,     // of several devices of one domain the first alone gets a record
   kIommuPreserveSharedGroup,  // devices that share their group with others are preserved
-  kIommuTranslationOff,      // shutdown disables translation although devices are preserved
-  kIommuFreshRoot,           // the new kernel installs an empty root table
-  kIommuReuseDomainId,       // the new kernel does not reserve preserved domain ids
-  kIommuIgnoreRecords,       // the new kernel does not look for preserved IOMMU state
-  kIommuOpenGroups,          // drivers of the host may take groups that were handed over
-  kIommuForgetOwner,         // the new kernel gives restored groups no owner
-  kIommuTornPasidEntry,      // a running device's PASID entry is replaced in two parts
-  kIommufdSkipRecord,        // iommufd_ser is not preserved
-  kIommufdSkipIoas,          // baton-iommufd-v1 is not preserved
-  kIommufdIgnoreSeals,       // memory that is not sealed is preserved behind an iommufd
-  kIommufdKeepImmutable,     // address spaces stay immutable when the session is given up
-  kIommufdFinishEarly,       // a session may be finished though nobody took its iommufd over
-  kVfioSkipRecord,           // vfio-pci record is not preserved
-  kVfioSkipState,            // baton-vfio-v1 is not preserved
-  kVfioKeepInterrupts,       // freeze leaves the device's MSI-X on
-  kVfioStaleState,           // freeze does not renew what preserve wrote of a device's state
-  kVfioIgnoreInterrupts,     // freeze does not mind interrupts that are still configured
-  kVfioSkipFreezeReset,      // freeze does not reset the device that it is to stop
-  kVfioForgetFrozen,         // a frozen descriptor goes on answering
-  kVfioOpenIncoming,         // a device that was handed over can be opened before the finish
-  kVfioResetAtOpen,          // the first open after the jump resets the device
-  kVfioLeakRecord,           // finish does not free the device's record
-  kVfioRetrieveFirst,        // retrieve gives out the first device, whatever the record says
+  kIommuTranslationOff,       // shutdown disables translation although devices are preserved
+  kIommuFreshRoot,            // the new kernel installs an empty root table
+  kIommuReuseDomainId,        // the new kernel does not reserve preserved domain ids
+  kIommuIgnoreRecords,        // the new kernel does not look for preserved IOMMU state
+  kIommuOpenGroups,           // drivers of the host may take groups that were handed over
+  kIommuForgetOwner,          // the new kernel gives restored groups no owner
+  kIommuTornPasidEntry,       // a running device's PASID entry is replaced in two parts
+  kIommufdSkipRecord,         // iommufd_ser is not preserved
+  kIommufdSkipIoas,           // baton-iommufd-v1 is not preserved
+  kIommufdIgnoreSeals,        // memory that is not sealed is preserved behind an iommufd
+  kIommufdKeepImmutable,      // address spaces stay immutable when the session is given up
+  kIommufdFinishEarly,        // a session may be finished though nobody took its iommufd over
+  kVfioSkipRecord,            // vfio-pci record is not preserved
+  kVfioSkipState,             // baton-vfio-v1 is not preserved
+  kVfioKeepInterrupts,        // freeze leaves the device's MSI-X on
+  kVfioStaleState,            // freeze does not renew what preserve wrote of a device's state
+  kVfioIgnoreInterrupts,      // freeze does not mind interrupts that are still configured
+  kVfioSkipFreezeReset,       // freeze does not reset the device that it is to stop
+  kVfioForgetFrozen,          // a frozen descriptor goes on answering
+  kVfioOpenIncoming,          // a device that was handed over can be opened before the finish
+  kVfioResetAtOpen,           // the first open after the jump resets the device
+  kVfioLeakRecord,            // finish does not free the device's record
+  kVfioRetrieveFirst,         // retrieve gives out the first device, whatever the record says
   kVfioCdevBesideGroup,       // a cdev can be bound while its group is open
   kVfioGroupKeepsOwner,       // a group that leaves its container stays the owner of its DMA
   kVfioPreserveGroupFile,     // device files opened through a group are preserved
   kVfioGroupOpensIncoming,    // a group gives out devices that were handed over
   kVfioLosePmSave,            // what a device in D3 had in its registers does not cross the jump
   kVfioForgetRequest,         // the owner of a device that is to go is not told
-  kPciSkipRecords,           // pci_ser is not preserved
-  kPciClearBusMaster,        // shutdown clears bus master of preserved functions
-  kPciClearBridgeBusMaster,  // shutdown clears bus master of the bridges above preserved functions
-  kPciSizeBars,              // the new kernel sizes BARs of preserved functions
-  kPciProbeWindows,          // the new kernel probes windows of bridges above preserved functions
-  kPciRenumberBuses,         // the new kernel gives out bus numbers afresh
-  kPciTruncateDomain,        // the new kernel looks functions up by a key without the domain
-  kPciResetBus,              // the new kernel resets the bus of each preserved function
-  kPciMoveBars,              // the new kernel gives BARs of preserved functions other addresses
-  kPciLowerPayload,          // the new kernel lowers Max_Payload_Size of every function
-  kPciEnableAts,             // the new kernel enables ATS of preserved functions
-  kPciDisablePasid,          // the new kernel disables PASIDs of preserved functions first
-  kPciClearAcs,              // the new kernel clears the ACS control of every port first
-  kMmInitOnFree,             // the new kernel clears all free memory first
+  kPciSkipRecords,            // pci_ser is not preserved
+  kPciClearBusMaster,         // shutdown clears bus master of preserved functions
+  kPciClearBridgeBusMaster,   // shutdown clears bus master of the bridges above preserved functions
+  kPciSizeBars,               // the new kernel sizes BARs of preserved functions
+  kPciProbeWindows,           // the new kernel probes windows of bridges above preserved functions
+  kPciRenumberBuses,          // the new kernel gives out bus numbers afresh
+  kPciTruncateDomain,         // the new kernel looks functions up by a key without the domain
+  kPciResetBus,               // the new kernel resets the bus of each preserved function
+  kPciMoveBars,               // the new kernel gives BARs of preserved functions other addresses
+  kPciLowerPayload,           // the new kernel lowers Max_Payload_Size of every function
+  kPciEnableAts,              // the new kernel enables ATS of preserved functions
+  kPciDisablePasid,           // the new kernel disables PASIDs of preserved functions first
+  kPciClearAcs,               // the new kernel clears the ACS control of every port first
+  kMmInitOnFree,              // the new kernel clears all free memory first
   kCount,
 };
 

@@ -194,7 +194,7 @@ Result<> IommuCore::attach(pci::PciDev& dev, Domain& domain) {
     }
     if (const Result<> attached = state_->attach_all(*group, domain); !attached) {
       return attached;
-  }
+    }
     group->attached = &domain;
   }
   group->attachers.insert(dev.address);

@@ -129,19 +129,36 @@ Co<unsigned> PciCore::State::scan_slot(PciBus& bus, unsigned devfn) {
   co_return found;
 }
 
-// pcibios_assign_all_busses(). When devices were handed over, their requests in flight carry the
-// numbers that are there: all bridges keep them [posted pci v9]; policy bus_numbers: reassign is a
-// kernel without that rule.
-bool PciCore::State::renumbers() const {
-  const bool inherits = live_update_ != nullptr && live_update_->inherit_bus_numbers() &&
-                        services_.config().policies.bus_numbers == BusNumberPolicy::kInherit;
-  return (assign_busses_ && !inherits) || services_.has(Defect::kPciRenumberBuses);
+// Whether the bridges on this bus keep the numbers that are there, because requests of devices that
+// were handed over carry them. Policy bus_numbers: inherit answers once for the kernel's whole life
+// [posted pci v9]; inherit-preserved at each bridge's first pass, by the bus above it and by what
+// still waits to be finished [posted pci v6, v7]; reassign is a kernel without a rule.
+bool PciCore::State::inherits(const PciBus& bus) const {
+  if (live_update_ == nullptr) return false;
+  switch (services_.config().policies.bus_numbers) {
+    case BusNumberPolicy::kInherit:
+      return live_update_->inherit_bus_numbers();
+    case BusNumberPolicy::kInheritPreserved:
+      return live_update_->has_incoming() || (bus.bridge != nullptr && bus.bridge->inherits_buses);
+    case BusNumberPolicy::kReassign:
+      break;
+  }
+  return false;
+}
+
+// pcibios_assign_all_busses().
+bool PciCore::State::renumbers(const PciDev& bridge) const {
+  return (assign_busses_ && !bridge.inherits_buses) || services_.has(Defect::kPciRenumberBuses);
 }
 
 // A preserved bridge that lost its numbers gets none, and neither does any other on its bus: its
-// old range is unknown and might be given away twice [linux drivers/pci/liveupdate.c, v9].
-bool PciCore::State::is_refused(const PciBus& bus) const {
-  return !renumbers() && std::ranges::any_of(bus.devices, [](const auto& dev) {
+// old range is unknown and might be given away twice [linux drivers/pci/liveupdate.c, v9]. Under
+// inherit-preserved no bridge that inherits gets new ones, preserved or not [v6, v7].
+bool PciCore::State::is_refused(const PciBus& bus, const PciDev& bridge) const {
+  if (renumbers(bridge)) return false;
+  const bool each = services_.config().policies.bus_numbers == BusNumberPolicy::kInheritPreserved;
+  if (each && bridge.inherits_buses) return true;
+  return std::ranges::any_of(bus.devices, [](const auto& dev) {
     return dev->is_bridge() && dev->incoming && dev->subordinate == nullptr;
   });
 }
@@ -182,16 +199,16 @@ Co<unsigned> PciCore::State::scan_bridge(PciBus& bus, PciDev& bridge, unsigned m
   bridge.bridge_control = static_cast<std::uint16_t>(control);
   if (primary == 0 && bus.number != 0 && secondary != 0 && subordinate != 0) primary = bus.number;
   const bool broken = primary != bus.number || secondary <= bus.number || secondary > subordinate;
-  if ((secondary != 0 || subordinate != 0) && !broken && !renumbers()) {
+  if (!second) bridge.inherits_buses = inherits(bus);
+  if ((secondary != 0 || subordinate != 0) && !broken && !renumbers(bridge)) {
     if (!second) {
       PciBus& child = add_child_bus(bus, bridge, secondary, subordinate);
       co_await scan_child_bus(child, subordinate - secondary);
       max = std::max(max, subordinate);
     }
   } else if (bridge.subordinate == nullptr) {
-    if (is_refused(bus)) {
-      services_.print(sim::LogLevel::kError, "pci {}: bridge configuration invalid, not numbered",
-                      to_string(bridge.address));
+    if (is_refused(bus, bridge)) {
+      co_await refuse_numbers(bridge, buses, second);
     } else if (!second) {
       co_await write(bridge, regs::kPrimaryBus, 4, buses & 0xFF000000, kScanBridge);
     } else {
@@ -208,6 +225,17 @@ Co<unsigned> PciCore::State::scan_bridge(PciBus& bus, PciDev& bridge, unsigned m
     co_await write(bridge, regs::kBridgeControl, 2, control, kScanBridge);
   }
   co_return max;
+}
+
+// What is below stays where nobody reaches it.
+Co<> PciCore::State::refuse_numbers(PciDev& bridge, std::uint32_t buses, bool second) {
+  if (second) co_return;
+  services_.print(sim::LogLevel::kError, "pci {}: bridge configuration invalid, not numbered",
+                  to_string(bridge.address));
+  const bool clears =
+      services_.config().policies.bus_numbers == BusNumberPolicy::kInheritPreserved &&
+      (buses & 0xFFFFFF) != 0;
+  if (clears) co_await write(bridge, regs::kPrimaryBus, 4, buses & 0xFF000000, kScanBridge);
 }
 
 Co<unsigned> PciCore::State::number_bridge(PciBus& bus, PciDev& bridge, unsigned max,

@@ -130,6 +130,7 @@ class PciDev {
   bool was_incoming = false;
   bool frozen = false;
   bool outgoing = false;
+  bool inherits_buses = false;  // of a bridge, as decided at its first pass [policy bus_numbers]
   // The address under which records of the previous kernel know it, whatever it is called now
   // [policy device_key]. None: they do not know it.
   std::optional<Sbdf> record_key;

@@ -272,6 +272,10 @@ Co<> PciLiveUpdate::State::get_own(luo::Flb& flb) {
 
 bool PciLiveUpdate::inherit_bus_numbers() const { return state_->had_incoming_; }
 
+bool PciLiveUpdate::has_incoming() const {
+  return std::ranges::any_of(state_->incoming_, &Record::in_use);
+}
+
 void PciLiveUpdate::setup_device(PciDev& dev) {
   dev.record_key = state_->key_of(dev);
   dev.record_key_known = true;

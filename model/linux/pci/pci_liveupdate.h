@@ -37,6 +37,8 @@ class PciLiveUpdate final : public luo::Flb {
   // numbers are then inherited); marks incoming devices. Panics on records that cannot be read.
   Co<> begin_enumeration();
   bool inherit_bus_numbers() const;
+  // Something of it has not been finished yet.
+  bool has_incoming() const;
   // Sets the key under which records know the function, and marks it when they do.
   void setup_device(PciDev& dev);
   // What the previous kernel knew of an incoming function's shape; null: size it.

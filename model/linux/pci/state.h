@@ -39,8 +39,10 @@ class PciCore::State {
                              std::uint32_t buses);
   Co<> make_completions_visible(PciDev& port);
   // Whether bridges get new numbers although theirs are in order.
-  bool renumbers() const;
-  bool is_refused(const PciBus& bus) const;
+  bool renumbers(const PciDev& bridge) const;
+  bool inherits(const PciBus& bus) const;
+  bool is_refused(const PciBus& bus, const PciDev& bridge) const;
+  Co<> refuse_numbers(PciDev& bridge, std::uint32_t buses, bool second);
   PciBus& add_child_bus(PciBus& parent, PciDev& bridge, unsigned number, unsigned end);
   void register_bus(const PciBus& bus);
 

@@ -84,6 +84,43 @@ TEST_CASE("the parts of each pause add up to it exactly, at 1, 8 and 16 devices"
   }
 }
 
+TEST_CASE("the parts of each pause add up to it exactly with 64 devices in 16 guests") {
+  // One CPU has vectors for about twenty DSAs: of each guest's four, only the first one is at work.
+  std::string add;
+  std::string vms;
+  for (unsigned i = 0; i < 64; ++i) {
+    add += fmt::format("{}{{kind: dsa, name: dsa{}, bus: {}, device: {}}}", i == 0 ? "" : ", ", i,
+                       0x6a + i / 16 * 5, 1 + i % 16);
+  }
+  for (unsigned i = 0; i < 16; ++i) {
+    vms += fmt::format(
+        "  - {{name: vm{}, memory: 4MiB, devices: [dsa{}, dsa{}, dsa{}, dsa{}], "
+        "workload: {{size: 4KiB, depth: 2, rate: 1MB/s, verify: sampled}}}}\n",
+        i, 4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3);
+  }
+  const Loaded loaded = check_scenario_text(
+      "s.yaml",
+      fmt::format("baton: 1\ntitle: t\nmachine:\n  memory: 8GiB\n  topology: {{lspci: "
+                  "hosts/flat.lspci, add: [{}]}}\nvms:\n{}script: [{{at: 1ms, do: "
+                  "live-update}}]\nexpect: []\n",
+                  add, vms),
+      testing::source_dir() + "/scenarios");
+  INFO(loaded.errors());
+  REQUIRE(loaded.good());
+  const Seen seen = run(loaded);
+  REQUIRE(seen.paths.size() == 16);
+  sim::Duration longest;
+  for (const PausePath& path : seen.paths) {
+    CHECK(path.resumed);
+    CHECK(sum(path) == path.length());
+    const PausePath few = folded(path);
+    CHECK(sum(few) == path.length());
+    CHECK(few.parts.size() < path.parts.size());
+    longest = std::max(longest, path.length());
+  }
+  CHECK(longest == seen.pause);
+}
+
 TEST_CASE("a step of the boot profile takes on the path what the profile says") {
   const Seen seen = run(scenario(1));
   REQUIRE(seen.paths.size() == 1);
