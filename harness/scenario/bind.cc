@@ -419,45 +419,44 @@ class Binder {
       diagnostics_.add(Problem::kConflict, item.at(),
                        fmt::format("{} compares what guests do, and there is no VM", id));
     }
+    bind_bounds(item, expectation);
+    scenario_.expect.push_back(expectation);
   }
-  bind_bounds(item, expectation);
-  scenario_.expect.push_back(expectation);
-}
 
   void bind_bounds(const View& item, Expectation& expectation) {
-  const bool measured = expectation.kind == ExpectationKind::kMeasure;
-  const MeasureRow* row = measured ? measure_row(expectation.ids.front()) : nullptr;
-  for (const std::string_view word : {"below", "above"}) {
-    const View bound = item.key(word);
-    if (!bound.given()) continue;
-    if (!measured) {
-      diagnostics_.add(Problem::kConflict, bound.at(),
-                       fmt::format("{} belongs to a measure", word));
-      continue;
+    const bool measured = expectation.kind == ExpectationKind::kMeasure;
+    const MeasureRow* row = measured ? measure_row(expectation.ids.front()) : nullptr;
+    for (const std::string_view word : {"below", "above"}) {
+      const View bound = item.key(word);
+      if (!bound.given()) continue;
+      if (!measured) {
+        diagnostics_.add(Problem::kConflict, bound.at(),
+                         fmt::format("{} belongs to a measure", word));
+        continue;
+      }
+      expectation.text += fmt::format(", {}: {}", word, bound.text());
+      if (row == nullptr) continue;
+      const ParsedValue value = row->unit == MeasureUnit::kDuration ? parse_duration(bound.text())
+                                : row->unit == MeasureUnit::kBytes  ? parse_size(bound.text())
+                                                                    : parse_number(bound.text());
+      if (!value) {
+        diagnostics_.add(Problem::kBadValue, bound.at(),
+                         fmt::format("{}: cannot read \"{}\"", word, bound.text()), value.error());
+        continue;
+      }
+      (word == "below" ? expectation.below : expectation.above) = *value;
     }
-    expectation.text += fmt::format(", {}: {}", word, bound.text());
-    if (row == nullptr) continue;
-    const ParsedValue value = row->unit == MeasureUnit::kDuration ? parse_duration(bound.text())
-                              : row->unit == MeasureUnit::kBytes  ? parse_size(bound.text())
-                                                                  : parse_number(bound.text());
-    if (!value) {
-      diagnostics_.add(Problem::kBadValue, bound.at(),
-                       fmt::format("{}: cannot read \"{}\"", word, bound.text()), value.error());
-      continue;
+    if (measured && !item.key("below").given() && !item.key("above").given()) {
+      diagnostics_.add(Problem::kConflict, item.at(), "a measure needs a bound",
+                       "below, above, or both");
     }
-    (word == "below" ? expectation.below : expectation.above) = *value;
   }
-  if (measured && !item.key("below").given() && !item.key("above").given()) {
-    diagnostics_.add(Problem::kConflict, item.at(), "a measure needs a bound",
-                     "below, above, or both");
-  }
-}
 
-Scenario & scenario_;
-Diagnostics & diagnostics_;
-const std::string& folder_;
-const Node& loaded_root_;
-View root_;
+  Scenario& scenario_;
+  Diagnostics& diagnostics_;
+  const std::string& folder_;
+  const Node& loaded_root_;
+  View root_;
 };
 
 }  // namespace
