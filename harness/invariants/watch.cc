@@ -270,6 +270,8 @@ void Watch::end_handover() {
 void Watch::on_phase(const linux::PhaseEntered& seen) {
   milestone(fmt::format("kernel {} {}", seen.generation, words(seen.phase)));
   if (seen.phase == linux::RunPhase::kFreeze && !handover_) begin_handover();
+  // The reboot failed, and what was frozen is thawed, or dead.
+  if (seen.phase == linux::RunPhase::kRun && handover_ && !jumped_) end_handover();
 }
 
 void Checker::report(std::string subject, std::string expected, std::string seen,

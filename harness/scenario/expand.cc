@@ -38,8 +38,7 @@ class Writer {
     switch (row.type) {
       case KeyType::kMap:
         if (node == nullptr && !has_defaults(row.path) && !shows_presets(row)) return;
-        line(depth, first, fmt::format("{}:", name), "");
-        return map(node, row.path, depth + 1, false);
+        return whole_map(row, node, depth, first);
       case KeyType::kList:
         return list(row, node, depth, first);
       case KeyType::kChoices:
@@ -53,6 +52,15 @@ class Writer {
           line(depth, first, fmt::format("{}: {}", name, value), origin);
         }
     }
+  }
+
+  // Left out where all of it stands elsewhere.
+  void whole_map(const KeyRow& row, const Node* node, unsigned depth, bool first) {
+    const std::size_t before = out_.size();
+    line(depth, first, fmt::format("{}:", last_part(row.path)), "");
+    const std::size_t head = out_.size();
+    map(node, row.path, depth + 1, false);
+    if (out_.size() == head) out_.resize(before);
   }
 
   // Where presets differ, their policies stand with each kernel instead of at the top.

@@ -148,11 +148,15 @@ TEST_CASE("when a kernel cannot preserve VFIO devices, the policy on refusal dec
     CHECK(world.story == Story{"0 vm0 started", refusal, "0 live-update: not done"});
     check_sound(world.status());
   }
-  SECTION("go-on-without: the guest is lost") {
+  SECTION("go-on-without: the guest goes on with its memory, and its device starts over") {
     UserWorld world(std::move(options));
     world.type_after(kBoot, "live-update on_refusal=go-on-without");
     world.run_for(2 * kBoot);
-    CHECK(world.story == Story{"0 vm0 started", refusal, "0 vm0 paused", "1 vm0 started"});
+    // Refused with its address space, and without.
+    CHECK(world.story ==
+          Story{"0 vm0 started", refusal, refusal, "0 vm0 paused", "1 vm0 resumed"});
+    CHECK(world.status().driver_resets == 1);
+    CHECK(world.status().mismatches == 0);
   }
   SECTION("shut-down-vm: the guest ends first") {
     options.user.on_refusal = vmm::OnRefusal::kShutDownVm;
