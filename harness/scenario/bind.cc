@@ -9,6 +9,7 @@
 
 #include "harness/scenario/bind_changes.h"
 #include "harness/scenario/bind_devices.h"
+#include "harness/scenario/bind_interrupts.h"
 #include "harness/scenario/bind_iommu.h"
 #include "harness/scenario/bind_processes.h"
 #include "harness/scenario/bind_virtual_functions.h"
@@ -47,6 +48,7 @@ class Binder {
     bind_processes(loaded_root_, scenario_, diagnostics_);
     bind_changes(root_.key("machine"), scenario_, diagnostics_);
     bind_expectations();
+    for (const View& item : root_.key("table").items()) scenario_.table.push_back(item.text());
     scenario_.vary = read_vary(loaded_root_, diagnostics_);
     check_exclusions(scenario_.vary, diagnostics_);
     if (const View end = root_.key("end"); end.given()) {
@@ -79,18 +81,10 @@ class Binder {
   }
 
   void bind_policies(const View& view, linux::Policies& policies) {
-    if (const View reinject = view.key("reinject"); reinject.given()) {
-      policies.reinject = reinject.text() == "none" ? linux::ReinjectPolicy::kNone
-                                                    : linux::ReinjectPolicy::kSpurious;
-    }
+    bind_interrupt_policies(view, policies);
     if (const View numbers = view.key("bus_numbers"); numbers.given()) {
       policies.bus_numbers = numbers.text() == "reassign" ? linux::BusNumberPolicy::kReassign
                                                           : linux::BusNumberPolicy::kInherit;
-    }
-    if (const View interrupts = view.key("interrupts"); interrupts.given()) {
-      policies.interrupts = interrupts.text() == "require-disabled"
-                                ? linux::InterruptPolicy::kRequireDisabled
-                                : linux::InterruptPolicy::kDisableInFreeze;
     }
     if (const View ari = view.key("ari"); ari.given()) {
       policies.ari =
@@ -149,9 +143,15 @@ class Binder {
       }
       bind_policies(item.key("policies"), kernel.config.policies);
       bind_defects(item.key("defects"), kernel.config.defects);
+      check_interrupt_policies(item.key("policies"), root_.key("policies"),
+                               kernel.config.policies, scenario_.machine, diagnostics_);
       scenario_.kernels.push_back(kernel);
     }
-    if (scenario_.kernels.empty()) scenario_.kernels.push_back(base);
+    if (scenario_.kernels.empty()) {
+      check_interrupt_policies(root_.key("policies"), root_.key("policies"), base.config.policies,
+                               scenario_.machine, diagnostics_);
+      scenario_.kernels.push_back(base);
+    }
   }
 
   void bind_vms() {
@@ -164,6 +164,8 @@ class Binder {
       vm.memory = item.key("memory").number();
       vm.carried = item.key("live_update").text() != "leave";
       vm.releases_interrupts = item.key("interrupts").text() != "hold";
+      vm.vcpu_exit = item.key("vcpu_exit").duration();
+      vm.vcpu_entry = item.key("vcpu_entry").duration();
       if (!names.emplace(vm.name, item.at()).second) {
         diagnostics_.add(Problem::kDuplicateName, item.key("name").at(),
                          fmt::format("two VMs are called \"{}\"", vm.name));
@@ -247,9 +249,11 @@ class Binder {
     workload.size = view.key("size").number();
     workload.depth = static_cast<std::uint32_t>(view.key("depth").number());
     workload.verify_every = view.key("verify").text() == "sampled" ? 8 : 1;
+    bind_completions(view, vm, diagnostics_);
     bind_workload_kind(vm_view, scenario_.machine, vm, diagnostics_);
     if (vm.devices.empty() || workload.size == 0 || workload.depth == 0) return;
     bind_peer(vm_view, scenario_.machine, vm, diagnostics_);
+    if (bind_batches(vm_view, scenario_.machine, vm, diagnostics_)) return;
     if (vm.device == vmm::GuestDevice::kNvme) {
       bind_disk_workload(vm_view, scenario_.machine, vm, diagnostics_);
       return;

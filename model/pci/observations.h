@@ -31,8 +31,27 @@ struct RequestDone {
   std::span<const std::byte> data;
 };
 
+// It has something to say, on a vector of MSI-X. What becomes of it follows at the same instant:
+// InterruptHeld, InterruptPending, or a message, a RequestDone to FEEx_xxxx.
+struct InterruptRaised {
+  const Function& function;
+  unsigned index;
+};
+
 // It had something to say and MSI-X is off: no message leaves.
 struct InterruptHeld {
+  const Function& function;
+  unsigned index;
+};
+
+// The vector, or the function, is masked: the pending bit is set.
+struct InterruptPending {
+  const Function& function;
+  unsigned index;
+};
+
+// No longer masked: the pending bit clears, and its message leaves next.
+struct InterruptUnmasked {
   const Function& function;
   unsigned index;
 };

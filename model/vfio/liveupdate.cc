@@ -1,9 +1,8 @@
 // Live update, generation "running" (design target; no such series exists). Record, handler name,
 // checks and retrieval as in the posted series [vfio/pci v5, drivers/vfio/pci/
 // vfio_pci_liveupdate.c]; the differences are those that let the device run:
-//  - freeze resets nothing and leaves COMMAND alone. Policy disable-in-freeze: one write that
-//    clears MSI-X Enable; require-disabled: none, EINVAL while interrupts are configured. Mappings
-//    are zapped and the descriptor answers EIO, so that nobody touches the device behind the next
+//  - freeze resets nothing and leaves COMMAND alone. Policy require-disabled: EINVAL while
+//    interrupts are configured; all others: interrupts_gap.cc. Mappings are zapped and the descriptor answers EIO, so that nobody touches the device behind the next
 //    kernel's back; unfreeze undoes all three.
 //  - the owner's state crosses in FLB baton-vfio-v1, and the first BIND after a retrieve takes it
 //    over: no bus master clear, no reset, no fresh vconfig.
@@ -127,7 +126,9 @@ Co<linux::Result<>> VfioPci::freeze(luo::FileArgs& args) {
   if (const auto written = state.states.put(device.state()); !written) {
     co_return written;
   }
-  device.interrupts.freeze();
+  if (const auto held_back = device.interrupts.freeze(); !held_back) {
+    co_return held_back;
+  }
   device.frozen = true;
   co_return linux::Result<>();
 }

@@ -117,6 +117,11 @@ class PciCore {
   };
   Result<> enable_msix(PciDev& dev, std::span<const MsiMessage> messages);
   void disable_msix(PciDev& dev);
+  // What the first entries of the table say while the function has MSI-X on, as an earlier kernel
+  // left it; empty when it is off, masked as a whole, or one of them is masked.
+  std::vector<MsiMessage> inherited_msix(PciDev& dev, std::size_t count);
+  // They are this kernel's from now on: nothing is written.
+  void adopt_msix(PciDev& dev);
   // MSI with one message. EINVAL: no capability, or messages are on already.
   Result<> enable_msi(PciDev& dev, const MsiMessage& message);
   void disable_msi(PciDev& dev);
