@@ -13,7 +13,8 @@ constexpr std::string_view kRefused = "interrupt remapping refuses it";
 constexpr std::string_view kNotSent = "the message does not arrive";
 constexpr std::string_view kNobody = "no kernel has a handler for it";
 constexpr std::string_view kMisdelivered = "a handler of something else runs";
-constexpr std::string_view kReplayed = "it is replayed before the IOMMU, where nobody has a handler";
+constexpr std::string_view kReplayed =
+    "it is replayed before the IOMMU, where nobody has a handler";
 constexpr std::string_view kNoEventfd = "its owner has given no eventfd";
 constexpr std::string_view kDiscarded = "its VMM discards it";
 constexpr std::string_view kKernelGone = "it lies in the eventfd of a kernel that is gone";
@@ -73,7 +74,8 @@ void InterruptBook::listen_to_hardware() {
         arriving_ = found ? found.mapped() : Group{};
         unhandled_ = false;
       });
-  simulation.topic<host::InterruptDelivered>().subscribe([this](const auto& o) { on_delivered(o); });
+  simulation.topic<host::InterruptDelivered>().subscribe(
+      [this](const auto& o) { on_delivered(o); });
 }
 
 void InterruptBook::listen_to_kernels() {
@@ -278,7 +280,6 @@ void InterruptBook::on_kernel_gone() {
     guest.runs = false;
     guest.made = 0;
   }
-  taken_down_.clear();
 }
 
 // User space.
@@ -316,8 +317,7 @@ void InterruptBook::on_taken(const vmm::GuestTookInterrupts& seen) {
       any = true;
       ++counts_.delivered;
       counts_.merged += group.size() - 1;
-      counts_.longest_wait =
-          std::max(counts_.longest_wait, watch_.now() - group.front().raised);
+      counts_.longest_wait = std::max(counts_.longest_wait, watch_.now() - group.front().raised);
       const auto [last, first] = last_taken_.try_emplace(source, watch_.now());
       if (!first) {
         sim::Duration& silence = silences_[source];
@@ -350,6 +350,7 @@ void InterruptBook::on_reset() {
     open.clear();
   }
   guests_.clear();
+  taken_down_.clear();
   last_taken_.clear();
 }
 

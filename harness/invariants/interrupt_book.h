@@ -1,10 +1,11 @@
-// Each interrupt of a VM's device, by id, from the instant at which the device raises it to its end.
+// Each interrupt of a VM's device, by id, from the instant at which the device raises it to its
+// end.
 //
 // The book knows nothing that a model has not published. An interrupt is in one place at a time:
-// pending bit, message, posted-interrupt descriptor, the kernel's notes, eventfd, vCPU. Where two of
-// one vector meet they go on as one: the first is delivered, the others are merged into it. Which is
-// lost, how, and whether its vCPU got another interrupt on that vector instead, stands in the book;
-// who judges it is irq-accounted.
+// pending bit, message, posted-interrupt descriptor, the kernel's notes, eventfd, vCPU. Where two
+// of one vector meet they go on as one: the first is delivered, the others are merged into it.
+// Which is lost, how, and whether its vCPU got another interrupt on that vector instead, stands in
+// the book; who judges it is irq-accounted.
 #pragma once
 
 #include <cstdint>
@@ -53,14 +54,14 @@ struct InterruptCounts {
   std::uint64_t delivered = 0;
   std::uint64_t merged = 0;
   std::uint64_t lost = 0;
-  std::uint64_t under_way = 0;    // at the end of the run
-  std::uint64_t misdelivered = 0; // of those lost: a handler of something else ran
-  std::uint64_t spurious = 0;     // taken by a guest, raised by nobody
-  std::uint64_t not_made_up = 0;  // of those lost
-  std::uint64_t phantoms = 0;     // found by a kernel, and raised by nobody
-  std::uint64_t faults = 0;       // recorded by a remapping unit for a message
-  sim::Duration longest_wait;     // from raise to the guest's handler
-  sim::Duration longest_silence;  // of a vector, between two that its guest took
+  std::uint64_t under_way = 0;     // at the end of the run
+  std::uint64_t misdelivered = 0;  // of those lost: a handler of something else ran
+  std::uint64_t spurious = 0;      // taken by a guest, raised by nobody
+  std::uint64_t not_made_up = 0;   // of those lost
+  std::uint64_t phantoms = 0;      // found by a kernel, and raised by nobody
+  std::uint64_t faults = 0;        // recorded by a remapping unit for a message
+  sim::Duration longest_wait;      // from raise to the guest's handler
+  sim::Duration longest_silence;   // of a vector, between two that its guest took
 };
 
 // How long a vCPU that runs may wait for the interrupt that makes a lost one up.
@@ -147,7 +148,7 @@ class InterruptBook {
 
   struct Guest {
     bool runs = false;
-    sim::Time since;  // running
+    sim::Time since;         // running
     std::uint64_t made = 0;  // vectors that its VMM made pending by itself
   };
   std::map<std::string, Guest, std::less<>> guests_;

@@ -58,9 +58,9 @@ class IrqAccounted final : public Checker {
 
   void tell(const LostInterrupt& loss) {
     if (!want()) return;
-    const std::string after =
-        loss.made_up ? fmt::format("made up at {}", sim::to_string(*loss.made_up))
-                     : std::string("never made up");
+    const std::string after = loss.made_up
+                                  ? fmt::format("made up at {}", sim::to_string(*loss.made_up))
+                                  : std::string("never made up");
     report(subject(loss.interrupt),
            fmt::format("another interrupt within {} of a vCPU that runs",
                        sim::to_string(kMakeUpBound)),

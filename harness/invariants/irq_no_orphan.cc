@@ -109,7 +109,7 @@ class IrqNoOrphan final : public Checker {
            watch_.causes(*device.function));
   }
 
-  bool noted_ = false;     // the one that arrives
+  bool noted_ = false;  // the one that arrives
   bool unhandled_ = false;
   std::map<std::string_view, unsigned> told_;
   std::map<std::string, std::string, std::less<>> taken_away_;  // device, by whom

@@ -434,9 +434,9 @@ class ScenarioRun::Impl {
     add("guest_batches_lost", sum.batches_lost);
     for (const auto& [source, silence] : watch_->interrupts().silences()) {
       const WatchedDevice& device = watch_->devices()[source.first];
-      result_.guests.push_back(fmt::format(
-          "queue of {} on vector {} of {}: longest time between two interrupts {}", device.vm,
-          source.second, device.function->name(), sim::to_string(silence)));
+      result_.guests.push_back(
+          fmt::format("queue of {} on vector {} of {}: longest time between two interrupts {}",
+                      device.vm, source.second, device.function->name(), sim::to_string(silence)));
     }
     for (const auto& [way, count] : watch_->interrupts().ways()) {
       result_.notes.push_back(fmt::format("{} interrupts lost: {}", count, way));

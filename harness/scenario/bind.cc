@@ -143,8 +143,8 @@ class Binder {
       }
       bind_policies(item.key("policies"), kernel.config.policies);
       bind_defects(item.key("defects"), kernel.config.defects);
-      check_interrupt_policies(item.key("policies"), root_.key("policies"),
-                               kernel.config.policies, scenario_.machine, diagnostics_);
+      check_interrupt_policies(item.key("policies"), root_.key("policies"), kernel.config.policies,
+                               scenario_.machine, diagnostics_);
       scenario_.kernels.push_back(kernel);
     }
     if (scenario_.kernels.empty()) {

@@ -33,11 +33,10 @@ constexpr std::array kReinject{
 constexpr std::array kAtBoot{std::pair<std::string_view, MsiAtBoot>("clear", MsiAtBoot::kClear),
                              std::pair<std::string_view, MsiAtBoot>("leave", MsiAtBoot::kLeave),
                              std::pair<std::string_view, MsiAtBoot>("adopt", MsiAtBoot::kAdopt)};
-constexpr std::array kReplay{
-    std::pair<std::string_view, linux::InterruptReplay>("after-iommu",
-                                                        linux::InterruptReplay::kAfterIommu),
-    std::pair<std::string_view, linux::InterruptReplay>("before-iommu",
-                                                        linux::InterruptReplay::kBeforeIommu)};
+constexpr std::array kReplay{std::pair<std::string_view, linux::InterruptReplay>(
+                                 "after-iommu", linux::InterruptReplay::kAfterIommu),
+                             std::pair<std::string_view, linux::InterruptReplay>(
+                                 "before-iommu", linux::InterruptReplay::kBeforeIommu)};
 constexpr std::array kCompletions{
     std::pair<std::string_view, GuestCompletions>("interrupts-and-timer",
                                                   GuestCompletions::kInterruptsAndTimer),
@@ -50,7 +49,8 @@ constexpr std::array kCompletions{
 template <class Table, class Value>
 void bind_choice(const View& view, const Table& table, Value& value) {
   const std::string word = view.text();
-  const auto found = std::ranges::find_if(table, [&](const auto& row) { return row.first == word; });
+  const auto found =
+      std::ranges::find_if(table, [&](const auto& row) { return row.first == word; });
   if (found != table.end()) value = found->second;
 }
 
@@ -77,10 +77,10 @@ void check_interrupt_policies(const View& own, const View& common, const linux::
   };
   const InterruptPolicy interrupts = policies.interrupts;
   const bool table_kept = policies.interrupt_table == InterruptTablePolicy::kPreserve;
-  const bool finds = interrupts == InterruptPolicy::kPostedCapture ||
-                     interrupts == InterruptPolicy::kRemember;
-  const bool in_entries = interrupts == InterruptPolicy::kPostedCapture ||
-                          interrupts == InterruptPolicy::kIrteDrop;
+  const bool finds =
+      interrupts == InterruptPolicy::kPostedCapture || interrupts == InterruptPolicy::kRemember;
+  const bool in_entries =
+      interrupts == InterruptPolicy::kPostedCapture || interrupts == InterruptPolicy::kIrteDrop;
   if (in_entries && !machine.interrupt_remapping) {
     refuse("interrupts", "interrupts: there are no remapping entries",
            "machine.iommu.interrupt_remapping: true");
@@ -151,10 +151,9 @@ bool bind_batches(const View& vm_view, const MachineSpec& machine, VmSpec& vm,
   const unsigned steps = disk || w.peer_buffer != 0 ? 2 : 1;
   w.batches_in_flight = static_cast<std::uint32_t>(view.number());
   w.batch_members = std::max<std::uint32_t>(2, steps * w.depth);
-  const bool fits =
-      disk ? vmm::disk_workload_fits(w, vm.memory) &&
-                 vmm::disk_bytes_needed(w) <= machine.add[vm.devices.front()].capacity
-           : vmm::workload_fits(w, vm.memory);
+  const bool fits = disk ? vmm::disk_workload_fits(w, vm.memory) &&
+                               vmm::disk_bytes_needed(w) <= machine.add[vm.devices.front()].capacity
+                         : vmm::workload_fits(w, vm.memory);
   if (!fits) {
     diagnostics.add(Problem::kConflict, view.at(),
                     "batches: so many do not fit into the VM's memory, its disk or the queue", "",

@@ -134,12 +134,15 @@ constexpr std::array kInvariants{
         "that a panic leaves paused is over any budget.",
         "design target; kexec boots measured at 1 s", "quickstart", "mm-init-on-free"},
     InvariantRow{
-        "irq-accounted", "Every interrupt is delivered, merged or lost, and no loss goes unnoticed.",
-        "Each interrupt that a VM's device raises has an id and is followed to its end: taken by the "
+        "irq-accounted",
+        "Every interrupt is delivered, merged or lost, and no loss goes unnoticed.",
+        "Each interrupt that a VM's device raises has an id and is followed to its end: taken by "
+        "the "
         "guest, merged with another of its vector that is, or lost. Within 1 ms of running after a "
         "loss the vCPU must get another interrupt of that vector, from the device or made by the "
         "VMM, so that its guest looks; or the owner had taken the interrupts down, and knows. None "
-        "may stay on the way for longer than 10 ms while its guest runs, and a kernel that captures "
+        "may stay on the way for longer than 10 ms while its guest runs, and a kernel that "
+        "captures "
         "or notes them may find none that nobody raised.",
         "[PCIe 6.1.4]; [VT-d 5]; [linux drivers/vfio/pci/vfio_pci_intrs.c]", "quickstart",
         "vfio-skip-trigger"},
@@ -148,7 +151,8 @@ constexpr std::array kInvariants{
         "A message that a VM's device sends must reach a CPU whose kernel has a handler for the "
         "vector. One that finds no kernel, no handler, interrupt remapping switched off or no "
         "entry in the remapping table is a violation, unless the entry drops it in silence (policy "
-        "irte-drop) or the kernel notes it for later (policy remember); so is one that a device cannot send because "
+        "irte-drop) or the kernel notes it for later (policy remember); so is one that a device "
+        "cannot send because "
         "a later kernel cleared its MSI-X Enable. The report says which.",
         "[VT-d 5.1]; [linux drivers/iommu/intel/irq_remapping.c]", "quickstart",
         "vfio-keep-interrupts"},
@@ -252,9 +256,10 @@ constexpr std::array kMeasures{
     MeasureRow{"interrupts_merged", MeasureUnit::kCount,
                "of those, one with another of their vector that was delivered"},
     MeasureRow{"interrupts_lost", MeasureUnit::kCount, "of those, lost on the way"},
-    MeasureRow{"interrupts_not_made_up", MeasureUnit::kCount,
-               "of those lost, without another interrupt of their vector within 1 ms of a vCPU that "
-               "runs"},
+    MeasureRow{
+        "interrupts_not_made_up", MeasureUnit::kCount,
+        "of those lost, without another interrupt of their vector within 1 ms of a vCPU that "
+        "runs"},
     MeasureRow{"interrupts_under_way", MeasureUnit::kCount, "of those raised, still on the way"},
     MeasureRow{"interrupts_spurious", MeasureUnit::kCount,
                "interrupts that a guest took and no device raised"},

@@ -89,7 +89,7 @@ struct VmSpec {
   bool releases_interrupts = true;  // before the reboot, where the kernel's policy demands it
   sim::Duration vcpu_exit;          // what stopping its vCPU takes, and letting it go on
   sim::Duration vcpu_entry;
-  sim::Duration core_period;        // of a second vCPU that goes on without a kernel; 0: none
+  sim::Duration core_period;  // of a second vCPU that goes on without a kernel; 0: none
 };
 
 enum class Action : std::uint8_t {
@@ -136,7 +136,7 @@ struct Scenario {
   std::vector<vmm::ScriptProcess> processes;
   std::optional<sim::Duration> end;
   std::vector<Expectation> expect;
-  VarySpec vary;  // for a sweep
+  VarySpec vary;                   // for a sweep
   std::vector<std::string> table;  // measures that its tables show
 
   // Generation `n`'s kernel: a short list repeats its last entry.

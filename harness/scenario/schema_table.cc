@@ -46,9 +46,10 @@ std::vector<Choice> interrupts() {
           {"keep", true, "nothing is done about them"}};
 }
 std::vector<Choice> reinject() {
-  return {{"spurious", true, "one completion interrupt, so that the guest looks itself"},
-          {"none", true, "nothing: what the device signalled in the gap stays lost"},
-          {"pending-only", true, "one interrupt for each vector that a kernel knows to have fired"}};
+  return {
+      {"spurious", true, "one completion interrupt, so that the guest looks itself"},
+      {"none", true, "nothing: what the device signalled in the gap stays lost"},
+      {"pending-only", true, "one interrupt for each vector that a kernel knows to have fired"}};
 }
 std::vector<Choice> msi_at_boot() {
   return {{"leave", true, "they stay as they are until the driver sets interrupts up"},
@@ -60,11 +61,12 @@ std::vector<Choice> interrupt_replay() {
           {"before-iommu", true, "in early boot, before the IOMMU is initialised"}};
 }
 std::vector<Choice> completions() {
-  return {{"interrupts-and-timer", true, "by interrupts; its timer finds what they do not announce"},
-          {"polling", true, "it asks for no interrupts and looks at each turn of its timer"},
-          {"every-edge", true, "by interrupts alone: for one that is lost it may wait for ever"},
-          {"timeout-resets", true,
-           "by interrupts; its driver resets the device when none comes for the time of its timer"}};
+  return {
+      {"interrupts-and-timer", true, "by interrupts; its timer finds what they do not announce"},
+      {"polling", true, "it asks for no interrupts and looks at each turn of its timer"},
+      {"every-edge", true, "by interrupts alone: for one that is lost it may wait for ever"},
+      {"timeout-resets", true,
+       "by interrupts; its driver resets the device when none comes for the time of its timer"}};
 }
 std::vector<Choice> workloads() {
   return {{"copy", true, "memory to memory, for a dsa"},
@@ -397,10 +399,11 @@ constexpr std::array kRows{
            "the guest's timer: how often a guest that polls looks, how long others wait for an "
            "interrupt; without it 5 ms, and 30 s before a driver resets its device",
            "20ms"),
-    number("vms[].workload.batches", KeyType::kNumber, kMay, "", 1, 128,
-           "batches in flight; without it, as many as keep the device busy while no kernel feeds it "
-           "(2 s)",
-           "2"),
+    number(
+        "vms[].workload.batches", KeyType::kNumber, kMay, "", 1, 128,
+        "batches in flight; without it, as many as keep the device busy while no kernel feeds it "
+        "(2 s)",
+        "2"),
     choice("vms[].workload.verify", kMay, "full", verifications,
            "full: every byte; sampled: some buffers of each batch"),
 
@@ -466,8 +469,9 @@ constexpr std::array kRows{
     list("vary[].alternatives[].set", kMay,
          "values beside the scenario, as --set takes them; without any, the scenario as it stands"),
     text("vary[].alternatives[].set[]", KeyType::kText, kMay, "", "KEY=VALUE", "end=2s"),
-    list("table", kMay, "measures that a sweep's markdown and svg reports show, in this order; "
-                        "without any, what became of each function"),
+    list("table", kMay,
+         "measures that a sweep's markdown and svg reports show, in this order; "
+         "without any, what became of each function"),
     choice("table[]", kMay, "", measures, "a measure"),
     list("exclude", kMay, "combinations that a sweep leaves out"),
     map("exclude[]", kMay, "the combinations that have all of `when`"),

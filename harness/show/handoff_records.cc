@@ -39,8 +39,8 @@ void add_chain(RawMemory memory, const LuoFlbView& flb, std::vector<ExtraBlock>&
   }
 }
 
-// u32 version, u32 units, then {u64 registers, u64 IRTA, u64 entries of 16 bytes} each; version 2: at
-// 200 the page of posted-interrupt descriptors.
+// u32 version, u32 units, then {u64 registers, u64 IRTA, u64 entries of 16 bytes} each; version 2:
+// at 200 the page of posted-interrupt descriptors.
 void add_interrupt_tables(RawMemory memory, const LuoFlbView& flb, std::vector<ExtraBlock>& extra) {
   constexpr std::uint64_t kUnitsMax = (sim::kPageSize - 8) / 24;
   const std::uint64_t count = std::min<std::uint64_t>(memory.u32(flb.data + 4), kUnitsMax);

@@ -111,7 +111,8 @@ int bar_length(const Column& column, std::uint64_t value) {
   if (column.largest == 0 || value == 0) return 0;
   // Divided first where the product would not fit.
   const std::uint64_t unit = std::max<std::uint64_t>(1, column.largest >> 32);
-  const std::uint64_t length = value / unit * kBar / std::max<std::uint64_t>(1, column.largest / unit);
+  const std::uint64_t length =
+      value / unit * kBar / std::max<std::uint64_t>(1, column.largest / unit);
   return std::max(1, static_cast<int>(length));
 }
 
@@ -134,7 +135,8 @@ std::string format_measure_svg(const SweepResult& result) {
       "height=\"{1}\" fill=\"#ffffff\"/>\n",
       width, height, xml_text(plan.title));
   const auto text = [&out](int x, int y, std::string_view what) {
-    out += fmt::format("<text x=\"{}\" y=\"{}\" fill=\"#000000\">{}</text>\n", x, y, xml_text(what));
+    out +=
+        fmt::format("<text x=\"{}\" y=\"{}\" fill=\"#000000\">{}</text>\n", x, y, xml_text(what));
   };
   for (const Column& column : columns) text(column.left, kLine - 6, column.id);
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -145,8 +147,9 @@ std::string format_measure_svg(const SweepResult& result) {
       const Measurement* one = measurement_of(*rows[i], column.id);
       const int length = one == nullptr ? 0 : bar_length(column, one->value);
       if (length != 0) {
-        out += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"#5b8db8\"/>\n",
-                           column.left, top + 4, length, kLine - 8);
+        out +=
+            fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"#5b8db8\"/>\n",
+                        column.left, top + 4, length, kLine - 8);
       }
       text(column.left + kBar + 4, top + kLine - 6, value_text(*rows[i], column.id));
     }

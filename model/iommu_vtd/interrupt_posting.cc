@@ -7,8 +7,8 @@ namespace {
 constexpr Field kXapicNdst{"NDST[15:8]", 47, 40};  // of the control word
 
 PhysAddr descriptor_of(const Entry128& entry) {
-  return PhysAddr(entry.get(posted_entry::kPdaHigh) << 32 |
-                  entry.get(posted_entry::kPdaLow) << posted_entry::kPdaLowShift);
+  return PhysAddr(entry.get(posted_entry::kPdaHigh) << 32 | entry.get(posted_entry::kPdaLow)
+                                                                << posted_entry::kPdaLowShift);
 }
 
 // A descriptor in RAM, below the host address width; no other memory takes a locked update.
@@ -47,8 +47,8 @@ std::expected<Posting, Reason> post(sim::PhysicalMemory& memory, const Profile& 
     memory.store(control_at, control);
   }
   done.notification = Vector(static_cast<std::uint8_t>(get(posted_descriptor::kNv, control)));
-  done.destination = static_cast<std::uint32_t>(
-      extended ? get(posted_descriptor::kNdst, control) : get(kXapicNdst, control));
+  done.destination = static_cast<std::uint32_t>(extended ? get(posted_descriptor::kNdst, control)
+                                                         : get(kXapicNdst, control));
   return done;
 }
 

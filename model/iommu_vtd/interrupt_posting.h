@@ -16,9 +16,9 @@ namespace baton::iommu_vtd {
 
 struct Posting {
   PhysAddr descriptor;
-  Vector vector;          // whose request bit is set
-  bool merged = false;    // it was set already
-  bool notifies = false;  // ON was clear, and SN is clear or the entry is urgent
+  Vector vector;                  // whose request bit is set
+  bool merged = false;            // it was set already
+  bool notifies = false;          // ON was clear, and SN is clear or the entry is urgent
   std::uint32_t destination = 0;  // of the notification: an APIC id
   Vector notification;
 };

@@ -111,8 +111,8 @@ std::optional<Reason> InterruptRemapping::remap(Progress& progress) {
 
 void InterruptRemapping::remapped(const Entry128& entry, RemappedInterrupt& result) const {
   // Without x2APIC ids the id lies in DST[15:8]; the other bits are not looked at.
-  result.destination = static_cast<std::uint32_t>(
-      extended() ? entry.get(remap_entry::kDestination) : entry.get(kXapicId));
+  result.destination = static_cast<std::uint32_t>(extended() ? entry.get(remap_entry::kDestination)
+                                                             : entry.get(kXapicId));
   result.vector = Vector(static_cast<std::uint8_t>(entry.get(remap_entry::kVector)));
   result.delivery_mode = static_cast<std::uint8_t>(entry.get(remap_entry::kDlm));
   result.logical = entry.test(remap_entry::kDm);

@@ -83,8 +83,8 @@ struct Profile {
   // addresses, 4- and 5-level tables, 2 MiB and 1 GiB pages, 16-bit domain ids, protected memory
   // registers; both table modes, PASIDs of 20 bits, first stage with 4 and 5 levels, nesting,
   // accessed and dirty bits, device-TLBs [boot logs of that machine: CAP 19ED008C40780C66, ECAP
-  // 0003EE9E86F050DF]. Without PI (see above) and what is not modelled (MTS, DIT, PDS); PASID, off on the logged
-  // machine by choice of its firmware, is on.
+  // 0003EE9E86F050DF]. Without PI (see above) and what is not modelled (MTS, DIT, PDS); PASID, off
+  // on the logged machine by choice of its firmware, is on.
   std::uint32_t version = 0x60;
   std::uint64_t cap = 0x11ED008C40780C66;
   std::uint64_t ecap = 0x0003E99E84F050DF;

@@ -123,8 +123,8 @@ void RemappingUnit::State::publish_fault(Bdf source, std::uint64_t address, std:
 void RemappingUnit::State::publish_posting(Bdf source, const Posting& posting) {
   simulation_.fold(actor_, "posted", posting.descriptor.value() ^ posting.vector.value());
   if (posted_.active()) {
-    posted_.publish({unit_, source, posting.descriptor, posting.vector, posting.merged,
-                     posting.notifies});
+    posted_.publish(
+        {unit_, source, posting.descriptor, posting.vector, posting.merged, posting.notifies});
   }
 }
 

@@ -158,8 +158,8 @@ inline constexpr std::array kFields{remap_entry::kP,
 static_assert(covers(kFields, 128));
 }  // namespace posted_entry
 
-// The posted-interrupt descriptor, 64 bytes [VT-d 9.12]: a request bit per vector (PIR) in its first
-// four quadwords, then the word below. The rest is not hardware's.
+// The posted-interrupt descriptor, 64 bytes [VT-d 9.12]: a request bit per vector (PIR) in its
+// first four quadwords, then the word below. The rest is not hardware's.
 namespace posted_descriptor {
 inline constexpr std::uint64_t kBytes = 64;
 inline constexpr std::uint64_t kControl = 32;  // offset of the fifth quadword
@@ -167,8 +167,9 @@ inline constexpr Field kOn{"ON", 0, 0};
 inline constexpr Field kSn{"SN", 1, 1};
 inline constexpr Field kNv{"NV", 23, 16};
 inline constexpr Field kNdst{"NDST", 63, 32};
-inline constexpr std::array kFields{kOn, kSn, Field{"", 15, 2, Access::kReserved}, kNv,
-                                    Field{"", 31, 24, Access::kReserved}, kNdst};
+inline constexpr std::array kFields{
+    kOn,  kSn, Field{"", 15, 2, Access::kReserved}, kNv, Field{"", 31, 24, Access::kReserved},
+    kNdst};
 static_assert(covers(kFields, 64));
 }  // namespace posted_descriptor
 

@@ -105,8 +105,7 @@ Co<linux::Result<>> Interrupts::set(linux::Process& process, std::span<const std
 void Interrupts::signal(VectorState& state, unsigned index, linux::InterruptOrigin origin) {
   auto& topic = services_.port().simulation().topic<linux::InterruptForwarded>();
   if (topic.active()) {
-    topic.publish(
-        {services_.generation(), dev_.address, index, origin, state.trigger != nullptr});
+    topic.publish({services_.generation(), dev_.address, index, origin, state.trigger != nullptr});
   }
   if (state.trigger != nullptr) {
     state.trigger->signal();
@@ -127,7 +126,7 @@ linux::Result<> Interrupts::enable(std::size_t count) {
     if (services_.config().policies.msi_at_boot == linux::MsiAtBoot::kAdopt && adopt(count)) {
       return {};
     }
-    before = core_.inherited_msix(dev_, count);
+    before = core_.inherited_msix(dev_, count).messages;
   }
   std::vector<std::unique_ptr<VectorState>> vectors;
   std::vector<linux::pci::PciCore::MsiMessage> messages;

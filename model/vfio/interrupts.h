@@ -4,8 +4,8 @@
 // as without dynamic MSI-X allocation). INTx, MSI, the error and the request interrupt are not
 // offered: their count is 0.
 //
-// Live update, policies interrupts, msi_at_boot: what happens to the interrupts of a device from the
-// freeze on, and what its next kernel does with those that came (interrupts_gap.cc).
+// Live update, policies interrupts, msi_at_boot: what happens to the interrupts of a device from
+// the freeze on, and what its next kernel does with those that came (interrupts_gap.cc).
 #pragma once
 
 #include <cstdint>

@@ -103,8 +103,7 @@ void Interrupts::find_missed(std::span<const linux::pci::PciCore::MsiMessage> be
   for (std::size_t i = 0; i < before.size(); ++i) {
     const linux::irq::IrqCore::Message message{before[i].address, before[i].data};
     VectorState& state = *vectors_[i];
-    state.missed =
-        irqs_.take_inherited(dev_, message, static_cast<unsigned>(i), state.vector);
+    state.missed = irqs_.take_inherited(dev_, message, static_cast<unsigned>(i), state.vector);
   }
 }
 
@@ -130,12 +129,12 @@ linux::Result<> Interrupts::adopt(std::size_t count) {
     vectors_.clear();
     return linux::fail(error);
   };
-  const auto messages = core_.inherited_msix(dev_, count);
-  if (messages.size() != count) {
+  const linux::pci::PciCore::InheritedMsix found = core_.inherited_msix(dev_, count);
+  if (!found.on) {
     return refuse(0, "MSI-X is off or masked", Errno::kInval);
   }
   for (std::size_t i = 0; i < count; ++i) {
-    const linux::irq::IrqCore::Message message{messages[i].address, messages[i].data};
+    const linux::irq::IrqCore::Message message{found.messages[i].address, found.messages[i].data};
     vectors_.push_back(std::make_unique<VectorState>());
     VectorState& state = *vectors_.back();
     const auto index = static_cast<unsigned>(i);

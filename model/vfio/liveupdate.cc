@@ -2,8 +2,9 @@
 // checks and retrieval as in the posted series [vfio/pci v5, drivers/vfio/pci/
 // vfio_pci_liveupdate.c]; the differences are those that let the device run:
 //  - freeze resets nothing and leaves COMMAND alone. Policy require-disabled: EINVAL while
-//    interrupts are configured; all others: interrupts_gap.cc. Mappings are zapped and the descriptor answers EIO, so that nobody touches the device behind the next
-//    kernel's back; unfreeze undoes all three.
+//    interrupts are configured; all others: interrupts_gap.cc. Mappings are zapped and the
+//    descriptor answers EIO, so that nobody touches the device behind the next kernel's back;
+//    unfreeze undoes all three.
 //  - the owner's state crosses in FLB baton-vfio-v1, and the first BIND after a retrieve takes it
 //    over: no bus master clear, no reset, no fresh vconfig.
 #include <cstring>

@@ -148,7 +148,8 @@ inline bool has_completions(GuestContext& guest, GuestCompletions how) {
 
 // The guest that trusts every edge has no timer: it wakes now and then, and looks at nothing.
 inline GuestStep wait_for_interrupt(GuestContext& guest) {
-  if (has_completions(guest, GuestCompletions::kEveryEdge)) return {sim::Duration::seconds(1), true};
+  if (has_completions(guest, GuestCompletions::kEveryEdge))
+    return {sim::Duration::seconds(1), true};
   return sleep_until_deadline(guest);
 }
 

@@ -53,7 +53,7 @@ enum class GuestCompletions : std::uint32_t {
   kInterruptsAndTimer = 0,  // by interrupts; a timer finds what they have not announced
   kPolling = 1,             // it asks for no interrupts, and looks whenever its timer fires
   kEveryEdge = 2,           // by interrupts alone: one that gets lost may be waited for for ever
-  kTimeoutResets = 3,       // by interrupts; after the timer's time without one it resets the device
+  kTimeoutResets = 3,  // by interrupts; after the timer's time without one it resets the device
 };
 
 struct WorkloadConfig {

@@ -55,8 +55,8 @@ struct InterruptReplayed {
   Vector vector;
 };
 
-// How the driver of a device learned of an interrupt on an entry of its MSI-X table: its handler ran,
-// a posted-interrupt descriptor had captured it, or it was noted since early boot.
+// How the driver of a device learned of an interrupt on an entry of its MSI-X table: its handler
+// ran, a posted-interrupt descriptor had captured it, or it was noted since early boot.
 enum class InterruptOrigin : std::uint8_t { kHandler, kCaptured, kNoted };
 
 // And passed it to the eventfd of the owner; `signalled` is false when the owner gave none.

@@ -5,10 +5,10 @@
 // the unit; 8 u64 IRTA as the unit has it (table, EIME, size); 16 u64 number of entries. The tables
 // themselves are preserved in place, one block each.
 //
-// Version 2, where entries capture [policy interrupts: posted-capture]: 200 u64 address of a page of
-// posted-interrupt descriptors, 64 bytes each, one for a device that froze: PIR bit n is its MSI-X
-// entry n, SN is set, NV and NDST are zero. Which descriptor belongs to which device the entries
-// say: source id, and the address that they post to.
+// Version 2, where entries capture [policy interrupts: posted-capture]: 200 u64 address of a page
+// of posted-interrupt descriptors, 64 bytes each, one for a device that froze: PIR bit n is its
+// MSI-X entry n, SN is set, NV and NDST are zero. Which descriptor belongs to which device the
+// entries say: source id, and the address that they post to.
 //
 // The next kernel finds remapping on with that very table and leaves both alone: no message ever
 // meets a unit that does not remap. Entries that are present stay as they are, for a device may use
@@ -71,7 +71,7 @@ class InterruptHandover final : public luo::Flb {
   std::function<void()> finished_;
   PhysAddr outgoing_;
   std::vector<PhysAddr> preserved_;
-  PhysAddr descriptors_;  // zero: none
+  PhysAddr descriptors_;        // zero: none
   std::vector<Sbdf> captured_;  // devices, by descriptor
   std::optional<PhysAddr> incoming_descriptors_;
   PhysAddr incoming_page_;

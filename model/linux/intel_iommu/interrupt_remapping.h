@@ -66,9 +66,9 @@ class InterruptTable {
   PhysAddr table_;
   bool extended_ = false;
   std::set<std::uint16_t> used_;
-  std::set<std::uint16_t> inherited_;  // of them: of the previous kernel
-  std::map<std::uint16_t, Words> changed_;       // dropped or capturing: what they were before
-  std::map<std::uint16_t, PhysAddr> captures_;   // where they capture, or did
+  std::set<std::uint16_t> inherited_;           // of them: of the previous kernel
+  std::map<std::uint16_t, Words> changed_;      // dropped or capturing: what they were before
+  std::map<std::uint16_t, PhysAddr> captures_;  // where they capture, or did
 };
 
 }  // namespace baton::linux::intel_iommu

@@ -32,9 +32,9 @@ Co<> PciCore::State::enable_acs(PciDev& dev) {
   co_await write(dev, dev.acs_cap + 6U, 2, control | (capabilities & regs::kAcsIsolation), kAcs);
 }
 
-// Enable bits are found as the firmware or an earlier kernel left them, and cleared: the driver sets
-// them up. A function that was handed over may be spared [policy msi_at_boot]; the ports above it
-// are not, for this kernel sets their services up anew.
+// Enable bits are found as the firmware or an earlier kernel left them, and cleared: the driver
+// sets them up. A function that was handed over may be spared [policy msi_at_boot]; the ports above
+// it are not, for this kernel sets their services up anew.
 Co<> PciCore::State::init_msi(PciDev& dev) {
   const bool spared = dev.incoming && !dev.is_bridge() &&
                       services_.config().policies.msi_at_boot != MsiAtBoot::kClear;

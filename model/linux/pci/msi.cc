@@ -71,23 +71,23 @@ void PciCore::disable_msix(PciDev& dev) {
   dev.msix_enabled = false;
 }
 
-std::vector<PciCore::MsiMessage> PciCore::inherited_msix(PciDev& dev, std::size_t count) {
+PciCore::InheritedMsix PciCore::inherited_msix(PciDev& dev, std::size_t count) {
   constexpr const char* kRead = "msix_inherited";
-  std::vector<MsiMessage> messages;
-  if (dev.msix_cap == 0 || count > msix_table_size(dev)) return messages;
+  InheritedMsix found;
+  if (dev.msix_cap == 0 || count > msix_table_size(dev)) return found;
   const std::uint32_t control = state_->read(dev, dev.msix_cap + 2U, 2, kRead);
   const std::uint32_t place = state_->read(dev, dev.msix_cap + 4U, 4, kRead);
-  const bool on = (control & regs::kMsixEnable) != 0 && (control & regs::kMsixMaskAll) == 0;
-  if (!on || (place & 7) > 5 || dev.resources[place & 7].start.value() == 0) return messages;
+  if ((place & 7) > 5 || dev.resources[place & 7].start.value() == 0) return found;
+  found.on = (control & regs::kMsixEnable) != 0 && (control & regs::kMsixMaskAll) == 0;
   host::KernelPort& port = state_->services_.port();
   const PhysAddr table = dev.resources[place & 7].start + (place & ~7U);
   for (std::size_t i = 0; i < count; ++i) {
     const PhysAddr entry = table + 16ULL * i;
-    if ((port.mmio_read(entry + 12, 4) & 1) != 0) return {};
+    if ((port.mmio_read(entry + 12, 4) & 1) != 0) found.on = false;
     const std::uint64_t address = port.mmio_read(entry, 4) | port.mmio_read(entry + 4, 4) << 32;
-    messages.push_back({address, static_cast<std::uint32_t>(port.mmio_read(entry + 8, 4))});
+    found.messages.push_back({address, static_cast<std::uint32_t>(port.mmio_read(entry + 8, 4))});
   }
-  return messages;
+  return found;
 }
 
 void PciCore::adopt_msix(PciDev& dev) { dev.msix_enabled = true; }

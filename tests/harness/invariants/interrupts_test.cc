@@ -21,8 +21,8 @@ struct Interrupts : Bench {
   }
   void arrive(std::uint64_t id, bool signalled = true, unsigned index = 1) {
     publish(host::InterruptArriving{id});
-    publish(linux::InterruptForwarded{0, place(), index, linux::InterruptOrigin::kHandler,
-                                      signalled});
+    publish(
+        linux::InterruptForwarded{0, place(), index, linux::InterruptOrigin::kHandler, signalled});
     publish(host::InterruptDelivered{id, dsa().requester_id(), Vector(0x21), true});
   }
   void inject(bool made = false, bool discarded = false) {
