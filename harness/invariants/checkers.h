@@ -25,6 +25,7 @@ std::unique_ptr<Checker> make_memory_not_leaked(Watch& watch);
 std::unique_ptr<Checker> make_ownership(Watch& watch);
 std::unique_ptr<Checker> make_fault_log_clean(Watch& watch);
 std::unique_ptr<Checker> make_pause_budget(Watch& watch);
+std::unique_ptr<Checker> make_irq_accounted(Watch& watch);
 std::unique_ptr<Checker> make_irq_no_orphan(Watch& watch);
 std::unique_ptr<Checker> make_device_key(Watch& watch);
 std::unique_ptr<Checker> make_mmio_answered(Watch& watch);

@@ -1,17 +1,20 @@
 // irq-no-orphan: an interrupt message of a VM's device arrives at a kernel that has a handler for
 // it, or is not sent at all.
 //
-// Not judged here: whether the handler is the right one, and whether an interrupt that was lost is
-// made up for.
+// A message that its remapping entry drops in silence (FPD=1) was not meant to arrive, and one that
+// the kernel notes to replay it has not got lost yet. Not judged here: whether the handler is the
+// right one, and whether an interrupt that was lost is made up for: irq-accounted.
 
 #include <fmt/format.h>
 
 #include <map>
 #include <string_view>
+#include <utility>
 
 #include "harness/invariants/checkers.h"
 #include "harness/invariants/watch.h"
 #include "model/host/observations.h"
+#include "model/linux/base/observations.h"
 #include "model/pci/observations.h"
 
 namespace baton::harness {
@@ -27,6 +30,9 @@ class IrqNoOrphan final : public Checker {
     sim::Simulation& simulation = watch.simulation();
     simulation.topic<host::InterruptDelivered>().subscribe(
         [this](const auto& seen) { on_delivery(seen); });
+    simulation.topic<linux::InterruptEntered>().subscribe(
+        [this](const linux::InterruptEntered& seen) { unhandled_ = !seen.handled; });
+    simulation.topic<linux::InterruptNoted>().subscribe([this](const auto&) { noted_ = true; });
     simulation.topic<pci::RequestDone>().subscribe([this](const auto& seen) {
       if (seen.completion.stopped_at == "interrupt-remapping") on_refusal(seen);
     });
@@ -41,7 +47,8 @@ class IrqNoOrphan final : public Checker {
     for (const WatchedDevice& device : watch_.devices()) {
       if (device.function->requester_id() != seen.source) continue;
       checked();
-      if (seen.taken) return;
+      const bool unhandled = std::exchange(unhandled_, false);
+      if (std::exchange(noted_, false) || (seen.taken && !unhandled)) return;
       tell(device, fmt::format("an interrupt on vector {:#x}", seen.vector.value()),
            remapping_off(device) ? "interrupt remapping is off, and no CPU takes what it becomes"
            : watch_.machine().port() == nullptr ? "there is no kernel"
@@ -102,6 +109,8 @@ class IrqNoOrphan final : public Checker {
            watch_.causes(*device.function));
   }
 
+  bool noted_ = false;  // the one that arrives
+  bool unhandled_ = false;
   std::map<std::string_view, unsigned> told_;
   std::map<std::string, std::string, std::less<>> taken_away_;  // device, by whom
 };

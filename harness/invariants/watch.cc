@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "harness/invariants/checkers.h"
+#include "harness/invariants/interrupt_book.h"
 #include "model/devices/dsa/observations.h"
 #include "model/devices/dsa/registers.h"
 #include "model/luo/state_machine.h"
@@ -130,7 +131,10 @@ Watch::Watch(World world) : world_(std::move(world)), history_(world_.simulation
   blame_writes();
   subscribe_to_sessions();
   subscribe_to_guests();
+  interrupts_ = std::make_unique<InterruptBook>(*this);
 }
+
+Watch::~Watch() = default;
 
 void Watch::blame_writes() {
   simulation().topic<pci::ConfigWritten>().subscribe([this](const pci::ConfigWritten& seen) {
@@ -325,6 +329,7 @@ std::vector<std::unique_ptr<Checker>> make_checkers(Watch& watch) {
   result.push_back(make_ownership(watch));
   result.push_back(make_fault_log_clean(watch));
   result.push_back(make_pause_budget(watch));
+  result.push_back(make_irq_accounted(watch));
   result.push_back(make_irq_no_orphan(watch));
   result.push_back(make_device_key(watch));
   result.push_back(make_mmio_answered(watch));

@@ -24,6 +24,8 @@
 
 namespace baton::harness {
 
+class InterruptBook;
+
 // A device that a VM owns.
 struct WatchedDevice {
   const pci::Function* function = nullptr;
@@ -75,6 +77,7 @@ Mapping walk_mapping(host::Machine& machine, const pci::Function& function);
 class Watch {
  public:
   explicit Watch(World world);
+  ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
@@ -130,6 +133,9 @@ class Watch {
                                 const pci::Function* target = nullptr) const;
   // The function whose BAR had this address at the freeze; null for memory.
   const pci::Function* bar_owner_at_freeze(PhysAddr address) const;
+
+  // Every interrupt of the devices, by id.
+  const InterruptBook& interrupts() const { return *interrupts_; }
 
   sim::Duration pause_budget() const { return world_.pause_budget; }
   const std::vector<vmm::ScriptProcess>& processes() const { return world_.processes; }
@@ -189,6 +195,7 @@ class Watch {
   ConfigBlame blame_;
   std::vector<BarPlace> bars_at_freeze_;
   sim::Duration longest_stall_;
+  std::unique_ptr<InterruptBook> interrupts_;
 };
 
 // What speaks for a violation beside its sentence.

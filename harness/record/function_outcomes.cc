@@ -78,6 +78,7 @@ void FunctionOutcomes::begin() {
 
 void FunctionOutcomes::on_request(const pci::RequestDone& seen) {
   if (!begun_ || watch_->device(seen.function) == nullptr) return;
+  if (seen.completion.stopped_at == "interrupt-dropped") return;
   if (!seen.completion.arrived())
     return add(seen.function, harm_of(seen.completion, interrupt_fault_));
   if (!watch_->jumped() || seen.completion.destination != pci::Destination::kRam) return;

@@ -363,6 +363,9 @@ BuiltHost build_host(sim::Simulation& simulation, Loaded& loaded) {
   if (const auto* part = iommu_vtd::find_profile(loaded.scenario.machine.iommu_profile)) {
     config.iommu_profile = part->make();
   }
+  if (loaded.scenario.machine.posted_interrupts) {
+    config.iommu_profile = iommu_vtd::with_posted_interrupts(config.iommu_profile);
+  }
   if (loaded.scenario.machine.hardware_caches) {
     config.iommu_profile.caches = iommu_vtd::Caches::kHardware;
   }

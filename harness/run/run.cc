@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "harness/invariants/guest_memory.h"
+#include "harness/invariants/interrupt_book.h"
 #include "harness/invariants/watch.h"
 #include "harness/report/text_report.h"
 #include "harness/report/token.h"
@@ -41,6 +42,13 @@ vmm::UserConfig user_config(const Scenario& scenario) {
     vm.carried = spec.carried;
     vm.releases_interrupts = spec.releases_interrupts;
     vm.core_period = spec.core_period;
+    vm.vcpu_exit = spec.vcpu_exit;
+    vm.vcpu_entry = spec.vcpu_entry;
+    vm.kernel_finds_interrupts = std::ranges::any_of(scenario.kernels, [](const KernelSpec& one) {
+      const linux::InterruptPolicy policy = one.config.policies.interrupts;
+      return policy == linux::InterruptPolicy::kPostedCapture ||
+             policy == linux::InterruptPolicy::kRemember;
+    });
     for (const std::size_t device : spec.devices) {
       vm.devices.push_back(scenario.machine.add[device].address);
     }
@@ -424,6 +432,48 @@ class ScenarioRun::Impl {
         {"config_writes_equal", watch_->config_writes().equal},
         {"functions_missing", recorder_->functions_missing()},
     };
+    measure_interrupts();
+  }
+
+  // Where a VM has a device.
+  void measure_interrupts() {
+    if (watch_->devices().empty()) return;
+    const InterruptCounts counts = watch_->interrupts().counts();
+    vmm::GuestStatus sum;
+    for (const auto& [vm, address] : watch_->guests()) {
+      const auto status = read_guest_status(*host_.machine, address);
+      if (!status) continue;
+      sum.timeouts += status->timeouts;
+      sum.interrupts_lost += status->interrupts_lost;
+      sum.batches_done += status->batches_done;
+      sum.batches_lost += status->batches_lost;
+    }
+    const auto add = [this](std::string_view id, std::uint64_t value) {
+      result_.measurements.push_back({std::string(id), value});
+    };
+    add("interrupts_raised", counts.raised);
+    add("interrupts_delivered", counts.delivered);
+    add("interrupts_merged", counts.merged);
+    add("interrupts_lost", counts.lost);
+    add("interrupts_not_made_up", counts.not_made_up);
+    add("interrupts_under_way", counts.under_way);
+    add("interrupts_spurious", counts.spurious);
+    add("interrupt_faults", counts.faults);
+    add("interrupt_wait", static_cast<std::uint64_t>(counts.longest_wait.ps()));
+    add("queue_silence", static_cast<std::uint64_t>(counts.longest_silence.ps()));
+    add("guest_timeouts", sum.timeouts);
+    add("guest_interrupts_lost", sum.interrupts_lost);
+    add("guest_batches", sum.batches_done);
+    add("guest_batches_lost", sum.batches_lost);
+    for (const auto& [source, silence] : watch_->interrupts().silences()) {
+      const WatchedDevice& device = watch_->devices()[source.first];
+      result_.guests.push_back(
+          fmt::format("queue of {} on vector {} of {}: longest time between two interrupts {}",
+                      device.vm, source.second, device.function->name(), sim::to_string(silence)));
+    }
+    for (const auto& [way, count] : watch_->interrupts().ways()) {
+      result_.notes.push_back(fmt::format("{} interrupts lost: {}", count, way));
+    }
   }
 
   Loaded loaded_;

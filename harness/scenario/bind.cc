@@ -9,6 +9,7 @@
 
 #include "harness/scenario/bind_changes.h"
 #include "harness/scenario/bind_devices.h"
+#include "harness/scenario/bind_interrupts.h"
 #include "harness/scenario/bind_iommu.h"
 #include "harness/scenario/bind_processes.h"
 #include "harness/scenario/bind_virtual_functions.h"
@@ -62,6 +63,7 @@ class Binder {
     bind_processes(loaded_root_, scenario_, diagnostics_);
     bind_changes(root_.key("machine"), scenario_, diagnostics_);
     bind_expectations();
+    for (const View& item : root_.key("table").items()) scenario_.table.push_back(item.text());
     scenario_.vary = read_vary(loaded_root_, diagnostics_);
     check_exclusions(scenario_.vary, diagnostics_);
     if (const View end = root_.key("end"); end.given()) {
@@ -94,20 +96,12 @@ class Binder {
   }
 
   void bind_policies(const View& view, linux::Policies& policies) {
-    if (const View reinject = view.key("reinject"); reinject.given()) {
-      policies.reinject = reinject.text() == "none" ? linux::ReinjectPolicy::kNone
-                                                    : linux::ReinjectPolicy::kSpurious;
-    }
+    bind_interrupt_policies(view, policies);
     if (const View numbers = view.key("bus_numbers"); numbers.given()) {
       policies.bus_numbers = numbers.text() == "reassign" ? linux::BusNumberPolicy::kReassign
                              : numbers.text() == "inherit-preserved"
                                  ? linux::BusNumberPolicy::kInheritPreserved
                                  : linux::BusNumberPolicy::kInherit;
-    }
-    if (const View interrupts = view.key("interrupts"); interrupts.given()) {
-      policies.interrupts = interrupts.text() == "require-disabled"
-                                ? linux::InterruptPolicy::kRequireDisabled
-                                : linux::InterruptPolicy::kDisableInFreeze;
     }
     if (const View ari = view.key("ari"); ari.given()) {
       policies.ari =
@@ -186,6 +180,8 @@ class Binder {
     bind_policies(item.key("policies"), config.policies);
     check_policies(root_.key("policies"), kernel);
     check_policies(item.key("policies"), kernel);
+    check_interrupt_policies(item.key("policies"), root_.key("policies"), config.policies,
+                             scenario_.machine, diagnostics_);
     bind_defects(root_.key("defects"), config.defects);
     bind_defects(item.key("defects"), config.defects);
     scenario_.kernels.push_back(kernel);
@@ -246,6 +242,8 @@ class Binder {
       vm.memory = item.key("memory").number();
       vm.carried = item.key("live_update").text() != "leave";
       vm.releases_interrupts = item.key("interrupts").text() != "hold";
+      vm.vcpu_exit = item.key("vcpu_exit").duration();
+      vm.vcpu_entry = item.key("vcpu_entry").duration();
       if (!names.emplace(vm.name, item.at()).second) {
         diagnostics_.add(Problem::kDuplicateName, item.key("name").at(),
                          fmt::format("two VMs are called \"{}\"", vm.name));
@@ -329,9 +327,11 @@ class Binder {
     workload.size = view.key("size").number();
     workload.depth = static_cast<std::uint32_t>(view.key("depth").number());
     workload.verify_every = view.key("verify").text() == "sampled" ? 8 : 1;
+    bind_completions(view, vm, diagnostics_);
     bind_workload_kind(vm_view, scenario_.machine, vm, diagnostics_);
     if (vm.devices.empty() || workload.size == 0 || workload.depth == 0) return;
     bind_peer(vm_view, scenario_.machine, vm, diagnostics_);
+    if (bind_batches(vm_view, scenario_.machine, vm, diagnostics_)) return;
     if (vm.device == vmm::GuestDevice::kNvme) {
       bind_disk_workload(vm_view, scenario_.machine, vm, diagnostics_);
       return;

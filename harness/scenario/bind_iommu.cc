@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "harness/scenario/bind_interrupts.h"
 #include "model/iommu_vtd/profiles.h"
 
 namespace baton::harness {
@@ -70,6 +71,7 @@ void bind_profile(const View& iommu, MachineSpec& spec, Diagnostics& diagnostics
 
 void bind_iommu(const View& iommu, MachineSpec& spec, Diagnostics& diagnostics) {
   bind_profile(iommu, spec, diagnostics);
+  bind_posted_interrupts(iommu, spec, diagnostics);
   bind_units(iommu.key("units"), spec, diagnostics);
   for (const View& item : iommu.key("reserved_regions").items()) {
     ReservedRegion region;

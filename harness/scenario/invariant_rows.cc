@@ -134,10 +134,25 @@ constexpr std::array kInvariants{
         "that a panic leaves paused is over any budget.",
         "design target; kexec boots measured at 1 s", "quickstart", "mm-init-on-free"},
     InvariantRow{
+        "irq-accounted",
+        "Every interrupt is delivered, merged or lost, and no loss goes unnoticed.",
+        "Each interrupt that a VM's device raises has an id and is followed to its end: taken by "
+        "the "
+        "guest, merged with another of its vector that is, or lost. Within 1 ms of running after a "
+        "loss the vCPU must get another interrupt of that vector, from the device or made by the "
+        "VMM, so that its guest looks; or the owner had taken the interrupts down, and knows. None "
+        "may stay on the way for longer than 10 ms while its guest runs, and a kernel that "
+        "captures "
+        "or notes them may find none that nobody raised.",
+        "[PCIe 6.1.4]; [VT-d 5]; [linux drivers/vfio/pci/vfio_pci_intrs.c]", "quickstart",
+        "vfio-skip-trigger"},
+    InvariantRow{
         "irq-no-orphan", "No interrupt of a VM's device is delivered to nobody.",
         "A message that a VM's device sends must reach a CPU whose kernel has a handler for the "
         "vector. One that finds no kernel, no handler, interrupt remapping switched off or no "
-        "entry in the remapping table is a violation; so is one that a device cannot send because "
+        "entry in the remapping table is a violation, unless the entry drops it in silence (policy "
+        "irte-drop) or the kernel notes it for later (policy remember); so is one that a device "
+        "cannot send because "
         "a later kernel cleared its MSI-X Enable. The report says which.",
         "[VT-d 5.1]; [linux drivers/iommu/intel/irq_remapping.c]", "quickstart",
         "vfio-keep-interrupts"},
@@ -268,6 +283,32 @@ constexpr std::array kMeasures{
     MeasureRow{"config_writes_equal", MeasureUnit::kCount, "such writes that changed nothing"},
     MeasureRow{"functions_missing", MeasureUnit::kCount,
                "functions of the host that the last kernel did not find"},
+    MeasureRow{"interrupts_raised", MeasureUnit::kCount,
+               "interrupts that the VMs' devices raised, each with an id and an end"},
+    MeasureRow{"interrupts_delivered", MeasureUnit::kCount, "of those, taken by a guest"},
+    MeasureRow{"interrupts_merged", MeasureUnit::kCount,
+               "of those, one with another of their vector that was delivered"},
+    MeasureRow{"interrupts_lost", MeasureUnit::kCount, "of those, lost on the way"},
+    MeasureRow{
+        "interrupts_not_made_up", MeasureUnit::kCount,
+        "of those lost, without another interrupt of their vector within 1 ms of a vCPU that "
+        "runs"},
+    MeasureRow{"interrupts_under_way", MeasureUnit::kCount, "of those raised, still on the way"},
+    MeasureRow{"interrupts_spurious", MeasureUnit::kCount,
+               "interrupts that a guest took and no device raised"},
+    MeasureRow{"interrupt_faults", MeasureUnit::kCount,
+               "remapping faults that were recorded for an interrupt"},
+    MeasureRow{"interrupt_wait", MeasureUnit::kDuration,
+               "longest time from a device's interrupt to the guest's handler"},
+    MeasureRow{"queue_silence", MeasureUnit::kDuration,
+               "longest time between two interrupts of a vector that a guest took"},
+    MeasureRow{"guest_timeouts", MeasureUnit::kCount,
+               "times that a guest's driver gave its device up and reset it"},
+    MeasureRow{"guest_interrupts_lost", MeasureUnit::kCount,
+               "completions that a guest's timer found and no interrupt had announced"},
+    MeasureRow{"guest_batches", MeasureUnit::kCount, "batches of work that the guests got done"},
+    MeasureRow{"guest_batches_lost", MeasureUnit::kCount,
+               "batches that were in a device when its driver reset it"},
 };
 
 }  // namespace

@@ -77,6 +77,7 @@ struct MachineSpec {
   bool scalable_iommu = false;
   std::string iommu_profile;  // by name
   bool interrupt_remapping = false;
+  bool posted_interrupts = false;  // its units have CAP.PI
   std::vector<std::uint8_t>
       own_units;  // root buses of segment 0 with a remapping unit of their own
   Position own_units_at;
@@ -101,7 +102,9 @@ struct VmSpec {
   std::uint64_t bytes_per_second = 0;
   bool carried = true;              // over live updates
   bool releases_interrupts = true;  // before the reboot, where the kernel's policy demands it
-  sim::Duration core_period;        // of a second vCPU that goes on without a kernel; 0: none
+  sim::Duration vcpu_exit;          // what stopping its vCPU takes, and letting it go on
+  sim::Duration vcpu_entry;
+  sim::Duration core_period;  // of a second vCPU that goes on without a kernel; 0: none
 };
 
 enum class Action : std::uint8_t {
@@ -148,7 +151,8 @@ struct Scenario {
   std::vector<vmm::ScriptProcess> processes;
   std::optional<sim::Duration> end;
   std::vector<Expectation> expect;
-  VarySpec vary;  // for a sweep
+  VarySpec vary;                   // for a sweep
+  std::vector<std::string> table;  // measures that its tables show
 
   // Generation `n`'s kernel: a short list repeats its last entry.
   const KernelSpec& kernel(std::size_t generation) const {

@@ -71,15 +71,35 @@ std::vector<Choice> interrupts() {
   return {{"disable-in-freeze", true, "one write in the freeze clears MSI-X Enable"},
           {"require-disabled", true,
            "the VMM takes them down before the reboot, which is refused otherwise (vfio v5)"},
-          {"irte-drop", false},
-          {"posted-capture", false},
-          {"remember", false},
-          {"keep", false}};
+          {"irte-drop", true, "their remapping entries drop them in silence (P=0, FPD=1)"},
+          {"posted-capture", true,
+           "posted-interrupt descriptors in preserved memory collect them, and the next kernel "
+           "finds them"},
+          {"remember", true, "the next kernel notes which vectors fired, and replays them"},
+          {"keep", true, "nothing is done about them"}};
 }
 std::vector<Choice> reinject() {
-  return {{"spurious", true, "one completion interrupt, so that the guest looks itself"},
-          {"none", true, "nothing: what the device signalled in the gap stays lost"},
-          {"pending-only", false}};
+  return {
+      {"spurious", true, "one completion interrupt, so that the guest looks itself"},
+      {"none", true, "nothing: what the device signalled in the gap stays lost"},
+      {"pending-only", true, "one interrupt for each vector that a kernel knows to have fired"}};
+}
+std::vector<Choice> msi_at_boot() {
+  return {{"leave", true, "they stay as they are until the driver sets interrupts up"},
+          {"clear", true, "MSI and MSI-X are switched off in enumeration, as at a cold boot"},
+          {"adopt", true, "the driver takes table, entries and vectors over, and writes nothing"}};
+}
+std::vector<Choice> interrupt_replay() {
+  return {{"after-iommu", true, "when the owner has set its interrupts up again"},
+          {"before-iommu", true, "in early boot, before the IOMMU is initialised"}};
+}
+std::vector<Choice> completions() {
+  return {
+      {"interrupts-and-timer", true, "by interrupts; its timer finds what they do not announce"},
+      {"polling", true, "it asks for no interrupts and looks at each turn of its timer"},
+      {"every-edge", true, "by interrupts alone: for one that is lost it may wait for ever"},
+      {"timeout-resets", true,
+       "by interrupts; its driver resets the device when none comes for the time of its timer"}};
 }
 std::vector<Choice> workloads() {
   return {{"copy", true, "memory to memory, for a dsa"},
@@ -303,6 +323,8 @@ constexpr std::array kRows{
            "table mode that kernels use; scalable: intel_iommu=sm_on"),
     choice("machine.iommu.interrupt_remapping", kMay, "false", booleans,
            "the firmware allows interrupt remapping; kernels use it unless intremap=off"),
+    choice("machine.iommu.posted_interrupts", kMay, "false", booleans,
+           "the units can post interrupts (CAP.PI)"),
     choice("machine.iommu.caches", kMay, "exact", iommu_caches,
            "what leaves their caches: only what was invalidated, or also what has no room"),
     list("machine.iommu.units", kMay,
@@ -341,6 +363,10 @@ constexpr std::array kRows{
            "a preserved device's interrupts in the gap"),
     choice("kernels[].policies.reinject", kMay, "", reinject,
            "what the VMM injects when the guest resumes"),
+    choice("kernels[].policies.msi_at_boot", kMay, "", msi_at_boot,
+           "message interrupts of functions that were handed over, in enumeration"),
+    choice("kernels[].policies.interrupt_replay", kMay, "", interrupt_replay,
+           "when noted interrupts are replayed (interrupts: remember)"),
     choice("kernels[].policies.bus_numbers", kMay, "", bus_numbers,
            "bus numbers, with pci=assign-busses, when devices were handed over"),
     choice("kernels[].policies.acs", kMay, "", acs,
@@ -373,6 +399,11 @@ constexpr std::array kRows{
            "a preserved device's interrupts in the gap", "preset vision"),
     choice("policies.reinject", kMay, "spurious", reinject,
            "what the VMM injects when the guest resumes", "preset vision"),
+    choice("policies.msi_at_boot", kMay, "leave", msi_at_boot,
+           "message interrupts of functions that were handed over, in enumeration",
+           "preset vision"),
+    choice("policies.interrupt_replay", kMay, "after-iommu", interrupt_replay,
+           "when noted interrupts are replayed (interrupts: remember)", "preset vision"),
     choice("policies.bus_numbers", kMay, "inherit", bus_numbers,
            "bus numbers, with pci=assign-busses, when devices were handed over", "preset vision"),
     choice("policies.acs", kMay, "adopt", acs, "the ACS control of functions that were handed over",
@@ -412,6 +443,10 @@ constexpr std::array kRows{
         "I/O virtual address at which its devices find guest address 0, a multiple of 4096; none "
         "of its memory may come to lie at the interrupt messages (0xfee00000 to 0xfeefffff)",
         "0xf2000000"),
+    number("vms[].vcpu_exit", KeyType::kDuration, kMay, "0s", 0, kSecond,
+           "from the guest's last instruction until its VMM has the vCPU's registers", "50us"),
+    number("vms[].vcpu_entry", KeyType::kDuration, kMay, "0s", 0, kSecond,
+           "from there to the guest's next instruction", "50us"),
     number("vms[].resident_vcpu", KeyType::kDuration, kMay, "", kMicrosecond, kSecond,
            "a second vCPU on a core of its own, which goes on while the first is paused and while "
            "there is no kernel: this often it writes a word of the buffer of the VM's nvme, and "
@@ -432,6 +467,17 @@ constexpr std::array kRows{
          "copy: a second device of the VM, an nvme with a buffer; every copy goes through it, peer "
          "to peer",
          "nvme0"),
+    choice("vms[].workload.completions", kMay, "interrupts-and-timer", completions,
+           "how the guest learns that its device is done with something"),
+    number("vms[].workload.timer", KeyType::kDuration, kMay, "", kMicrosecond, 3600 * kSecond,
+           "the guest's timer: how often a guest that polls looks, how long others wait for an "
+           "interrupt; without it 5 ms, and 30 s before a driver resets its device",
+           "20ms"),
+    number(
+        "vms[].workload.batches", KeyType::kNumber, kMay, "", 1, 128,
+        "batches in flight; without it, as many as keep the device busy while no kernel feeds it "
+        "(2 s)",
+        "2"),
     choice("vms[].workload.verify", kMay, "full", verifications,
            "full: every byte; sampled: some buffers of each batch"),
 
@@ -500,6 +546,10 @@ constexpr std::array kRows{
     list("vary[].alternatives[].set", kMay,
          "values beside the scenario, as --set takes them; without any, the scenario as it stands"),
     text("vary[].alternatives[].set[]", KeyType::kText, kMay, "", "KEY=VALUE", "end=2s"),
+    list("table", kMay,
+         "measures that a sweep's markdown and svg reports show, in this order; "
+         "without any, what became of each function"),
+    choice("table[]", kMay, "", measures, "a measure"),
     list("exclude", kMay, "combinations that a sweep leaves out"),
     map("exclude[]", kMay, "the combinations that have all of `when`"),
     list("exclude[].when", kMust, "alternatives of some dimensions"),

@@ -39,7 +39,8 @@ void add_chain(RawMemory memory, const LuoFlbView& flb, std::vector<ExtraBlock>&
   }
 }
 
-// u32 version, u32 units, then {u64 registers, u64 IRTA, u64 entries of 16 bytes} each.
+// u32 version, u32 units, then {u64 registers, u64 IRTA, u64 entries of 16 bytes} each; version 2:
+// at 200 the page of posted-interrupt descriptors.
 void add_interrupt_tables(RawMemory memory, const LuoFlbView& flb, std::vector<ExtraBlock>& extra) {
   constexpr std::uint64_t kUnitsMax = (sim::kPageSize - 8) / 24;
   const std::uint64_t count = std::min<std::uint64_t>(memory.u32(flb.data + 4), kUnitsMax);
@@ -50,6 +51,9 @@ void add_interrupt_tables(RawMemory memory, const LuoFlbView& flb, std::vector<E
     if (entries == 0 || entries > memory.pages() || !memory.has(table, entries * 16)) continue;
     extra.push_back({PhysAddr(table), block_bytes(entries * 16), flb.compatible + " table"});
   }
+  const std::uint64_t descriptors = memory.u64(flb.data + 200);
+  if (memory.u32(flb.data) != 2 || !memory.has(descriptors, sim::kPageSize)) return;
+  extra.push_back({PhysAddr(descriptors), sim::kPageSize, flb.compatible + " descriptors"});
 }
 
 ContentsPlaces add_contents(RawMemory memory, const LuoFlbView& flb,

@@ -3,7 +3,7 @@
 //
 // Read from the functions' tables, the units' registers and RAM, by own code; nothing is sent.
 // Interrupt handlers are objects of a kernel, which nobody outside of it can see: told is the
-// driver that the function is bound to. Not told: posted interrupts (the model has none), MSI (no
+// driver that the function is bound to. Not told: MSI (no
 // device of baton sends any), events of the remapping units themselves.
 #include <fmt/format.h>
 
@@ -66,8 +66,19 @@ Route remapped(ShowContext const& context, iommu_vtd::RemappingUnit& unit, std::
   }
   const std::uint64_t low = memory.u64(at);
   const std::uint64_t high = memory.u64(at + 8);
-  if ((low & 1) == 0) return {fmt::format("IRTE {} is not present", handle), {}};
-  if ((low >> 15 & 1) != 0) return {fmt::format("IRTE {} is a posted one", handle), {}};
+  if ((low & 1) == 0) {
+    const char* silent = (low & 2) != 0 ? ", and drops in silence" : "";
+    return {fmt::format("IRTE {} is not present{}", handle, silent), {}};
+  }
+  if ((low >> 15 & 1) != 0) {
+    const std::uint64_t descriptor = memory.u64(at + 8) >> 32 << 32 | (low >> 32 & 0xFFFF'FFC0);
+    const std::uint64_t vector = low >> 16 & 0xFF;
+    const bool set = memory.has(descriptor, 64) &&
+                     (memory.u64(descriptor + vector / 64 * 8) >> vector % 64 & 1) != 0;
+    return {fmt::format("IRTE {} posts vector {:#x} into the descriptor at {:#x}{}", handle, vector,
+                        descriptor, set ? ", which holds it" : ""),
+            {}};
+  }
   const auto vector = static_cast<std::uint8_t>(low >> 16 & 0xFF);
   const bool x2apic = (table >> 11 & 1) != 0;
   const std::uint64_t cpu = x2apic ? low >> 32 : low >> 40 & 0xFF;

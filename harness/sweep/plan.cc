@@ -144,6 +144,7 @@ std::expected<SweepPlan, SweepProblem> make_plan(const SweepRequest& request) {
   plan.folder = std::filesystem::path(request.file).parent_path().string();
   plan.title = loaded.scenario.title;
   plan.set = request.set;
+  plan.table = loaded.scenario.table;
   plan.dimensions = std::move(spec.dimensions);
   plan.first_seed = request.first_seed;
   plan.last_seed = request.last_seed;

@@ -32,6 +32,7 @@ struct SweepPlan {
   std::string title;
   std::string digest;  // over all that decides what the runs are
   std::vector<std::string> set;
+  std::vector<std::string> table;  // measures that tables show
   std::vector<Dimension> dimensions;
   std::vector<std::vector<std::uint32_t>> cells;  // an alternative's index for each dimension
   std::uint64_t excluded = 0;                     // combinations that were left out

@@ -27,15 +27,17 @@ json::object plan_value(const SweepPlan& plan) {
     dimensions.push_back(json::object{{"name", clean_utf8(dimension.name)},
                                       {"alternatives", std::move(alternatives)}});
   }
-  return {{"scenario", clean_utf8(plan.file)},
-          {"title", clean_utf8(plan.title)},
-          {"digest", plan.digest},
-          {"set", json::value_from(plan.set)},
-          {"first_seed", plan.first_seed},
-          {"last_seed", plan.last_seed},
-          {"excluded", plan.excluded},
-          {"dimensions", std::move(dimensions)},
-          {"cells", json::value_from(plan.cells)}};
+  json::object value{{"scenario", clean_utf8(plan.file)},
+                     {"title", clean_utf8(plan.title)},
+                     {"digest", plan.digest},
+                     {"set", json::value_from(plan.set)},
+                     {"first_seed", plan.first_seed},
+                     {"last_seed", plan.last_seed},
+                     {"excluded", plan.excluded},
+                     {"dimensions", std::move(dimensions)},
+                     {"cells", json::value_from(plan.cells)}};
+  if (!plan.table.empty()) value["table"] = json::value_from(plan.table);
+  return value;
 }
 
 template <class Map>
@@ -110,6 +112,9 @@ SweepPlan read_plan(const JsonField& field) {
   plan.title = field.at("title").text();
   plan.digest = field.at("digest").text();
   for (const JsonField& one : field.at("set").items()) plan.set.push_back(one.text());
+  if (field.has("table")) {
+    for (const JsonField& one : field.at("table").items()) plan.table.push_back(one.text());
+  }
   plan.first_seed = field.at("first_seed").number();
   plan.last_seed = field.at("last_seed").number();
   plan.excluded = field.at("excluded").number();

@@ -8,6 +8,7 @@
 
 #include "harness/report/escape.h"
 #include "harness/report/failure_report.h"
+#include "harness/sweep/measure_table.h"
 #include "harness/sweep/sweep_report.h"
 
 namespace baton::harness {
@@ -88,6 +89,7 @@ std::string_view colour(const FunctionOutcome& outcome) {
 
 std::string format_sweep_markdown(const SweepResult& result) {
   const SweepPlan& plan = result.plan;
+  if (!plan.table.empty()) return format_measure_markdown(result);
   const std::vector<std::string> devices = device_names(result);
   std::string out = fmt::format("# {}\n\nMade by `baton sweep {} --report markdown=FILE`.\n\n|",
                                 cell(plan.title), shell_word(plan.file));
@@ -128,6 +130,7 @@ std::string format_sweep_markdown(const SweepResult& result) {
 
 std::string format_sweep_svg(const SweepResult& result) {
   const SweepPlan& plan = result.plan;
+  if (!plan.table.empty()) return format_measure_svg(result);
   const std::vector<std::string> devices = device_names(result);
   const std::vector<const RunRow*> rows = first_rows(result);
   std::size_t longest = 0;

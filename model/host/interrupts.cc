@@ -26,6 +26,7 @@ Interrupts::Interrupts(sim::Simulation& simulation, unsigned cpus)
       actor_(simulation.add_actor("cpu")),
       sent_(simulation.topic<InterruptSent>()),
       lost_(simulation.topic<InterruptLost>()),
+      arriving_(simulation.topic<InterruptArriving>()),
       delivered_(simulation.topic<InterruptDelivered>()) {}
 
 Interrupts::~Interrupts() = default;
@@ -75,6 +76,9 @@ void Interrupts::deliver(Delivery& delivery) {
   idle_.push_back(&delivery);
   const bool accepted = message.destination < cpus_ && message.delivery_mode <= kLowestPriority &&
                         message.vector.value() >= kFirstLegalVector;
+  if (arriving_.active()) {
+    arriving_.publish({.id = id});
+  }
   const bool taken = accepted && receiver_ && receiver_(message.vector);
   if (!taken) {
     ++orphans_;

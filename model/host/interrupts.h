@@ -57,6 +57,7 @@ class Interrupts {
   std::uint64_t last_id_ = 0;
   sim::Topic<InterruptSent>& sent_;
   sim::Topic<InterruptLost>& lost_;
+  sim::Topic<InterruptArriving>& arriving_;
   sim::Topic<InterruptDelivered>& delivered_;
 };
 

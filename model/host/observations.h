@@ -73,6 +73,11 @@ struct InterruptLost {
   std::uint64_t id;
 };
 
+// An interrupt message reaches a CPU, which looks for a handler next.
+struct InterruptArriving {
+  std::uint64_t id;
+};
+
 // An interrupt message reached a CPU; `taken` is false when no kernel had a handler.
 struct InterruptDelivered {
   std::uint64_t id;

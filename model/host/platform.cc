@@ -341,9 +341,13 @@ pci::Completion Platform::interrupt_request(const pci::MemoryRequest& request,
   const iommu_vtd::RemappedInterrupt remapped =
       unit->remap(request.requester, request.address, message);
   if (!remapped.allowed) {
-    return refused(request, "interrupt-remapping", remapped.latency);
+    return refused(request, remapped.silenced ? "interrupt-dropped" : "interrupt-remapping",
+                   remapped.latency);
   }
   completion.latency = remapped.latency;
+  if (remapped.posted && !remapped.notifies) {
+    return completion;
+  }
   interrupts_.send({.source = request.requester,
                     .destination = remapped.destination,
                     .vector = remapped.vector,

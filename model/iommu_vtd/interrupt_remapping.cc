@@ -60,30 +60,32 @@ std::optional<Reason> verify_source(const Entry128& entry, Bdf requester) {
 
 InterruptRemapping::Outcome InterruptRemapping::process(Bdf requester, std::uint64_t address,
                                                         std::uint32_t data) {
-  Progress progress{.requester = requester, .address = address, .data = data, .result = {}};
+  Progress progress{
+      .requester = requester, .address = address, .data = data, .result = {}, .posting = {}};
   if (!core_.status(gcmd::kIre)) {
     progress.result = compatibility(address, data);
     progress.result.allowed = true;
-    return {progress.result, 0, false};
+    return {progress.result, 0, false, false, std::nullopt};
   }
   const std::optional<Reason> reason = remap(progress);
   progress.result.allowed = !reason.has_value();
   if (!reason) {
-    return {progress.result, progress.index, false};
+    return {progress.result, progress.index, false, false, progress.posting};
   }
   progress.result.fault_reason = static_cast<std::uint8_t>(*reason);
   if (progress.fault_processing_disabled && is_qualified(*reason)) {
-    return {progress.result, progress.index, false};
+    return {progress.result, progress.index, false, true, std::nullopt};
   }
   FaultRecord fault{.source = requester, .info = progress.index << 48, .reason = *reason};
   fault.write = true;
-  return {progress.result, progress.index, log_.record(fault)};
+  return {progress.result, progress.index, log_.record(fault), false, std::nullopt};
 }
 
+bool InterruptRemapping::extended() const { return get(irta::kEime, core_.remap_table) != 0; }
+
 std::optional<Reason> InterruptRemapping::remap(Progress& progress) {
-  const bool extended = get(irta::kEime, core_.remap_table) != 0;
   if (get(kFormat, progress.address) == 0) {
-    if (extended || !core_.status(gcmd::kCfi)) {
+    if (extended() || !core_.status(gcmd::kCfi)) {
       return Reason::kCompatibilityBlocked;
     }
     progress.result = compatibility(progress.address, progress.data);
@@ -100,14 +102,40 @@ std::optional<Reason> InterruptRemapping::remap(Progress& progress) {
   if (const auto reason = verify_source(*entry, progress.requester)) {
     return reason;
   }
-  RemappedInterrupt& result = progress.result;
+  if (entry->test(remap_entry::kIm)) {
+    return posted(*entry, progress);
+  }
+  remapped(*entry, progress.result);
+  return std::nullopt;
+}
+
+void InterruptRemapping::remapped(const Entry128& entry, RemappedInterrupt& result) const {
   // Without x2APIC ids the id lies in DST[15:8]; the other bits are not looked at.
-  result.destination = static_cast<std::uint32_t>(extended ? entry->get(remap_entry::kDestination)
-                                                           : entry->get(kXapicId));
-  result.vector = Vector(static_cast<std::uint8_t>(entry->get(remap_entry::kVector)));
-  result.delivery_mode = static_cast<std::uint8_t>(entry->get(remap_entry::kDlm));
-  result.logical = entry->test(remap_entry::kDm);
-  result.level_triggered = entry->test(remap_entry::kTm);
+  result.destination = static_cast<std::uint32_t>(extended() ? entry.get(remap_entry::kDestination)
+                                                             : entry.get(kXapicId));
+  result.vector = Vector(static_cast<std::uint8_t>(entry.get(remap_entry::kVector)));
+  result.delivery_mode = static_cast<std::uint8_t>(entry.get(remap_entry::kDlm));
+  result.logical = entry.test(remap_entry::kDm);
+  result.level_triggered = entry.test(remap_entry::kTm);
+}
+
+// [VT-d 5.2.3] The notification is fixed, edge triggered, to a physical APIC id.
+std::optional<Reason> InterruptRemapping::posted(const Entry128& entry, Progress& progress) {
+  const UnitTiming& timing = core_.profile.timing;
+  progress.result.latency += timing.posted_update;
+  const std::expected<Posting, Reason> done = post(core_.memory, core_.profile, entry, extended());
+  if (!done) {
+    return done.error();
+  }
+  RemappedInterrupt& result = progress.result;
+  result.posted = true;
+  result.notifies = done->notifies;
+  result.destination = done->destination;
+  result.vector = done->notification;
+  if (done->notifies) {
+    result.latency += timing.posted_notification;
+  }
+  progress.posting = *done;
   return std::nullopt;
 }
 
@@ -117,6 +145,14 @@ std::optional<Reason> InterruptRemapping::check_message(const Progress& progress
   }
   const std::uint64_t entries = std::uint64_t{2} << get(irta::kSize, core_.remap_table);
   return progress.index >= entries ? std::optional(Reason::kRemapIndexTooLarge) : std::nullopt;
+}
+
+// IM is a reserved bit where the unit does not post.
+bool InterruptRemapping::has_reserved_bits(const Entry128& entry) const {
+  if (core_.profile.posted_interrupts() && entry.test(remap_entry::kIm)) {
+    return entry.has_reserved_bits(posted_entry::kFields);
+  }
+  return entry.has_reserved_bits(remap_entry::kFields);
 }
 
 // From the interrupt-entry cache, or from the table. Only good entries are cached.
@@ -136,9 +172,7 @@ std::expected<Entry128, Reason> InterruptRemapping::find_entry(Progress& progres
   if (!entry->test(remap_entry::kP)) {
     return std::unexpected(Reason::kRemapEntryNotPresent);
   }
-  constexpr std::uint64_t kReservedLow = mask_of(remap_entry::kFields, Access::kReserved, 0);
-  constexpr std::uint64_t kReservedHigh = mask_of(remap_entry::kFields, Access::kReserved, 1);
-  if ((entry->words[0] & kReservedLow) != 0 || (entry->words[1] & kReservedHigh) != 0) {
+  if (has_reserved_bits(*entry)) {
     return std::unexpected(Reason::kRemapEntryReserved);
   }
   core_.remap_entries.insert({0, progress.index}, *entry);

@@ -11,7 +11,8 @@ namespace baton::iommu_vtd {
 
 class RemappingUnit;
 
-// A request or interrupt was refused. `recorded` is false when the fault log suppressed it.
+// A request or interrupt was refused. `recorded` is false when the fault log has no room for it, or
+// the entry that it met asks for silence (FPD=1): `silenced`, so far of interrupts alone.
 struct Fault {
   const RemappingUnit& unit;
   Bdf source;
@@ -19,6 +20,18 @@ struct Fault {
   std::uint8_t reason;
   bool write;
   bool recorded;
+  bool silenced = false;
+};
+
+// An interrupt became a request bit in a posted-interrupt descriptor. `merged`: the bit was set
+// already; `notifies`: a notification leaves for a CPU.
+struct InterruptPosted {
+  const RemappingUnit& unit;
+  Bdf source;
+  PhysAddr descriptor;
+  Vector vector;
+  bool merged;
+  bool notifies;
 };
 
 // GCMD handshakes and root pointer changes.

@@ -7,8 +7,9 @@
 // The default is Sapphire Rapids. Older parts have names of their own; profiles.h lists them.
 //
 // Not modelled, and therefore 0 in every profile of ours: page requests (PRS; the unit has them,
-// no profile offers them), interrupt posting (PI), advanced fault log (AFL), memory types (MTS),
-// throttled invalidation of device-TLBs (DIT), enhanced commands (ECMDS).
+// no profile offers them), advanced fault log (AFL), memory types (MTS), throttled invalidation of
+// device-TLBs (DIT), enhanced commands (ECMDS). Interrupt posting (PI) is modelled; parts of ours
+// that have it are made with_posted_interrupts() where a machine asks for them.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +25,9 @@ struct UnitTiming {
   sim::Duration iotlb_hit = sim::Duration::nanoseconds(10);
   sim::Duration context_hit = sim::Duration::nanoseconds(5);
   sim::Duration interrupt_entry_hit = sim::Duration::nanoseconds(5);
+  // Posting: the locked update of a descriptor; and until its notification leaves.
+  sim::Duration posted_update = sim::Duration::nanoseconds(120);
+  sim::Duration posted_notification = sim::Duration::nanoseconds(200);
   sim::Duration table_read = sim::Duration::nanoseconds(100);  // one structure from DRAM
   // A function on the way between an invalidation and its answer.
   sim::Duration device_tlb_drain = sim::Duration::nanoseconds(300);
@@ -79,8 +83,8 @@ struct Profile {
   // addresses, 4- and 5-level tables, 2 MiB and 1 GiB pages, 16-bit domain ids, protected memory
   // registers; both table modes, PASIDs of 20 bits, first stage with 4 and 5 levels, nesting,
   // accessed and dirty bits, device-TLBs [boot logs of that machine: CAP 19ED008C40780C66, ECAP
-  // 0003EE9E86F050DF]. Without what is not modelled (PI; MTS, DIT, PDS); PASID, off on the logged
-  // machine by choice of its firmware, is on.
+  // 0003EE9E86F050DF]. Without PI (see above) and what is not modelled (MTS, DIT, PDS); PASID, off
+  // on the logged machine by choice of its firmware, is on.
   std::uint32_t version = 0x60;
   std::uint64_t cap = 0x11ED008C40780C66;
   std::uint64_t ecap = 0x0003E99E84F050DF;
@@ -139,6 +143,7 @@ struct Profile {
   bool drains_writes() const { return bit(cap, 54); }
   bool drains_reads() const { return bit(cap, 55); }
   bool first_stage_1gib() const { return bit(cap, 56); }
+  bool posted_interrupts() const { return bit(cap, 59); }
   bool first_stage_5_level() const { return bit(cap, 60); }
   bool sirtp_flushes() const { return bit(cap, 62); }
   bool srtp_flushes() const { return bit(cap, 63); }

@@ -56,6 +56,13 @@ Profile alder_lake() {
   return profile;
 }
 
+bool can_post_interrupts(const Profile& profile) { return profile.name != alder_lake().name; }
+
+Profile with_posted_interrupts(Profile profile) {
+  profile.cap |= kPostedInterrupts;
+  return profile;
+}
+
 std::span<const ProfileRow> profile_rows() { return kRows; }
 
 const ProfileRow* find_profile(std::string_view name) {

@@ -30,6 +30,11 @@ Profile skylake_sp();
 // logs of Alder Lake: CAP 00D2008C40660462, ECAP 0000000000F050DA].
 Profile alder_lake();
 
+// The same part with interrupt posting (CAP.PI), which the parts themselves have but for Alder
+// Lake.
+bool can_post_interrupts(const Profile& profile);
+Profile with_posted_interrupts(Profile profile);
+
 // Those that a scenario can name.
 struct ProfileRow {
   std::string_view name;

@@ -7,9 +7,6 @@ namespace baton::iommu_vtd {
 
 namespace {
 
-constexpr std::string_view kNoPosting =
-    "posted entries are reserved on units without interrupt posting, and no profile has CAP.PI "
-    "[VT-d 9.10]: 0x24";
 constexpr std::string_view kUnnamed = "the code is listed without a condition";
 constexpr std::string_view kRamIsLockable =
     "all RAM takes locked updates, and an entry outside of RAM is unreadable: 0x70, 0x78";
@@ -44,9 +41,9 @@ constexpr auto kRows = std::to_array<ReasonRow>({
     {Reason::kCompatibilityBlocked, "INT", "an interrupt request in compatibility format"},
     {Reason::kSourceMismatch, "INT", "the interrupt comes from another source than its entry says"},
     {Reason::kPostedDescriptorUnreadable, "INT",
-     "the posted-interrupt descriptor cannot be read or written", kNoPosting},
+     "the posted-interrupt descriptor cannot be read or written"},
     {Reason::kPostedDescriptorReserved, "INT",
-     "the posted-interrupt descriptor has reserved bits set", kNoPosting},
+     "the posted-interrupt descriptor has reserved bits set"},
     {Reason::kNotAnInterrupt, "INT",
      "a request to the interrupt range that is no interrupt request"},
     {Reason::kBadTableMode, "RTA.1", "the root table address selects a mode that the unit lacks"},

@@ -33,7 +33,8 @@ class RemappingUnit::State {
         faults_(simulation.topic<Fault>()),
         switches_(simulation.topic<TranslationSwitched>()),
         invalidated_(simulation.topic<Invalidated>()),
-        waits_(simulation.topic<WaitCompleted>()) {}
+        waits_(simulation.topic<WaitCompleted>()),
+        posted_(simulation.topic<InterruptPosted>()) {}
 
   // The same unit after power-on.
   std::unique_ptr<State> fresh() const {
@@ -58,7 +59,8 @@ class RemappingUnit::State {
 
   void write(const RegisterFile::Hit& hit, std::uint64_t lanes, std::uint64_t value);
   void publish_fault(Bdf source, std::uint64_t address, std::uint8_t reason, bool write,
-                     bool recorded);
+                     bool recorded, bool silenced = false);
+  void publish_posting(Bdf source, const Posting& posting);
 
   const std::string name_;
   const PhysAddr base_;
@@ -83,6 +85,7 @@ class RemappingUnit::State {
   sim::Topic<TranslationSwitched>& switches_;
   sim::Topic<Invalidated>& invalidated_;
   sim::Topic<WaitCompleted>& waits_;
+  sim::Topic<InterruptPosted>& posted_;
   EventMessage fault_event_{core_.regs,   send_,        Reg::kFectl,
                             Reg::kFedata, Reg::kFeaddr, Reg::kFeuaddr};
   EventMessage completion_event_{core_.regs,   send_,        Reg::kIectl,
@@ -110,10 +113,18 @@ class RemappingUnit::State {
 };
 
 void RemappingUnit::State::publish_fault(Bdf source, std::uint64_t address, std::uint8_t reason,
-                                         bool write, bool recorded) {
+                                         bool write, bool recorded, bool silenced) {
   simulation_.fold(actor_, "fault", address ^ std::uint64_t{source.value()} << 8 ^ reason);
   if (faults_.active()) {
-    faults_.publish({unit_, source, address, reason, write, recorded});
+    faults_.publish({unit_, source, address, reason, write, recorded, silenced});
+  }
+}
+
+void RemappingUnit::State::publish_posting(Bdf source, const Posting& posting) {
+  simulation_.fold(actor_, "posted", posting.descriptor.value() ^ posting.vector.value());
+  if (posted_.active()) {
+    posted_.publish(
+        {unit_, source, posting.descriptor, posting.vector, posting.merged, posting.notifies});
   }
 }
 
@@ -356,9 +367,13 @@ RemappedInterrupt RemappingUnit::remap(Bdf requester, std::uint64_t address, std
   const InterruptRemapping::Outcome outcome = state_->interrupts_.process(requester, address, data);
   if (!outcome.interrupt.allowed) {
     state_->publish_fault(requester, outcome.index << 48, outcome.interrupt.fault_reason, true,
-                          outcome.recorded);
+                          outcome.recorded, outcome.silenced);
+  } else if (outcome.posting) {
+    state_->publish_posting(requester, *outcome.posting);
   }
-  return outcome.interrupt;
+  RemappedInterrupt interrupt = outcome.interrupt;
+  interrupt.silenced = outcome.silenced;
+  return interrupt;
 }
 
 RemappingUnit::Walk RemappingUnit::inspect(Bdf requester, Iova address) const {

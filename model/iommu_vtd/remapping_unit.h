@@ -44,7 +44,12 @@ struct RemappedInterrupt {
   bool logical = false;            // destination mode
   bool level_triggered = false;
   std::uint8_t fault_reason = 0;
+  bool silenced = false;  // not allowed, and its entry keeps that out of the log (FPD=1)
   sim::Duration latency;
+  // Through an entry in posted format: the request is in its descriptor, and what stands above is
+  // the notification, which leaves if `notifies` says so.
+  bool posted = false;
+  bool notifies = false;
 };
 
 class RemappingUnit {

@@ -108,7 +108,7 @@ inline constexpr Field kDm{"DM", 2, 2};
 inline constexpr Field kRh{"RH", 3, 3};
 inline constexpr Field kTm{"TM", 4, 4};
 inline constexpr Field kDlm{"DLM", 7, 5};
-// IM=1 selects the posted format, which CAP.PI=0 makes a reserved bit.
+// IM=1 selects the posted format (posted_entry); with CAP.PI=0 the bit is reserved.
 inline constexpr Field kIm{"IM", 15, 15, Access::kReserved};
 inline constexpr Field kVector{"V", 23, 16};
 inline constexpr Field kDestination{"DST", 63, 32};
@@ -133,6 +133,45 @@ inline constexpr std::array kFields{kP,
                                     Field{"", 127, 84, Access::kReserved}};
 static_assert(covers(kFields, 128));
 }  // namespace remap_entry
+
+// The posted format of an entry [VT-d 9.11]: IM=1, where the unit posts interrupts (CAP.PI).
+namespace posted_entry {
+inline constexpr Field kUrg{"URG", 14, 14};
+inline constexpr Field kPdaLow{"PDA[31:6]", 63, 38};
+inline constexpr unsigned kPdaLowShift = 6;
+inline constexpr Field kPdaHigh{"PDA[63:32]", 127, 96};
+inline constexpr std::array kFields{remap_entry::kP,
+                                    remap_entry::kFpd,
+                                    Field{"", 7, 2, Access::kReserved},
+                                    Field{"AVAIL", 11, 8, Access::kIgnored},
+                                    Field{"", 13, 12, Access::kReserved},
+                                    kUrg,
+                                    Field{"IM", 15, 15},
+                                    remap_entry::kVector,
+                                    Field{"", 37, 24, Access::kReserved},
+                                    kPdaLow,
+                                    remap_entry::kSid,
+                                    remap_entry::kSq,
+                                    remap_entry::kSvt,
+                                    Field{"", 95, 84, Access::kReserved},
+                                    kPdaHigh};
+static_assert(covers(kFields, 128));
+}  // namespace posted_entry
+
+// The posted-interrupt descriptor, 64 bytes [VT-d 9.12]: a request bit per vector (PIR) in its
+// first four quadwords, then the word below. The rest is not hardware's.
+namespace posted_descriptor {
+inline constexpr std::uint64_t kBytes = 64;
+inline constexpr std::uint64_t kControl = 32;  // offset of the fifth quadword
+inline constexpr Field kOn{"ON", 0, 0};
+inline constexpr Field kSn{"SN", 1, 1};
+inline constexpr Field kNv{"NV", 23, 16};
+inline constexpr Field kNdst{"NDST", 63, 32};
+inline constexpr std::array kFields{
+    kOn,  kSn, Field{"", 15, 2, Access::kReserved}, kNv, Field{"", 31, 24, Access::kReserved},
+    kNdst};
+static_assert(covers(kFields, 64));
+}  // namespace posted_descriptor
 
 // nullopt: nothing answers at this address.
 template <std::size_t kWords>

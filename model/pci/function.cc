@@ -53,6 +53,7 @@ Function::Function(sim::Simulation& simulation, std::string name, ConfigSpace co
       config_written_(simulation.topic<ConfigWritten>()),
       request_done_(simulation.topic<RequestDone>()),
       function_reset_(simulation.topic<FunctionReset>()),
+      interrupt_raised_(simulation.topic<InterruptRaised>()),
       interrupt_held_(simulation.topic<InterruptHeld>()),
       express_(config_.find(CapabilityId::kExpress)),
       aer_(config_.find(ExtendedCapabilityId::kAer)),
@@ -246,12 +247,16 @@ void Function::reset(ResetKind kind) {
 }
 
 bool Function::signal_msix(unsigned index) {
+  if (interrupt_raised_.active()) interrupt_raised_.publish({*this, index});
   if (msix_ == nullptr || !msix_->enabled(config_)) {
     if (interrupt_held_.active()) interrupt_held_.publish({*this, index});
     return false;
   }
   if (const auto message = msix_->signal(config_, index)) {
     send_interrupt(message->address, message->data);
+  } else {
+    auto& topic = simulation_.topic<InterruptPending>();
+    if (topic.active()) topic.publish({*this, index});
   }
   return true;
 }
@@ -270,8 +275,11 @@ bool Function::signal_message(unsigned index) {
 
 void Function::send_unmasked() {
   if (msix_ != nullptr) {
-    while (const auto message = msix_->take_unmasked(config_)) {
-      send_interrupt(message->address, message->data);
+    while (const auto vector = msix_->take_unmasked(config_)) {
+      auto& topic = simulation_.topic<InterruptUnmasked>();
+      if (topic.active()) topic.publish({*this, *vector});
+      const Msix::Message message = msix_->message(*vector);
+      send_interrupt(message.address, message.data);
     }
   }
   if (!msi_) return;

@@ -43,6 +43,7 @@ struct ConfigWritten;
 struct RequestDone;
 struct FunctionReset;
 struct InterruptHeld;
+struct InterruptRaised;
 
 // A memory BAR that claims an address.
 struct BarHit {
@@ -222,6 +223,7 @@ class Function : private RoutingListener {
   const sim::Topic<ConfigWritten>& config_written_;
   const sim::Topic<RequestDone>& request_done_;
   const sim::Topic<FunctionReset>& function_reset_;
+  const sim::Topic<InterruptRaised>& interrupt_raised_;
   const sim::Topic<InterruptHeld>& interrupt_held_;
   std::uint16_t express_ = 0;
   std::uint16_t aer_ = 0;

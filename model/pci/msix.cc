@@ -73,12 +73,12 @@ std::optional<Msix::Message> Msix::signal(const ConfigSpace& config, unsigned ve
   return message(vector);
 }
 
-std::optional<Msix::Message> Msix::take_unmasked(const ConfigSpace& config) {
+std::optional<unsigned> Msix::take_unmasked(const ConfigSpace& config) {
   if (!enabled(config)) return std::nullopt;
   for (unsigned vector = 0; vector < vectors_; ++vector) {
     if (!pending(vector) || masked(config, vector)) continue;
     set_pending(vector, false);
-    return message(vector);
+    return vector;
   }
   return std::nullopt;
 }

@@ -31,7 +31,8 @@ class Msix {
   // An event on a vector: the message to send now, or nothing, with the pending bit set.
   std::optional<Message> signal(const ConfigSpace& config, unsigned vector);
   // A pending vector that is no longer masked, lowest first; its bit is cleared.
-  std::optional<Message> take_unmasked(const ConfigSpace& config);
+  std::optional<unsigned> take_unmasked(const ConfigSpace& config);
+  Message message(unsigned vector) const;
 
   // Access to its BAR. False: the range lies in neither structure.
   bool read(unsigned bar, std::uint64_t offset, std::span<std::byte> to) const;
@@ -46,7 +47,6 @@ class Msix {
   bool masked(const ConfigSpace& config, unsigned vector) const;
   bool pending(unsigned vector) const;
   void set_pending(unsigned vector, bool value);
-  Message message(unsigned vector) const;
 
   std::uint16_t capability_;
   unsigned vectors_;

@@ -31,6 +31,13 @@ struct RequestDone {
   std::span<const std::byte> data;
 };
 
+// It has something to say, on a vector of MSI-X. What becomes of it follows at the same instant:
+// InterruptHeld, InterruptPending, or a message, a RequestDone to FEEx_xxxx.
+struct InterruptRaised {
+  const Function& function;
+  unsigned index;
+};
+
 // It had something to say and MSI-X is off: no message leaves.
 struct InterruptHeld {
   const Function& function;
@@ -45,6 +52,18 @@ struct BarReached {
   std::uint64_t offset;
   bool write;
   std::span<const std::byte> data;
+};
+
+// The vector, or the function, is masked: the pending bit is set.
+struct InterruptPending {
+  const Function& function;
+  unsigned index;
+};
+
+// No longer masked: the pending bit clears, and its message leaves next.
+struct InterruptUnmasked {
+  const Function& function;
+  unsigned index;
 };
 
 struct FunctionReset {

@@ -67,6 +67,7 @@ Co<linux::Result<>> Interrupts::set(linux::Process& process, std::span<const std
   const bool none = (request.flags & uapi::kVfioIrqSetDataNone) != 0;
   if (enabled() > 0 && none && request.count == 0) {
     co_await disable();
+    told_of(0);
     co_return linux::Result<>();
   }
   const auto data = argument.subspan(sizeof(request), data_bytes);
@@ -83,6 +84,10 @@ Co<linux::Result<>> Interrupts::set(linux::Process& process, std::span<const std
     if (!done && first) {
       co_await disable();
     }
+    if (done && first) {
+      told_of(enabled());
+      signal_missed();
+    }
     co_return done;
   }
   if (enabled() == 0 || request.start + request.count > enabled()) {
@@ -97,10 +102,31 @@ Co<linux::Result<>> Interrupts::set(linux::Process& process, std::span<const std
   co_return linux::Result<>();
 }
 
+void Interrupts::signal(VectorState& state, unsigned index, linux::InterruptOrigin origin) {
+  auto& topic = services_.port().simulation().topic<linux::InterruptForwarded>();
+  if (topic.active()) {
+    topic.publish({services_.generation(), dev_.address, index, origin, state.trigger != nullptr});
+  }
+  if (state.trigger != nullptr) {
+    state.trigger->signal();
+  }
+}
+
+std::function<void()> Interrupts::handler_of(VectorState& state, unsigned index) {
+  return [this, &state, index] { signal(state, index, linux::InterruptOrigin::kHandler); };
+}
+
 // vfio_msi_enable(): every vector gets a message and is unmasked.
 linux::Result<> Interrupts::enable(std::size_t count) {
   if (count == 0) {
     return linux::fail(Errno::kInval);
+  }
+  std::vector<linux::pci::PciCore::MsiMessage> before;
+  if (inherits()) {
+    if (services_.config().policies.msi_at_boot == linux::MsiAtBoot::kAdopt && adopt(count)) {
+      return {};
+    }
+    before = core_.inherited_msix(dev_, count).messages;
   }
   std::vector<std::unique_ptr<VectorState>> vectors;
   std::vector<linux::pci::PciCore::MsiMessage> messages;
@@ -111,14 +137,7 @@ linux::Result<> Interrupts::enable(std::size_t count) {
   };
   for (std::size_t i = 0; i < count; ++i) {
     auto state = std::make_unique<VectorState>();
-    VectorState& reference = *state;
-    const auto irq = irqs_.request(
-        [&reference] {
-          if (reference.trigger != nullptr) {
-            reference.trigger->signal();
-          }
-        },
-        dev_);
+    const auto irq = irqs_.request(handler_of(*state, static_cast<unsigned>(i)), dev_);
     if (!irq) {
       give_back();
       return linux::fail(irq.error());
@@ -132,6 +151,7 @@ linux::Result<> Interrupts::enable(std::size_t count) {
     return on;
   }
   vectors_ = std::move(vectors);
+  find_missed(before);
   return {};
 }
 
@@ -154,6 +174,7 @@ Co<linux::Result<>> Interrupts::set_triggers(linux::Process& process, std::uint3
       }
       co_return linux::fail(error);
     }
+    if (services_.has(linux::Defect::kVfioSkipTrigger)) trigger = nullptr;
     co_await set_trigger(*vectors_[start + i], trigger);
   }
   co_return linux::Result<>();
@@ -179,25 +200,6 @@ Co<> Interrupts::disable() {
     co_await set_trigger(*state, nullptr);
   }
   vectors_.clear();
-}
-
-void Interrupts::write_enable(bool on, const char* by) {
-  const auto at = static_cast<std::uint16_t>(dev_.msix_cap + 2);
-  const std::uint32_t control = core_.read(dev_, at, 2, by);
-  core_.write(dev_, at, 2, on ? control | kMsixEnable : control & ~kMsixEnable, by);
-  dev_.msix_enabled = on;
-}
-
-void Interrupts::freeze() {
-  if (!vectors_.empty() && !services_.has(linux::Defect::kVfioKeepInterrupts)) {
-    write_enable(false, "vfio_pci_liveupdate_freeze");
-  }
-}
-
-void Interrupts::unfreeze() {
-  if (!vectors_.empty()) {
-    write_enable(true, "vfio_pci_liveupdate_unfreeze");
-  }
 }
 
 }  // namespace baton::vfio

@@ -3,14 +3,20 @@
 // All vectors are allocated when the first eventfds are set; their number is then fixed (NORESIZE,
 // as without dynamic MSI-X allocation). INTx, MSI, the error and the request interrupt are not
 // offered: their count is 0.
+//
+// Live update, policies interrupts, msi_at_boot: what happens to the interrupts of a device from
+// the freeze on, and what its next kernel does with those that came (interrupts_gap.cc).
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "model/linux/base/eventfd.h"
+#include "model/linux/base/observations.h"
 #include "model/linux/base/process.h"
 #include "model/linux/irq/irq.h"
 #include "model/linux/pci/pci_core.h"
@@ -33,16 +39,27 @@ class Interrupts {
   // Takes down whatever is configured.
   Co<> disable();
 
-  // Live update, policy disable-in-freeze: one configuration write each way, nothing else.
-  void freeze();
+  // Live update, while something is configured. EOPNOTSUPP: remapping entries cannot do it; ENOSPC.
+  linux::Result<> freeze();
   void unfreeze();
 
  private:
   struct VectorState {
     Vector vector;
     linux::EventFd* trigger = nullptr;
+    // Of an interrupt that came before this kernel's owner was there.
+    std::optional<linux::InterruptOrigin> missed;
   };
   linux::Result<> enable(std::size_t count);
+  std::function<void()> handler_of(VectorState& state, unsigned index);
+  void signal(VectorState& state, unsigned index, linux::InterruptOrigin origin);
+  // interrupts_gap.cc
+  bool inherits() const;
+  linux::Result<> adopt(std::size_t count);
+  void find_missed(std::span<const linux::pci::PciCore::MsiMessage> before);
+  void signal_missed();
+  void told_of(std::size_t count);
+  linux::Result<> silence(std::size_t index);
   Co<linux::Result<>> set_triggers(linux::Process& process, std::uint32_t start,
                                    std::span<const std::int32_t> descriptors);
   Co<> set_trigger(VectorState& state, linux::EventFd* trigger);

@@ -6,10 +6,10 @@
 //
 // Generation "running" (design target; no such series exists): record, handler name, checks and
 // retrieval are the same; the differences are those that let the device run:
-//  - freeze resets nothing and leaves COMMAND alone. Policy disable-in-freeze: one write that
-//    clears MSI-X Enable; require-disabled: none, EINVAL while interrupts are configured. Mappings
-//    are zapped and the descriptor answers EIO, so that nobody touches the device behind the next
-//    kernel's back; unfreeze undoes all three.
+//  - freeze resets nothing and leaves COMMAND alone. Policy require-disabled: EINVAL while
+//    interrupts are configured; all others: interrupts_gap.cc. Mappings are zapped and the
+//    descriptor answers EIO, so that nobody touches the device behind the next kernel's back;
+//    unfreeze undoes all three.
 //  - a device may be in D3hot: it stays there, and what it will have forgotten crosses with it.
 //  - the owner's state crosses in FLB baton-vfio-v1, and the first BIND after a retrieve takes it
 //    over: no bus master clear, no reset, no fresh vconfig.
@@ -155,7 +155,9 @@ Co<linux::Result<>> VfioPci::freeze(luo::FileArgs& args) {
       co_return written;
     }
   }
-  device.interrupts.freeze();
+  if (const auto held_back = device.interrupts.freeze(); !held_back) {
+    co_return held_back;
+  }
   device.frozen = true;
   co_return linux::Result<>();
 }

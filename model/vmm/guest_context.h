@@ -142,6 +142,29 @@ inline GuestStep sleep_until_deadline(GuestContext& guest) {
   return {sim::Duration::picoseconds(std::max<std::int64_t>(deadline - now, 1)), true};
 }
 
+inline bool has_completions(GuestContext& guest, GuestCompletions how) {
+  return guest.workload().completions == how;
+}
+
+// The guest that trusts every edge has no timer: it wakes now and then, and looks at nothing.
+inline GuestStep wait_for_interrupt(GuestContext& guest) {
+  if (has_completions(guest, GuestCompletions::kEveryEdge))
+    return {sim::Duration::seconds(1), true};
+  return sleep_until_deadline(guest);
+}
+
+// The timer has fired. True: the driver resets the device, and what was in flight is lost. Linux's
+// nvme driver looks at the queue first, which is what the other guests' timer does [linux
+// drivers/nvme/host/pci.c nvme_timeout].
+inline bool timeout_resets(GuestContext& guest, Routine reset) {
+  if (!has_completions(guest, GuestCompletions::kTimeoutResets)) return false;
+  ++guest.status.timeouts;
+  ++guest.status.driver_resets;
+  guest.status.batches_lost += guest.r(kInFlight);
+  guest.go(reset);
+  return true;
+}
+
 // Routines. Each returns what the step cost.
 GuestStep reset_device(GuestContext& guest);
 GuestStep configure_device(GuestContext& guest);

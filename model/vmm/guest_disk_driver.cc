@@ -88,7 +88,8 @@ SubmissionEntry admin_command(GuestContext& guest, std::uint64_t step) {
       opcode(AdminOpcode::kCreateCompletionQueue);
       entry.prp1 = guest.dma(GuestAddr(disk_completions(w)));
       entry.cdw10 = size << 16 | kIoQueue;
-      entry.cdw11 = std::uint32_t{kCompletionVector} << 16 | 3;  // interrupts, contiguous
+      entry.cdw11 = std::uint32_t{kCompletionVector} << 16 | 1;                   // contiguous
+      if (!has_completions(guest, GuestCompletions::kPolling)) entry.cdw11 |= 2;  // interrupts
       break;
     default:
       opcode(AdminOpcode::kCreateSubmissionQueue);

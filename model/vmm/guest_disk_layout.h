@@ -92,7 +92,8 @@ constexpr bool disk_workload_fits(const WorkloadConfig& w, std::uint64_t memory_
          w.depth >= 1 && w.depth <= kBatchMembersMax / 2 && w.batch_members >= 2 * w.depth &&
          w.batch_members <= kBatchMembersMax && w.batches_in_flight >= 1 &&
          w.batches_in_flight <= kBatchesInFlightMax && disk_commands(w) <= kDiskCommandsMax &&
-         w.verify_every >= 1 && w.poll_interval_ns >= 1000 && disk_memory_needed(w) <= memory_bytes;
+         w.verify_every >= 1 && w.poll_interval_ns >= 1000 && known(w.completions) &&
+         disk_memory_needed(w) <= memory_bytes;
 }
 
 }  // namespace baton::vmm

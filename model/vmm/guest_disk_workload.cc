@@ -6,6 +6,7 @@
 // lost. Unlike the DSA's, an interrupt announces a command, not a batch; the status page counts
 // batches by what found their last command.
 #include <array>
+#include <optional>
 
 #include "model/devices/nvme/commands.h"
 #include "model/devices/nvme/registers.h"
@@ -155,7 +156,19 @@ GuestStep end_pass(GuestContext& guest) {
   }
   guest.r(kPass) = kNoPass;
   arm_timer(guest);
-  return sleep_until_deadline(guest);
+  return wait_for_interrupt(guest);
+}
+
+// The timer: what to do when no interrupt has come.
+std::optional<GuestStep> timer(GuestContext& guest) {
+  const bool due = guest.cpu.now().ps() >= static_cast<std::int64_t>(guest.r(kDeadline));
+  if (!due || has_completions(guest, GuestCompletions::kEveryEdge)) {
+    return wait_for_interrupt(guest);
+  }
+  if (timeout_resets(guest, Routine::kDiskReset)) return GuestStep{kShort};
+  guest.r(kPass) = kTimerPass;
+  guest.r(kFoundInPass) = 0;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -245,15 +258,12 @@ GuestStep disk_idle(GuestContext& guest) {
   }
   guest.regs.pending_vectors = 0;  // no other vector has a handler
   if (guest.r(kPass) == kNoPass) {
-    if (guest.cpu.now().ps() < static_cast<std::int64_t>(guest.r(kDeadline))) {
-      return sleep_until_deadline(guest);
-    }
-    guest.r(kPass) = kTimerPass;
-    guest.r(kFoundInPass) = 0;
+    if (const std::optional<GuestStep> waits = timer(guest)) return *waits;
   }
   const std::uint64_t reaped = reap(guest);
   guest.r(kFoundInPass) += reaped;
-  if (guest.r(kPass) == kTimerPass) guest.r(kUnannounced) += reaped;
+  const bool polls = has_completions(guest, GuestCompletions::kPolling);
+  if (guest.r(kPass) == kTimerPass && !polls) guest.r(kUnannounced) += reaped;
   DiskSlot oldest;
   guest.load(entry_of(guest.r(kOldestSlot)), oldest);
   if (oldest.sequence != 0 && oldest.remaining == 0) {

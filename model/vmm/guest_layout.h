@@ -48,18 +48,28 @@ inline constexpr std::uint32_t kBatchesInFlightMax = 128;  // total WQ entries
 // Which virtual vector announces completions: MSI-X entry 1 of the device.
 inline constexpr unsigned kCompletionVector = 1;
 
+// How a guest learns that its device is done with something.
+enum class GuestCompletions : std::uint32_t {
+  kInterruptsAndTimer = 0,  // by interrupts; a timer finds what they have not announced
+  kPolling = 1,             // it asks for no interrupts, and looks whenever its timer fires
+  kEveryEdge = 2,           // by interrupts alone: one that gets lost may be waited for for ever
+  kTimeoutResets = 3,  // by interrupts; after the timer's time without one it resets the device
+};
+
 struct WorkloadConfig {
   std::uint64_t size = 64 * 1024;              // bytes of one copy
   std::uint32_t depth = 32;                    // buffers in a slot
   std::uint32_t batch_members = 1024;          // copies in a batch, 2..1024
   std::uint32_t batches_in_flight = 8;         // batches queued, 1..128
   std::uint32_t verify_every = 1;              // 1: every buffer; n: every n-th
-  std::uint64_t poll_interval_ns = 5'000'000;  // how long the guest trusts its interrupts
+  std::uint64_t poll_interval_ns = 5'000'000;  // the guest's timer
   // A buffer in a BAR of another device of the guest, by guest address, through which every copy
   // goes; 0: none. It holds depth * size bytes.
   std::uint64_t peer_buffer = 0;
   // At which I/O virtual address its devices find guest address 0.
   std::uint64_t dma_offset = 0;
+  GuestCompletions completions = GuestCompletions::kInterruptsAndTimer;
+  std::uint32_t reserved = 0;
 };
 
 // What the guest drives.
@@ -71,7 +81,7 @@ enum class GuestDevice : std::uint32_t {
 
 struct BootInfo {
   static constexpr std::uint64_t kMagic = 0x00544F4F42544142;  // "BATBOOT\0"
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
 
   std::uint64_t magic = kMagic;
   std::uint32_t version = kVersion;
@@ -135,6 +145,7 @@ struct GuestStatus {
   std::uint64_t driver_resets = 0;        // the guest's driver set the device up again
   std::uint64_t longest_stall_ps = 0;     // longest time the guest did not run when it wanted to
   std::uint64_t longest_stall_at_ps = 0;  // guest clock at the end of it
+  std::uint64_t timeouts = 0;             // of a driver that resets the device then
 };
 
 // One batch in flight; slot table entry.
@@ -143,8 +154,8 @@ struct GuestSlot {
   std::uint64_t submitted_ps = 0;
 };
 
-static_assert(sizeof(WorkloadConfig) == 48);
-static_assert(sizeof(BootInfo) == 88);
+static_assert(sizeof(WorkloadConfig) == 56);
+static_assert(sizeof(BootInfo) == 96);
 static_assert(sizeof(GuestSlot) == 16);
 static_assert(std::has_unique_object_representations_v<BootInfo>);
 static_assert(std::has_unique_object_representations_v<GuestStatus>);
@@ -173,6 +184,10 @@ constexpr std::uint64_t memory_needed(const WorkloadConfig& w) {
   return kSlotsAddress.value() + std::uint64_t{w.batches_in_flight} * slot_bytes(w);
 }
 
+constexpr bool known(GuestCompletions completions) {
+  return completions <= GuestCompletions::kTimeoutResets;
+}
+
 // Whether the guest accepts this workload in this much memory. Sizes are whole 64-byte words: a
 // copy of the pattern stays one.
 constexpr bool workload_fits(const WorkloadConfig& w, std::uint64_t memory_bytes) {
@@ -181,7 +196,7 @@ constexpr bool workload_fits(const WorkloadConfig& w, std::uint64_t memory_bytes
          w.depth <= w.batch_members && w.batch_members >= 2 &&
          w.batch_members <= kBatchMembersMax && w.batches_in_flight >= 1 &&
          w.batches_in_flight <= kBatchesInFlightMax && w.verify_every >= 1 &&
-         w.poll_interval_ns >= 1000 && memory_needed(w) <= memory_bytes &&
+         w.poll_interval_ns >= 1000 && known(w.completions) && memory_needed(w) <= memory_bytes &&
          (w.peer_buffer == 0 || w.batch_members % 2 == 0);
 }
 

@@ -3,9 +3,11 @@
 // against the pattern of the batch's sequence number.
 //
 // Finished work is looked for when an interrupt arrives, and by a timer, because interrupts get
-// lost. The status page tells how each batch was found.
+// lost; other guests do without the one or the other (GuestCompletions). The status page tells how
+// each batch was found.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "model/devices/dsa/descriptor.h"
 #include "model/vmm/guest_context.h"
@@ -97,7 +99,19 @@ GuestStep end_pass(GuestContext& guest) {
   look_for_overtaking(guest);
   guest.r(kPass) = kNoPass;
   arm_timer(guest);
-  return sleep_until_deadline(guest);
+  return wait_for_interrupt(guest);
+}
+
+// The timer: what to do when no interrupt has come.
+std::optional<GuestStep> timer(GuestContext& guest) {
+  const bool due = guest.cpu.now().ps() >= static_cast<std::int64_t>(guest.r(kDeadline));
+  if (!due || has_completions(guest, GuestCompletions::kEveryEdge)) {
+    return wait_for_interrupt(guest);
+  }
+  if (timeout_resets(guest, Routine::kReset)) return GuestStep{kShort};
+  guest.r(kPass) = kTimerPass;
+  guest.r(kFoundInPass) = 0;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -161,8 +175,9 @@ GuestStep submit_batch(GuestContext& guest) {
   const GuestSlot entry{++guest.r(kNextSequence), static_cast<std::uint64_t>(guest.cpu.now().ps())};
   guest.store(guest.slot_entry(slot), entry);
   Descriptor batch;
-  batch.set(Opcode::kBatch,
-            flag::kRecordAddressValid | flag::kRequestRecord | flag::kRequestInterrupt);
+  const bool polls = has_completions(guest, GuestCompletions::kPolling);
+  batch.set(Opcode::kBatch, flag::kRecordAddressValid | flag::kRequestRecord |
+                                (polls ? 0U : flag::kRequestInterrupt));
   batch.record_address = guest.dma(guest.slot_address(slot));
   batch.source = guest.dma(guest.slot_address(slot) + slot_descriptors(w));
   batch.size = w.batch_members;
@@ -188,11 +203,7 @@ GuestStep idle(GuestContext& guest) {
   }
   guest.regs.pending_vectors = 0;  // no other vector has a handler
   if (guest.r(kPass) == kNoPass) {
-    if (guest.cpu.now().ps() < static_cast<std::int64_t>(guest.r(kDeadline))) {
-      return sleep_until_deadline(guest);
-    }
-    guest.r(kPass) = kTimerPass;
-    guest.r(kFoundInPass) = 0;
+    if (const std::optional<GuestStep> waits = timer(guest)) return *waits;
   }
   if (!batch_done(guest, guest.r(kOldestSlot))) return end_pass(guest);
   ++guest.r(kFoundInPass);
@@ -200,7 +211,7 @@ GuestStep idle(GuestContext& guest) {
     ++guest.status.found_by_interrupt;
   } else {
     ++guest.status.found_by_poll;
-    ++guest.r(kUnannounced);
+    if (!has_completions(guest, GuestCompletions::kPolling)) ++guest.r(kUnannounced);
   }
   guest.r(kIndex) = 0;
   guest.go(Routine::kCheckRecords);

@@ -43,6 +43,26 @@ struct GuestAccess {
   std::span<const std::byte> data;
 };
 
+// A thread of the VMM had an interrupt from a device's eventfd, or the VMM makes one by itself
+// (`made`), and passes it to the vCPU as `vector`; 0: no vector, the VMM is content with knowing.
+// `discarded`: it is not passed on.
+struct InterruptInjected {
+  unsigned generation;
+  std::string_view vm;
+  Sbdf device;
+  unsigned index;  // of the MSI-X table
+  unsigned vector;
+  bool made;
+  bool discarded;
+};
+
+// The vCPU took these virtual vectors (bit n: vector n) into its guest's handlers.
+struct GuestTookInterrupts {
+  unsigned generation;
+  std::string_view vm;
+  std::uint64_t vectors;
+};
+
 // The VMM has ended, and its guest with it.
 struct GuestStopped {
   unsigned generation;

@@ -37,6 +37,12 @@ struct VmConfig {
   bool carried = true;  // false: luod leaves it out of live updates, and it starts anew
   // False: its VMM leaves the interrupts of its devices configured, whatever the kernel demands.
   bool releases_interrupts = true;
+  // From the last instruction of the guest until its VMM has the vCPU's registers, and from there
+  // to the next one.
+  sim::Duration vcpu_exit;
+  sim::Duration vcpu_entry;
+  // Its kernels may find interrupts that came in a gap [policies posted-capture, remember].
+  bool kernel_finds_interrupts = false;
 };
 
 // A physical function whose virtual functions init makes appear, with pci-pf-stub as its driver.

@@ -16,7 +16,9 @@ Co<> Vcpu::run() {
       parked_ = false;
       continue;
     }
+    const std::uint64_t pending = registers_.pending_vectors;
     const GuestStep did = step(cpu_, registers_);
+    if (const std::uint64_t took = pending & ~registers_.pending_vectors; took != 0) took_(took);
     halted_ = did.halt;
     co_await context_.sleep(node_, did.cost);
     halted_ = false;
@@ -59,6 +61,7 @@ Co<> Vcpu::stop() {
 
 void Vcpu::inject(unsigned vector) {
   vmm::inject(registers_, vector);
+  if (recorder_) recorder_();
   if (halted_) {
     context_.wake(node_);
   }

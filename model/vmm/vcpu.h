@@ -2,6 +2,10 @@
 // are live here; the VMM copies them into the preserved memfd while the vCPU is paused.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <utility>
+
 #include "model/vmm/guest_cpu.h"
 #include "sim/actor.h"
 
@@ -9,8 +13,10 @@ namespace baton::vmm {
 
 class Vcpu {
  public:
-  Vcpu(sim::Context& context, sim::ActorId actor, GuestCpu& cpu)
-      : context_(context), cpu_(cpu), node_(context, actor, "vcpu") {}
+  // `took`: told which virtual vectors a step took into the guest's handlers.
+  Vcpu(sim::Context& context, sim::ActorId actor, GuestCpu& cpu,
+       std::function<void(std::uint64_t vectors)> took)
+      : context_(context), cpu_(cpu), took_(std::move(took)), node_(context, actor, "vcpu") {}
 
   // The body of the thread; returns after stop().
   Co<> run();
@@ -23,6 +29,8 @@ class Vcpu {
 
   // A virtual interrupt (irqfd); taken at the next step, also over a pause.
   void inject(unsigned vector);
+  // Called after each; for who has saved the registers of a paused vCPU.
+  void set_recorder(std::function<void()> recorder) { recorder_ = std::move(recorder); }
 
   VcpuRegisters& registers() { return registers_; }
   bool paused() const { return paused_; }
@@ -32,6 +40,8 @@ class Vcpu {
 
   sim::Context& context_;
   GuestCpu& cpu_;
+  std::function<void(std::uint64_t)> took_;
+  std::function<void()> recorder_;
   sim::WaitNode node_;
   VcpuRegisters registers_;
   bool paused_ = true;

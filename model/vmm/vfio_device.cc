@@ -280,8 +280,11 @@ Co<> VfioDevice::deliver(int eventfd, unsigned vector, Vcpu& vcpu) {
     if (!read || stopping_) {
       break;
     }
-    if (vector >= 1 && vector <= kVectorMax) {
-      vcpu.inject(vector);
+    const unsigned virtual_vector = vector <= kVectorMax ? vector : 0;
+    environment_.publish(InterruptInjected{environment_.generation(), vm_, address_, vector,
+                                           virtual_vector, false, discarding_});
+    if (virtual_vector != 0 && !discarding_) {
+      vcpu.inject(virtual_vector);
     }
   }
   --threads_;

@@ -52,6 +52,8 @@ class VfioDevice {
   // Takes them down, and up again with the eventfds that there are.
   Co<linux::Result<>> release_interrupts();
   Co<linux::Result<>> set_interrupts();
+  // What arrives from now on, or no longer, is read and not passed on.
+  void discard_interrupts(bool discard) { discarding_ = discard; }
   // Ends the threads that wait for interrupts.
   Co<> stop();
   // Every call is answered by EIO: frozen by a live update that was given up.
@@ -80,6 +82,7 @@ class VfioDevice {
   std::vector<Mapping> mapped_;
   unsigned threads_ = 0;
   bool stopping_ = false;
+  bool discarding_ = false;
   sim::WaitQueue threads_ended_;
 };
 

@@ -25,6 +25,9 @@ constexpr unsigned kIommufdToken = 2;
 constexpr unsigned kHwptToken = 3;
 constexpr unsigned kDeviceToken = 16;
 
+// In which threads empty the eventfds of interrupts that a new owner does not want.
+constexpr sim::Duration kDiscardTime = sim::Duration::microseconds(1);
+
 }  // namespace
 
 Vmm::Vmm(Environment& environment, const VmConfig& config, unsigned index)
@@ -34,7 +37,11 @@ Vmm::Vmm(Environment& environment, const VmConfig& config, unsigned index)
       process_(environment.kernel().create_process(config.name)),
       calls_(environment.kernel(), process_),
       cpu_(environment.simulation(), process_, config_.name),
-      vcpu_(environment.context(), environment.simulation().add_actor(config.name), cpu_) {
+      vcpu_(environment.context(), environment.simulation().add_actor(config.name), cpu_,
+            [this](std::uint64_t vectors) {
+              environment_.publish(
+                  GuestTookInterrupts{environment_.generation(), config_.name, vectors});
+            }) {
   for (const Sbdf& address : config_.devices) {
     devices_.push_back(std::make_unique<VfioDevice>(environment_, calls_, config_.name, address));
   }
@@ -259,6 +266,9 @@ Co<> Vmm::pause() {
   }
   co_await vcpu_.pause();
   environment_.publish(GuestPaused{environment_.generation(), config_.name});
+  if (config_.vcpu_exit != sim::Duration()) {
+    co_await calls_.sleep(config_.vcpu_exit);
+  }
   leave_core();
 }
 
@@ -295,6 +305,11 @@ Result<> Vmm::save() {
   if (stored) {
     stored = process_.store(at + kVmmRecordOffset, std::as_bytes(std::span(&record, 1)));
   }
+  // What arrives between here and the freeze is not lost: the record is kept up to date.
+  vcpu_.set_recorder([this] {
+    const auto registers = std::as_bytes(std::span(&vcpu_.registers(), 1));
+    static_cast<void>(process_.store(memory_ + config_.memory, registers));
+  });
   return stored ? stored : failed("save vCPU", stored.error());
 }
 
@@ -310,18 +325,36 @@ Co<Result<>> Vmm::resume(linux::ReinjectPolicy reinject) {
   if (!running_ || !vcpu_.paused()) {
     co_return Result<>();
   }
+  vcpu_.set_recorder({});
   Result<> done;
   if (std::exchange(interrupts_released_, false)) {
     done = co_await devices_.front()->set_interrupts();
   }
   // As after a gap: with its interrupts off, what the device said is lost.
-  if (has_session() && !devices_.empty() && reinject == linux::ReinjectPolicy::kSpurious) {
-    vcpu_.inject(kCompletionVector);
+  if (has_session() && reinject == linux::ReinjectPolicy::kSpurious) {
+    inject_spurious();
   }
   take_core();
+  co_await enter();
   environment_.publish(GuestResumed{environment_.generation(), config_.name, status_page()});
   vcpu_.resume();
   co_return done;
+}
+
+Co<> Vmm::enter() {
+  if (config_.vcpu_entry != sim::Duration()) {
+    co_await calls_.sleep(config_.vcpu_entry);
+  }
+}
+
+void Vmm::inject_spurious() {
+  if (devices_.empty()) {
+    return;
+  }
+  environment_.publish(InterruptInjected{environment_.generation(), config_.name,
+                                         devices_.front()->address(), kCompletionVector,
+                                         kCompletionVector, true, false});
+  vcpu_.inject(kCompletionVector);
 }
 
 // Taking over, new kernel.
@@ -329,20 +362,32 @@ Co<Result<>> Vmm::resume(linux::ReinjectPolicy reinject) {
 Co<Result<>> Vmm::restore(linux::ReinjectPolicy reinject) {
   Result<> done = co_await retrieve();
   if (done && !devices_.empty()) {
+    // Policy none: whatever the kernel found of the gap, the guest is not told.
+    for (const auto& device : devices_) {
+      device->discard_interrupts(reinject == linux::ReinjectPolicy::kNone);
+    }
     done = co_await take_over();
   }
   if (!done && memory_ != UserAddr() && goes_on_) {
     done = Result<>();  // the guest finds that its devices do not answer
+  }
+  if (done && !devices_.empty() && reinject == linux::ReinjectPolicy::kNone &&
+      config_.kernel_finds_interrupts) {
+    co_await calls_.sleep(kDiscardTime);
+  }
+  for (const auto& device : devices_) {
+    device->discard_interrupts(false);
   }
   if (!done) {
     co_await shut_down();
     co_return done;
   }
   // What the device had to say in between was lost: one interrupt, and the guest looks itself.
-  if (!devices_.empty() && reinject == linux::ReinjectPolicy::kSpurious) {
-    vcpu_.inject(kCompletionVector);
+  if (reinject == linux::ReinjectPolicy::kSpurious) {
+    inject_spurious();
   }
   take_core();
+  co_await enter();
   environment_.publish(GuestResumed{environment_.generation(), config_.name, status_page()});
   run_guest();
   co_return Result<>();

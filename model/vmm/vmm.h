@@ -84,6 +84,8 @@ class Vmm {
 
   Co<linux::Result<>> preserve_file(int fd, std::uint64_t token, const char* what);
   void run_guest();
+  void inject_spurious();
+  Co<> enter();
   void leave_core();
   void take_core();
   PhysAddr status_page();

@@ -28,6 +28,8 @@ constexpr std::array kTests{
            "each refusal of an interrupt has its reason and is recorded with the index"},
     TestOf{0x23, 0x23, "interrupt_remapping_test.cc",
            "a table that is not backed is an unreadable entry"},
+    TestOf{0x27, 0x28, "interrupt_posting_test.cc",
+           "each refusal of a posting has its reason, is recorded, and is silenced by FPD"},
     TestOf{0x29, 0x29, "dma_test.cc",
            "reads of interrupt addresses are blocked, recorded only while interrupts are remapped"},
     TestOf{0x30, 0x31, "dma_test.cc", "address types and PASIDs that legacy mode refuses"},
@@ -120,5 +122,5 @@ TEST_CASE("a code that no table defines has no row") {
   CHECK(find_reason(0x22)->reason == Reason::kRemapEntryNotPresent);
   CHECK(find_reason(0x00) == nullptr);
   CHECK(find_reason(0x6F) == nullptr);
-  CHECK(find_reason(0x28)->never.find("0x24") != std::string_view::npos);
+  CHECK(find_reason(0x28)->never.empty());
 }

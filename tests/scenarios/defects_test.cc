@@ -48,6 +48,14 @@ bool needs_port(std::string_view defect) {
          defect == "pci-renumber-buses" || defect == "pci-reset-bus" || defect == "pci-clear-acs";
 }
 
+// Those of interrupts need entries, descriptors or notes to spoil.
+std::string_view interrupt_scenario(std::string_view defect) {
+  if (defect == "iommu-entry-wrong-vector") return "quickstart-remapped";
+  if (defect == "iommu-skip-entry-flush") return "interrupts/dropped-by-entries";
+  if (defect == "irq-skip-descriptors" || defect == "irq-skip-scan") return "interrupts/captured";
+  return defect == "irq-forget-noted" ? "interrupts/remembered" : "";
+}
+
 // Most defects show in quickstart. One domain has no second one whose translations its id could mix
 // up with, and one device nobody to be mixed up with: these have scenarios with two VMs.
 std::string scenario_with(std::string_view defect) {
@@ -73,8 +81,11 @@ std::string scenario_with(std::string_view defect) {
   if (defect == "pci-disable-pasid") return hazard_text("pasid-disabled");
   // The entry exists in scalable mode alone.
   if (defect == "iommu-torn-pasid-entry") return scenario_text("torn-pasid-entry");
+  const std::string_view interrupts = interrupt_scenario(defect);
   std::string text = defect == "vfio-retrieve-first" ? scenario_text("two-vms")
                      : needs_port(defect)            ? scenario_text("nvme-behind-a-switch")
+                     : interrupts.contains('/')      ? folder_text(interrupts)
+                     : !interrupts.empty()           ? scenario_text(interrupts)
                                                      : quickstart();
   return text.insert(text.find("\nvms:") + 1, fmt::format("defects: [{}]\n", defect));
 }

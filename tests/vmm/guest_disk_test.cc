@@ -235,3 +235,42 @@ TEST_CASE("workloads that no queue or memory holds are refused before the first 
   }
   CHECK(vmm::disk_workload_fits(small(), kGuestMemory));
 }
+
+TEST_CASE("a guest that polls its drive, one that needs every edge, one that times out") {
+  const auto with = [](vmm::GuestCompletions completions) {
+    WorkloadConfig workload = small();
+    workload.completions = completions;
+    return workload;
+  };
+  {
+    DiskMachine guest(with(vmm::GuestCompletions::kPolling));
+    guest.run(sim::Duration::milliseconds(30));
+    check_clean(guest.status());
+    CHECK(guest.status().batches_done >= 20);
+    CHECK(guest.status().interrupts == 0);
+    CHECK(guest.status().interrupts_lost == 0);
+  }
+  {
+    DiskMachine guest(with(vmm::GuestCompletions::kEveryEdge));
+    guest.run(sim::Duration::milliseconds(10));
+    guest.deliver = false;
+    guest.run(sim::Duration::milliseconds(10));
+    const std::uint64_t stalled = guest.status().batches_done;
+    guest.run(sim::Duration::milliseconds(50));
+    CHECK(guest.status().batches_done == stalled);
+    CHECK(guest.status().timeouts == 0);
+  }
+  {
+    DiskMachine guest(with(vmm::GuestCompletions::kTimeoutResets));
+    guest.run(sim::Duration::milliseconds(10));
+    CHECK(guest.status().timeouts == 0);
+    guest.deliver = false;
+    guest.run(sim::Duration::milliseconds(10));
+    CHECK(guest.status().timeouts > 0);
+    CHECK(guest.status().batches_lost > 0);
+    guest.deliver = true;
+    guest.run(sim::Duration::milliseconds(20));
+    CHECK(guest.status().state == vmm::GuestState::kRunning);
+    CHECK(guest.status().mismatches == 0);
+  }
+}

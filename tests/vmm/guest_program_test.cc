@@ -315,3 +315,63 @@ TEST_CASE("workloads are checked against the limits of the device and of the mem
   CHECK(refused([](WorkloadConfig& w) { w.verify_every = 0; }));
   CHECK(vmm::batches_for_gap({}, 200'000'000, 2500) == 9);
 }
+
+namespace {
+
+WorkloadConfig with_completions(WorkloadConfig workload, vmm::GuestCompletions completions) {
+  workload.completions = completions;
+  return workload;
+}
+
+}  // namespace
+
+TEST_CASE("a guest that polls asks for no interrupts and finds all of its work") {
+  GuestMachine guest(with_completions(kSmall, vmm::GuestCompletions::kPolling));
+  guest.run(sim::Duration::milliseconds(20));
+  const GuestStatus status = guest.status();
+  check_clean(status);
+  CHECK(status.batches_done >= 15);
+  CHECK(status.found_by_poll >= status.batches_done);
+  CHECK(status.interrupts == 0);
+  CHECK(status.interrupts_lost == 0);  // nobody was to announce anything
+  CHECK(guest.taken == 0);
+}
+
+TEST_CASE("a guest that needs every edge waits for ever for one that is lost") {
+  GuestMachine guest(with_completions(kSmall, vmm::GuestCompletions::kEveryEdge));
+  guest.run(sim::Duration::milliseconds(10));
+  const std::uint64_t done = guest.status().batches_done;
+  CHECK(done >= 10);
+  guest.deliver = false;
+  guest.run(sim::Duration::milliseconds(50));
+  const std::uint64_t stalled = guest.status().batches_done;
+  CHECK(stalled <= done + 3);
+  guest.deliver = true;
+  vmm::inject(guest.registers, vmm::kCompletionVector);  // any one will do
+  guest.run(sim::Duration::milliseconds(10));
+  CHECK(guest.status().batches_done >= stalled + 10);
+  check_clean(guest.status());
+}
+
+TEST_CASE("a driver that times out resets its device, and what was in flight is lost") {
+  GuestMachine guest(with_completions(kSmall, vmm::GuestCompletions::kTimeoutResets));
+  guest.run(sim::Duration::milliseconds(10));
+  CHECK(guest.status().timeouts == 0);
+  guest.deliver = false;
+  guest.run(sim::Duration::milliseconds(5));
+  CHECK(guest.status().timeouts > 0);
+  CHECK(guest.status().driver_resets == guest.status().timeouts);
+  CHECK(guest.status().batches_lost >= 3 * guest.status().timeouts - 3);
+  guest.deliver = true;
+  guest.run(sim::Duration::milliseconds(10));
+  const GuestStatus status = guest.status();
+  CHECK(status.state == GuestState::kRunning);
+  CHECK(status.mismatches == 0);
+  CHECK(status.batches_done >= 20);
+}
+
+TEST_CASE("a guest refuses a way of learning that it does not know") {
+  GuestMachine guest(with_completions(kSmall, static_cast<vmm::GuestCompletions>(4)));
+  guest.run(sim::Duration::milliseconds(1));
+  CHECK(guest.status().failure == GuestFailure::kBadBootInfo);
+}

@@ -55,6 +55,9 @@ enum class ReinjectPolicy : std::uint8_t { kNone, kSpurious, kPendingOnly };
 // policies.msi_at_boot: the MSI and MSI-X enable bits of a function that was handed over are
 // cleared as at a cold boot, are left alone, or the interrupts behind them are taken over.
 enum class MsiAtBoot : std::uint8_t { kClear, kLeave, kAdopt };
+// policies.interrupt_replay, of remember: when the new kernel replays what it noted: once the owner
+// has set its interrupts up again, or in early boot, before the IOMMU is initialised.
+enum class InterruptReplay : std::uint8_t { kAfterIommu, kBeforeIommu };
 // policies.prepared_lockdown: what the owner may still do to a device between preserve and freeze:
 // everything; nothing that VFIO can refuse (configuration writes, SET_IRQS, RESET, power, detach);
 // nor what other parts of the kernel can do to it.
@@ -122,6 +125,7 @@ struct Policies {
   InterruptTablePolicy interrupt_table = InterruptTablePolicy::kNew;
   MsiAtBoot msi_at_boot = MsiAtBoot::kLeave;
   PreparedLockdown prepared_lockdown = PreparedLockdown::kVfio;
+  InterruptReplay interrupt_replay = InterruptReplay::kAfterIommu;
   RestoreFailure restore_failure = RestoreFailure::kPanic;
   CancelAfterFreeze cancel_after_freeze = CancelAfterFreeze::kUnfreeze;
 };
@@ -175,6 +179,11 @@ enum class Defect : std::uint8_t {
   kIommuOpenGroups,           // drivers of the host may take groups that were handed over
   kIommuForgetOwner,          // the new kernel gives restored groups no owner
   kIommuTornPasidEntry,       // a running device's PASID entry is replaced in two parts
+  kIommuEntryWrongVector,     // an interrupt remapping entry leads to the next vector
+  kIommuSkipEntryFlush,       // a changed interrupt remapping entry stays in the unit's cache
+  kIrqSkipDescriptors,        // the page of posted-interrupt descriptors is not preserved
+  kIrqSkipScan,               // what the descriptors have captured is not looked at
+  kIrqForgetNoted,            // interrupts that were noted in early boot are not replayed
   kIommufdSkipRecord,         // iommufd_ser is not preserved
   kIommufdSkipIoas,           // baton-iommufd-v1 is not preserved
   kIommufdIgnoreSeals,        // memory that is not sealed is preserved behind an iommufd
@@ -188,6 +197,7 @@ enum class Defect : std::uint8_t {
   kVfioSkipFreezeReset,       // freeze does not reset the device that it is to stop
   kVfioForgetFrozen,          // a frozen descriptor goes on answering
   kVfioOpenIncoming,          // a device that was handed over can be opened before the finish
+  kVfioSkipTrigger,           // interrupts are set up without the owner's eventfds
   kVfioResetAtOpen,           // the first open after the jump resets the device
   kVfioLeakRecord,            // finish does not free the device's record
   kVfioRetrieveFirst,         // retrieve gives out the first device, whatever the record says
@@ -210,6 +220,7 @@ enum class Defect : std::uint8_t {
   kPciEnableAts,              // the new kernel enables ATS of preserved functions
   kPciDisablePasid,           // the new kernel disables PASIDs of preserved functions first
   kPciClearAcs,               // the new kernel clears the ACS control of every port first
+  kPciMsixStayMasked,         // MSI-X is enabled with the mask of the function left set
   kMmInitOnFree,              // the new kernel clears all free memory first
   kCount,
 };

@@ -1,6 +1,7 @@
 // What kernels and processes let observers see, beside pages (page_alloc.h).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -40,6 +41,38 @@ struct InterruptEntered {
   unsigned generation;
   Vector vector;
   bool handled;
+};
+
+// It had no handler, and the kernel noted it to replay it later.
+struct InterruptNoted {
+  unsigned generation;
+  Vector vector;
+};
+
+// What was noted of a vector was replayed in early boot, where nothing has a handler yet: gone.
+struct InterruptReplayed {
+  unsigned generation;
+  Vector vector;
+};
+
+// How the driver of a device learned of an interrupt on an entry of its MSI-X table: its handler
+// ran, a posted-interrupt descriptor had captured it, or it was noted since early boot.
+enum class InterruptOrigin : std::uint8_t { kHandler, kCaptured, kNoted };
+
+// And passed it to the eventfd of the owner; `signalled` is false when the owner gave none.
+struct InterruptForwarded {
+  unsigned generation;
+  Sbdf device;
+  unsigned index;
+  InterruptOrigin origin;
+  bool signalled;
+};
+
+// The owner of a device set its interrupts up, or took them down: `count` vectors from now on.
+struct InterruptsSet {
+  unsigned generation;
+  Sbdf device;
+  std::size_t count;
 };
 
 // Who in user space got hold of a device: a process with an open file of it that asks to bind it,

@@ -1,5 +1,8 @@
 #include "model/linux/intel_iommu/interrupt_handover.h"
 
+#include <algorithm>
+#include <array>
+
 #include "model/linux/base/observations.h"
 
 namespace baton::linux::intel_iommu {
@@ -7,6 +10,11 @@ namespace baton::linux::intel_iommu {
 namespace {
 
 constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersionWithDescriptors = 2;
+constexpr std::uint64_t kDescriptorsAt = 200;
+constexpr std::uint64_t kDescriptorBytes = 64;
+constexpr std::uint64_t kDescriptorControl = 32;  // [VT-d 9.12]: the fifth quadword
+constexpr std::uint64_t kSuppressNotification = 2;
 constexpr std::uint64_t kHeaderBytes = 8;
 constexpr std::uint64_t kEntryBytes = 24;
 constexpr std::uint32_t kMostUnits = 8;  // as many as firmware has room for
@@ -51,7 +59,47 @@ Co<Result<std::uint64_t>> InterruptHandover::preserve() {
     ram.store(at + 16, each.entries);
     at = at + kEntryBytes;
   }
+  if (services_.config().policies.interrupts == InterruptPolicy::kPostedCapture) {
+    if (const auto kept = preserve_descriptors(*page); !kept) {
+      co_await unpreserve(page->value());
+      co_return fail(kept.error());
+    }
+  }
   co_return page->value();
+}
+
+Result<> InterruptHandover::preserve_descriptors(PhysAddr page) {
+  const Result<PhysAddr> descriptors =
+      kho_.alloc_preserve(sim::kPageSize, "posted-interrupt descriptors");
+  if (!descriptors) {
+    return fail(descriptors.error());
+  }
+  descriptors_ = *descriptors;
+  if (services_.has(Defect::kIrqSkipDescriptors)) kho_.unpreserve_folio(descriptors_, 0);
+  sim::PhysicalMemory& ram = services_.port().ram();
+  ram.store(page, kVersionWithDescriptors);
+  ram.store(page + kDescriptorsAt, descriptors_.value());
+  return {};
+}
+
+Result<PhysAddr> InterruptHandover::descriptor_for(Sbdf device) {
+  if (descriptors_ == PhysAddr{}) {
+    return fail(Errno::kOpNotSupp);
+  }
+  const auto known = std::ranges::find(captured_, device);
+  const auto index = static_cast<std::uint64_t>(known - captured_.begin());
+  const PhysAddr at = descriptors_ + index * kDescriptorBytes;
+  if (known != captured_.end()) {
+    return at;
+  }
+  if (captured_.size() == sim::kPageSize / kDescriptorBytes) {
+    return fail(Errno::kNoSpc);
+  }
+  captured_.push_back(device);
+  std::array<std::uint64_t, kDescriptorBytes / 8> fresh{};
+  fresh[kDescriptorControl / 8] = kSuppressNotification;
+  services_.port().ram().store(at, fresh);
+  return at;
 }
 
 void InterruptHandover::unpreserve_tables() {
@@ -64,6 +112,11 @@ void InterruptHandover::unpreserve_tables() {
 
 Co<> InterruptHandover::unpreserve(std::uint64_t /*data*/) {
   unpreserve_tables();
+  if (descriptors_ != PhysAddr{}) {
+    kho_.unpreserve_free(descriptors_);
+    descriptors_ = PhysAddr{};
+    captured_.clear();
+  }
   kho_.unpreserve_free(outgoing_);
   outgoing_ = PhysAddr{};
   co_return;
@@ -80,7 +133,9 @@ Co<Result<>> InterruptHandover::retrieve(std::uint64_t data) {
   }
   incoming_page_ = page;
   const auto count = ram.load<std::uint32_t>(page + 4);
-  if (ram.load<std::uint32_t>(page) != kVersion || count > kMostUnits) {
+  const auto version = ram.load<std::uint32_t>(page);
+  const bool known = version == kVersion || version == kVersionWithDescriptors;
+  if (!known || count > kMostUnits) {
     co_return fail(Errno::kInval);
   }
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -98,7 +153,23 @@ Co<Result<>> InterruptHandover::retrieve(std::uint64_t data) {
     record(services_, LedgerEvent::kRestored, table);
     incoming_[handed.registers] = handed;
   }
+  if (version == kVersionWithDescriptors) {
+    co_return retrieve_descriptors(PhysAddr(ram.load<std::uint64_t>(page + kDescriptorsAt)));
+  }
   co_return Result<>{};
+}
+
+// The tables stay in use without them: what was captured is lost then.
+Result<> InterruptHandover::retrieve_descriptors(PhysAddr page) {
+  const bool sane = page != PhysAddr{} && page.page_offset() == 0 &&
+                    services_.port().ram().contains(page, sim::kPageSize);
+  if (!sane || kho_.restore_folio(page) != 0U) {
+    services_.print(sim::LogLevel::kWarning,
+                    "DMAR-IR: the posted-interrupt descriptors handed over cannot be used");
+    return {};
+  }
+  incoming_descriptors_ = page;
+  return {};
 }
 
 const HandedTable* InterruptHandover::incoming(PhysAddr registers) const {
@@ -113,6 +184,10 @@ Co<> InterruptHandover::finish() {
   }
   incoming_.clear();
   finished_();
+  if (incoming_descriptors_) {
+    services_.pages().free(*incoming_descriptors_);
+    incoming_descriptors_.reset();
+  }
   co_return;
 }
 

@@ -5,6 +5,11 @@
 // the unit; 8 u64 IRTA as the unit has it (table, EIME, size); 16 u64 number of entries. The tables
 // themselves are preserved in place, one block each.
 //
+// Version 2, where entries capture [policy interrupts: posted-capture]: 200 u64 address of a page
+// of posted-interrupt descriptors, 64 bytes each, one for a device that froze: PIR bit n is its
+// MSI-X entry n, SN is set, NV and NDST are zero. Which descriptor belongs to which device the
+// entries say: source id, and the address that they post to.
+//
 // The next kernel finds remapping on with that very table and leaves both alone: no message ever
 // meets a unit that does not remap. Entries that are present stay as they are, for a device may use
 // them; their vectors go to nobody. They are cleared when the FLB is finished.
@@ -13,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "model/kho/kho.h"
@@ -42,6 +48,12 @@ class InterruptHandover final : public luo::Flb {
   // New kernel: the table that this unit was handed, whose memory is ours now; once. Null: none.
   const HandedTable* incoming(PhysAddr registers) const;
 
+  // Old kernel, while preserved: the descriptor that interrupts of this device are captured in.
+  // ENOSPC: 64 devices have one; EOPNOTSUPP: the policy is another.
+  Result<PhysAddr> descriptor_for(Sbdf device);
+  // New kernel: the page of descriptors.
+  std::optional<PhysAddr> incoming_descriptors() const { return incoming_descriptors_; }
+
   std::string_view compatible() const override { return "baton-irq-v1"; }
   Co<Result<std::uint64_t>> preserve() override;
   Co<> unpreserve(std::uint64_t data) override;
@@ -50,6 +62,8 @@ class InterruptHandover final : public luo::Flb {
 
  private:
   void unpreserve_tables();
+  Result<> preserve_descriptors(PhysAddr page);
+  Result<> retrieve_descriptors(PhysAddr page);
 
   KernelServices& services_;
   kho::Kho& kho_;
@@ -57,6 +71,9 @@ class InterruptHandover final : public luo::Flb {
   std::function<void()> finished_;
   PhysAddr outgoing_;
   std::vector<PhysAddr> preserved_;
+  PhysAddr descriptors_;        // zero: none
+  std::vector<Sbdf> captured_;  // devices, by descriptor
+  std::optional<PhysAddr> incoming_descriptors_;
   PhysAddr incoming_page_;
   std::map<PhysAddr, HandedTable> incoming_;
 };

@@ -9,6 +9,8 @@ constexpr unsigned kTableSizeField = 0xF;  // 65536 entries
 constexpr std::uint32_t kEntries = 65536;
 constexpr std::uint64_t kEntryBytes = 16;
 constexpr std::uint64_t kPresent = 1;
+constexpr std::uint64_t kFaultProcessingDisable = 1 << 1;
+constexpr std::uint64_t kPostedFormat = 1 << 15;
 constexpr std::uint64_t kRedirectionHint = 1 << 3;
 constexpr std::uint64_t kVerifySource = 1;  // SVT, in bits 83:82
 constexpr std::uint64_t kVerifyBus = 2;
@@ -97,7 +99,8 @@ Result<> InterruptTable::take_over(const HandedTable& handed, bool extended) {
   extended_ = extended;
   sim::PhysicalMemory& ram = services_.port().ram();
   for (std::uint32_t index = 0; index < kEntries; ++index) {
-    if ((ram.load<std::uint64_t>(table_ + index * kEntryBytes) & kPresent) != 0) {
+    const auto low = ram.load<std::uint64_t>(table_ + index * kEntryBytes);
+    if ((low & (kPresent | kFaultProcessingDisable)) != 0) {
       used_.insert(static_cast<std::uint16_t>(index));
     }
   }
@@ -113,7 +116,8 @@ HandedTable InterruptTable::as_handed() const {
 std::vector<Vector> InterruptTable::inherited_vectors() const {
   std::vector<Vector> vectors;
   for (const std::uint16_t index : inherited_) {
-    const auto low = services_.port().ram().load<std::uint64_t>(table_ + index * kEntryBytes);
+    const std::uint64_t low = read(index).low;
+    if ((low & kPresent) == 0 || (low & kPostedFormat) != 0) continue;
     vectors.emplace_back(static_cast<std::uint8_t>(low >> 16));
   }
   return vectors;
@@ -124,6 +128,7 @@ void InterruptTable::drop_inherited() {
     free(index);
   }
   inherited_.clear();
+  captures_.clear();
 }
 
 void InterruptTable::enable() {
@@ -138,7 +143,24 @@ void InterruptTable::write(std::uint16_t index, std::uint64_t low, std::uint64_t
   const PhysAddr at = table_ + index * kEntryBytes;
   ram.store(at + 8, high);
   ram.store(at, low);
+  if (services_.has(Defect::kIommuSkipEntryFlush)) return;
   unit_.submit(interrupt_entry(index));
+}
+
+InterruptTable::Words InterruptTable::read(std::uint16_t index) const {
+  sim::PhysicalMemory& ram = services_.port().ram();
+  const PhysAddr at = table_ + index * kEntryBytes;
+  return {ram.load<std::uint64_t>(at), ram.load<std::uint64_t>(at + 8)};
+}
+
+// prepare_irte(), set_msi_sid().
+InterruptTable::Words InterruptTable::entry_for(const pci::PciDev& dev,
+                                                irq::IrqCore::Target target) const {
+  const std::uint64_t destination =
+      extended_ ? std::uint64_t{target.cpu} << 32 : std::uint64_t{target.cpu & 0xFF} << 40;
+  std::uint64_t vector = target.vector.value();
+  if (services_.has(Defect::kIommuEntryWrongVector)) vector = (vector + 1) & 0xFF;
+  return {kPresent | kRedirectionHint | vector << 16 | destination, source_bits(dev)};
 }
 
 Result<std::uint16_t> InterruptTable::allocate(const pci::PciDev& dev,
@@ -152,19 +174,88 @@ Result<std::uint16_t> InterruptTable::allocate(const pci::PciDev& dev,
   }
   const auto entry = static_cast<std::uint16_t>(index);
   used_.insert(entry);
-  const std::uint64_t destination =
-      extended_ ? std::uint64_t{target.cpu} << 32 : std::uint64_t{target.cpu & 0xFF} << 40;
-  write(entry,
-        kPresent | kRedirectionHint | std::uint64_t{target.vector.value()} << 16 | destination,
-        source_bits(dev));
+  const Words words = entry_for(dev, target);
+  write(entry, words.low, words.high);
   unit_.step("set interrupt entry", entry);
   return entry;
 }
 
 void InterruptTable::free(std::uint16_t index) {
   used_.erase(index);
+  changed_.erase(index);
   write(index, 0, 0);
   unit_.step("clear interrupt entry", index);
+}
+
+// Live update.
+
+Result<std::optional<Vector>> InterruptTable::inherited(const pci::PciDev& dev,
+                                                        std::uint16_t index) const {
+  const Words words = read(index);
+  // The upper half is part of the descriptor's address in posted format, and zero otherwise.
+  if (!inherited_.contains(index) || (words.high & 0xFFFF'FFFF) != source_bits(dev)) {
+    return fail(Errno::kInval);
+  }
+  if ((words.low & kPresent) == 0 || (words.low & kPostedFormat) != 0) {
+    return std::optional<Vector>();
+  }
+  return std::optional(Vector(static_cast<std::uint8_t>(words.low >> 16)));
+}
+
+// Without FPD each message would leave a fault behind.
+void InterruptTable::drop(std::uint16_t index) {
+  const Words words = read(index);
+  changed_.try_emplace(index, words);
+  write(index, (words.low & ~kPresent) | kFaultProcessingDisable, words.high);
+  unit_.step("silenced interrupt entry", index);
+}
+
+// [VT-d 9.11] The source stays what it is.
+void InterruptTable::capture(std::uint16_t index, PhysAddr descriptor, unsigned request) {
+  const Words words = read(index);
+  changed_.try_emplace(index, words);
+  captures_[index] = descriptor;
+  const std::uint64_t address = descriptor.value();
+  write(index, kPresent | kPostedFormat | std::uint64_t{request} << 16 | address << 32,
+        (words.high & 0xFFFF'FFFF) | address >> 32 << 32);
+  unit_.step("interrupt entry captures", index);
+}
+
+void InterruptTable::restore(std::uint16_t index) {
+  const auto found = changed_.find(index);
+  if (found == changed_.end()) return;
+  write(index, found->second.low, found->second.high);
+  changed_.erase(found);
+  unit_.step("interrupt entry as before", index);
+}
+
+// xchg() of the quadword: what is posted next sets the bit again.
+bool InterruptTable::take_captured(std::uint16_t index, unsigned request) {
+  const auto found = captures_.find(index);
+  if (found == captures_.end() || services_.has(Defect::kIrqSkipScan)) return false;
+  sim::PhysicalMemory& ram = services_.port().ram();
+  const PhysAddr at = found->second + request / 64 * 8;
+  const std::uint64_t bit = std::uint64_t{1} << request % 64;
+  const auto requests = ram.load<std::uint64_t>(at);
+  ram.store(at, requests & ~bit);
+  return (requests & bit) != 0;
+}
+
+void InterruptTable::find_captures(PhysAddr descriptors) {
+  for (const std::uint16_t index : inherited_) {
+    const Words words = read(index);
+    const PhysAddr at((words.high >> 32 << 32) | (words.low >> 32 & 0xFFFF'FFC0));
+    const bool posts = (words.low & kPresent) != 0 && (words.low & kPostedFormat) != 0;
+    if (posts && at.page_base() == descriptors) captures_[index] = at;
+  }
+}
+
+void InterruptTable::adopt(const pci::PciDev& dev, std::uint16_t index,
+                           irq::IrqCore::Target target) {
+  inherited_.erase(index);
+  const Words words = entry_for(dev, target);
+  write(index, words.low, words.high);
+  unit_.step("adopted interrupt entry", index);
 }
 
 }  // namespace baton::linux::intel_iommu

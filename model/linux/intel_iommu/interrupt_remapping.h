@@ -1,11 +1,15 @@
 // The interrupt remapping table of one unit, and the entries that the kernel gives its devices
 // [linux drivers/iommu/intel/irq_remapping.c].
 //
-// One entry for each vector of a device; a message names it by index, subhandle 0.
-// Not modelled: posted interrupts, multi-message blocks, I/O APICs and HPETs, affinity changes.
+// One entry for each vector of a device; a message names it by index, subhandle 0. Entries are in
+// remapped format but from a freeze on, where policy interrupts may silence them or let them post.
+// Not modelled: posting straight to a vCPU while a kernel runs (KVM's), multi-message blocks, I/O
+// APICs and HPETs, affinity changes.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "model/linux/intel_iommu/interrupt_handover.h"
@@ -36,7 +40,24 @@ class InterruptTable {
   Result<std::uint16_t> allocate(const pci::PciDev& dev, irq::IrqCore::Target target);
   void free(std::uint16_t index);
 
+  // As irq::IrqCore::Remapper has them.
+  void drop(std::uint16_t index);
+  void capture(std::uint16_t index, PhysAddr descriptor, unsigned request);
+  void restore(std::uint16_t index);
+  bool take_captured(std::uint16_t index, unsigned request);
+  Result<std::optional<Vector>> inherited(const pci::PciDev& dev, std::uint16_t index) const;
+  void adopt(const pci::PciDev& dev, std::uint16_t index, irq::IrqCore::Target target);
+  // Of the entries taken over, those that capture do so into this page. Any other address would let
+  // bytes of a table name memory to be changed.
+  void find_captures(PhysAddr descriptors);
+
  private:
+  struct Words {
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+  };
+  Words read(std::uint16_t index) const;
+  Words entry_for(const pci::PciDev& dev, irq::IrqCore::Target target) const;
   Result<> copy_entries();
   void write(std::uint16_t index, std::uint64_t low, std::uint64_t high);
 
@@ -45,7 +66,9 @@ class InterruptTable {
   PhysAddr table_;
   bool extended_ = false;
   std::set<std::uint16_t> used_;
-  std::set<std::uint16_t> inherited_;  // of them: of the previous kernel
+  std::set<std::uint16_t> inherited_;           // of them: of the previous kernel
+  std::map<std::uint16_t, Words> changed_;      // dropped or capturing: what they were before
+  std::map<std::uint16_t, PhysAddr> captures_;  // where they capture, or did
 };
 
 }  // namespace baton::linux::intel_iommu

@@ -51,6 +51,9 @@ bool IntelIommu::State::take_over_interrupts(InterruptTable& table, const Unit& 
   for (const Vector vector : table.inherited_vectors()) {
     irqs->hold(vector);
   }
+  if (const auto descriptors = handover->incoming_descriptors()) {
+    table.find_captures(*descriptors);
+  }
   return true;
 }
 
@@ -117,17 +120,63 @@ Co<> IntelIommu::init_interrupt_remapping() {
   }
 }
 
+// Of a device whose unit remaps interrupts.
+InterruptTable& IntelIommu::State::table_of(const pci::PciDev& dev) const {
+  return *interrupts.at(unit_of(dev)->registers());
+}
+
 bool IntelIommu::remaps(const pci::PciDev& dev) const {
   const Unit* unit = state_->unit_of(dev);
   return unit != nullptr && state_->interrupts.contains(unit->registers());
 }
 
 Result<std::uint16_t> IntelIommu::allocate(const pci::PciDev& dev, irq::IrqCore::Target target) {
-  return state_->interrupts.at(state_->unit_of(dev)->registers())->allocate(dev, target);
+  return state_->table_of(dev).allocate(dev, target);
 }
 
 void IntelIommu::free(const pci::PciDev& dev, std::uint16_t index) {
-  state_->interrupts.at(state_->unit_of(dev)->registers())->free(index);
+  state_->table_of(dev).free(index);
+}
+
+// Live update.
+
+Result<> IntelIommu::drop(const pci::PciDev& dev, std::uint16_t index) {
+  state_->table_of(dev).drop(index);
+  return {};
+}
+
+// Posting needs a unit that does it, and a descriptor that the next kernel finds.
+Result<> IntelIommu::capture(const pci::PciDev& dev, std::uint16_t index, unsigned request) {
+  State& state = *state_;
+  const Unit* unit = state.unit_of(dev);
+  if (!unit->capabilities().posts_interrupts() || !state.handover) {
+    return fail(Errno::kOpNotSupp);
+  }
+  const Result<PhysAddr> descriptor = state.handover->descriptor_for(dev.address);
+  if (!descriptor) {
+    return fail(descriptor.error());
+  }
+  state.table_of(dev).capture(index, *descriptor, request);
+  return {};
+}
+
+void IntelIommu::restore(const pci::PciDev& dev, std::uint16_t index) {
+  state_->table_of(dev).restore(index);
+}
+
+bool IntelIommu::take_captured(const pci::PciDev& dev, std::uint16_t index, unsigned request) {
+  return state_->table_of(dev).take_captured(index, request);
+}
+
+Result<std::optional<Vector>> IntelIommu::inherited(const pci::PciDev& dev, std::uint16_t index) {
+  if (!remaps(dev)) {
+    return fail(Errno::kInval);
+  }
+  return state_->table_of(dev).inherited(dev, index);
+}
+
+void IntelIommu::adopt(const pci::PciDev& dev, std::uint16_t index, irq::IrqCore::Target target) {
+  state_->table_of(dev).adopt(dev, index, target);
 }
 
 }  // namespace baton::linux::intel_iommu

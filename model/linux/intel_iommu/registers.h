@@ -66,6 +66,7 @@ struct Capabilities {
   bool pages_1g_first() const { return field(cap, 56, 56) != 0; }
   bool first_stage_5_levels() const { return field(cap, 60, 60) != 0; }
   bool sirtp_flushes() const { return field(cap, 62, 62) != 0; }
+  bool posts_interrupts() const { return field(cap, 59, 59) != 0; }
   bool srtp_flushes() const { return field(cap, 63, 63) != 0; }
   bool queued_invalidation() const { return field(ecap, 1, 1) != 0; }
   bool device_tlb() const { return field(ecap, 2, 2) != 0; }

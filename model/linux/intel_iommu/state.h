@@ -60,6 +60,7 @@ class IntelIommu::State {
   // Of a unit: what the previous kernel handed over, if it did and that can be used.
   bool take_over_interrupts(InterruptTable& table, const Unit& unit, bool extended);
   void drop_inherited_interrupts();
+  InterruptTable& table_of(const pci::PciDev& dev) const;
   bool is_copied(const pci::PciDev& dev, const Unit& unit) const;
   // paging_domain_compatible()
   static bool can_walk(const Unit& unit, const PagingDomain& domain);

@@ -4,8 +4,6 @@
 #include <optional>
 #include <utility>
 
-#include "model/linux/base/observations.h"
-
 namespace baton::linux::irq {
 
 namespace {
@@ -23,6 +21,13 @@ IrqCore::Message remappable(std::uint16_t index) {
           .data = 0};
 }
 
+// The entry that a message names; nullopt in compatibility format.
+std::optional<std::uint16_t> entry_of(const IrqCore::Message& message) {
+  if ((message.address & 1 << 4) == 0) return std::nullopt;
+  const std::uint64_t handle = (message.address >> 5 & 0x7FFF) | (message.address >> 2 & 1) << 15;
+  return static_cast<std::uint16_t>(handle);
+}
+
 bool is_for_devices(unsigned vector) {
   const bool legacy = vector >= kFirstLegacyVector && vector <= kLastLegacyVector;
   return !legacy && vector != kSystemCallVector;
@@ -33,13 +38,17 @@ bool is_for_devices(unsigned vector) {
 class IrqCore::State {
  public:
   explicit State(KernelServices& services)
-      : services_(services), entered_(services.port().simulation().topic<InterruptEntered>()) {}
+      : services_(services), entered_(services.port().simulation().topic<InterruptEntered>()) {
+    noting_ = services.config().policies.interrupts == InterruptPolicy::kRemember;
+  }
 
   struct Slot {
     std::function<void()> handler;
     const pci::PciDev* dev = nullptr;  // with an entry of the remapping table
     std::uint16_t entry = 0;
     bool held = false;
+    Vector successor;    // of a vector of an earlier kernel: whose handler this one borrows
+    bool noted = false;  // [policy remember]
   };
 
   // common_interrupt(): a vector without descriptor is counted and acknowledged.
@@ -50,6 +59,7 @@ class IrqCore::State {
     }
     if (!handler) {
       ++spurious_;
+      note(vector);
       services_.print(sim::LogLevel::kWarning, "common_interrupt: No irq handler for vector {:#x}",
                       vector.value());
       return;
@@ -58,6 +68,29 @@ class IrqCore::State {
       handler();
     } catch (const Panic&) {
       // The machine has been told and halts this kernel.
+    }
+  }
+
+  void note(Vector vector) {
+    if (!noting_) return;
+    slots_[vector.value()].noted = true;
+    publish(InterruptNoted{services_.generation(), vector});
+  }
+
+  bool take_noted(Slot& slot) {
+    return std::exchange(slot.noted, false) && !services_.has(Defect::kIrqForgetNoted);
+  }
+
+  template <class Observation>
+  void publish(const Observation& observation) {
+    auto& topic = services_.port().simulation().topic<Observation>();
+    if (topic.active()) topic.publish(observation);
+  }
+
+  // Vectors of the earlier kernel that borrow this one's handler.
+  void end_borrowing(Vector vector) {
+    for (Slot& slot : slots_) {
+      if (slot.held && slot.successor == vector) slot.handler = nullptr;
     }
   }
 
@@ -75,6 +108,7 @@ class IrqCore::State {
   std::array<Slot, 256> slots_;
   Remapper* remapper_ = nullptr;
   std::uint64_t spurious_ = 0;
+  bool noting_ = false;
 };
 
 IrqCore::IrqCore(KernelServices& services) : state_(std::make_unique<State>(services)) {}
@@ -116,6 +150,7 @@ Result<IrqCore::Irq> IrqCore::request(std::function<void()> handler, const pci::
 }
 
 void IrqCore::free(Vector vector) {
+  state_->end_borrowing(vector);
   const State::Slot slot = std::exchange(state_->slots_[vector.value()], State::Slot{});
   if (slot.dev != nullptr) {
     state_->remapper_->free(*slot.dev, slot.entry);
@@ -124,7 +159,103 @@ void IrqCore::free(Vector vector) {
 
 void IrqCore::hold(Vector vector) { state_->slots_[vector.value()].held = true; }
 
-void IrqCore::release(Vector vector) { state_->slots_[vector.value()].held = false; }
+void IrqCore::release(Vector vector) {
+  State::Slot& slot = state_->slots_[vector.value()];
+  if (slot.held && slot.dev == nullptr) slot.handler = nullptr;  // borrowed
+  slot.held = false;
+}
+
+// Live update.
+
+Result<> IrqCore::drop(Vector vector) {
+  const State::Slot& slot = state_->slots_[vector.value()];
+  if (slot.dev == nullptr) return fail(Errno::kOpNotSupp);
+  return state_->remapper_->drop(*slot.dev, slot.entry);
+}
+
+Result<> IrqCore::capture(Vector vector, unsigned request) {
+  const State::Slot& slot = state_->slots_[vector.value()];
+  if (slot.dev == nullptr) return fail(Errno::kOpNotSupp);
+  return state_->remapper_->capture(*slot.dev, slot.entry, request);
+}
+
+void IrqCore::restore(Vector vector) {
+  const State::Slot& slot = state_->slots_[vector.value()];
+  if (slot.dev != nullptr) state_->remapper_->restore(*slot.dev, slot.entry);
+}
+
+bool IrqCore::take_captured(Vector vector, unsigned request) {
+  const State::Slot& slot = state_->slots_[vector.value()];
+  return slot.dev != nullptr && state_->remapper_->take_captured(*slot.dev, slot.entry, request);
+}
+
+std::optional<InterruptOrigin> IrqCore::take_inherited(const pci::PciDev& dev,
+                                                       const Message& message, unsigned request,
+                                                       Vector successor) {
+  State& state = *state_;
+  Vector vector(static_cast<std::uint8_t>(message.data));
+  if (const std::optional<std::uint16_t> entry = entry_of(message)) {
+    if (state.remapper_ == nullptr) return std::nullopt;
+    const Result<std::optional<Vector>> leads = state.remapper_->inherited(dev, *entry);
+    if (!leads) return std::nullopt;
+    if (state.remapper_->take_captured(dev, *entry, request)) return InterruptOrigin::kCaptured;
+    if (!*leads) return std::nullopt;
+    vector = **leads;
+  }
+  State::Slot& slot = state.slots_[vector.value()];
+  if (state.noting_ && slot.held && !slot.handler) {
+    slot.handler = state.slots_[successor.value()].handler;
+    slot.successor = successor;
+  }
+  return state.take_noted(slot) ? std::optional(InterruptOrigin::kNoted) : std::nullopt;
+}
+
+Result<IrqCore::Adopted> IrqCore::adopt(std::function<void()> handler, const pci::PciDev& dev,
+                                        const Message& message, unsigned request) {
+  State& state = *state_;
+  const std::optional<std::uint16_t> entry = entry_of(message);
+  if (!entry || state.remapper_ == nullptr || !state.remapper_->remaps(dev)) {
+    return fail(Errno::kInval);
+  }
+  const Result<std::optional<Vector>> leads = state.remapper_->inherited(dev, *entry);
+  if (!leads) {
+    return fail(leads.error());
+  }
+  const std::optional<Vector> vector = *leads ? *leads : state.free_vector();
+  if (!vector) {
+    return fail(Errno::kNoSpc);
+  }
+  State::Slot& slot = state.slots_[vector->value()];
+  if (slot.handler) {
+    return fail(Errno::kBusy);
+  }
+  const bool noted = state.take_noted(slot);
+  slot = State::Slot{};
+  slot.handler = std::move(handler);
+  slot.dev = &dev;
+  slot.entry = *entry;
+  state.remapper_->adopt(dev, *entry, {.cpu = kBootCpuApicId, .vector = *vector});
+  Adopted adopted{*vector, std::nullopt};
+  if (noted) adopted.missed = InterruptOrigin::kNoted;
+  // From now on nothing is captured any more.
+  if (state.remapper_->take_captured(dev, *entry, request)) {
+    adopted.missed = InterruptOrigin::kCaptured;
+  }
+  return adopted;
+}
+
+void IrqCore::replay_noted() {
+  State& state = *state_;
+  for (unsigned number = 0; number < state.slots_.size(); ++number) {
+    if (!std::exchange(state.slots_[number].noted, false)) continue;
+    const Vector vector(static_cast<std::uint8_t>(number));
+    state.services_.print(sim::LogLevel::kWarning,
+                          "replay of vector {:#x} before the IOMMU: no device has a handler yet",
+                          number);
+    state.publish(InterruptReplayed{state.services_.generation(), vector});
+  }
+  state.noting_ = false;
+}
 
 std::uint64_t IrqCore::spurious() const { return state_->spurious_; }
 

@@ -10,8 +10,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "model/linux/base/kernel_services.h"
+#include "model/linux/base/observations.h"
 #include "model/linux/pci/pci_dev.h"
 
 namespace baton::linux::irq {
@@ -55,6 +57,21 @@ class IrqCore {
     // An entry that lets this device, and no other, raise the target's vector. ENOSPC.
     virtual Result<std::uint16_t> allocate(const pci::PciDev& dev, Target target) = 0;
     virtual void free(const pci::PciDev& dev, std::uint16_t index) = 0;
+
+    // Live update. From now on messages that name the entry are dropped in silence; or become
+    // request bit `request` of the device's posted-interrupt descriptor; or are as before.
+    // EOPNOTSUPP, ENOSPC.
+    virtual Result<> drop(const pci::PciDev& dev, std::uint16_t index) = 0;
+    virtual Result<> capture(const pci::PciDev& dev, std::uint16_t index, unsigned request) = 0;
+    virtual void restore(const pci::PciDev& dev, std::uint16_t index) = 0;
+    // Takes the request bit out of the device's descriptor: was it set?
+    virtual bool take_captured(const pci::PciDev& dev, std::uint16_t index, unsigned request) = 0;
+    // An entry that the previous kernel gave this very device, in a table that was handed over:
+    // its vector, none while it drops or captures. EINVAL: there is no such entry.
+    virtual Result<std::optional<Vector>> inherited(const pci::PciDev& dev,
+                                                    std::uint16_t index) = 0;
+    // Such an entry leads to the target and is this kernel's own from now on.
+    virtual void adopt(const pci::PciDev& dev, std::uint16_t index, Target target) = 0;
   };
   void set_remapper(Remapper& remapper);
 
@@ -69,6 +86,28 @@ class IrqCore {
   // cannot come any more.
   void hold(Vector vector);
   void release(Vector vector);
+
+  // Live update, for vectors of a device [policy interrupts]: as the remapper has them.
+  Result<> drop(Vector vector);
+  Result<> capture(Vector vector, unsigned request);
+  void restore(Vector vector);
+  bool take_captured(Vector vector, unsigned request);
+
+  // New kernel. What came for a message that the previous kernel gave this device, and that the
+  // device no longer sends: captured, or noted [policies posted-capture, remember]. What still is
+  // under way goes to the handler of `successor`, where messages are noted.
+  std::optional<InterruptOrigin> take_inherited(const pci::PciDev& dev, const Message& message,
+                                                unsigned request, Vector successor);
+  // The device goes on sending that message, and `handler` gets it; and what had come for it.
+  // EINVAL: it leads nowhere; EBUSY: to another handler; ENOSPC.
+  struct Adopted {
+    Vector vector;
+    std::optional<InterruptOrigin> missed;
+  };
+  Result<Adopted> adopt(std::function<void()> handler, const pci::PciDev& dev,
+                        const Message& message, unsigned request);
+  // Policy interrupt_replay: before-iommu. Nothing is noted after it.
+  void replay_noted();
 
   // Interrupts that arrived on a vector without handler.
   std::uint64_t spurious() const;

@@ -199,6 +199,7 @@ Co<> Kernel::State::bring_up_iommu() {
   if (config_.pieces.iommu != IommuLiveUpdate::kNone) {
     co_await iommu_.begin_boot();
   }
+  if (config_.policies.interrupt_replay == InterruptReplay::kBeforeIommu) irq_.replay_noted();
   co_await intel_iommu_.init();
   co_await pass(BootStage::kIommuAttach);
   for (pci::PciDev* dev : pci_.devices()) {

@@ -32,11 +32,16 @@ Co<> PciCore::State::enable_acs(PciDev& dev) {
   co_await write(dev, dev.acs_cap + 6U, 2, control | (capabilities & regs::kAcsIsolation), kAcs);
 }
 
+// Enable bits are found as the firmware or an earlier kernel left them, and cleared: the driver
+// sets them up. A function that was handed over may be spared [policy msi_at_boot]; the ports above
+// it are not, for this kernel sets their services up anew.
 Co<> PciCore::State::init_msi(PciDev& dev) {
+  const bool spared = dev.incoming && !dev.is_bridge() &&
+                      services_.config().policies.msi_at_boot != MsiAtBoot::kClear;
   dev.msi_cap = find_capability(dev, regs::kCapMsi, "pci_msi_init");
   if (dev.msi_cap != 0) {
     const std::uint32_t control = read(dev, dev.msi_cap + 2U, 2, "pci_msi_init");
-    if ((control & regs::kMsiEnable) != 0) {
+    if ((control & regs::kMsiEnable) != 0 && !spared) {
       co_await write(dev, dev.msi_cap + 2U, 2,
                      control & ~static_cast<std::uint32_t>(regs::kMsiEnable), "pci_msi_init");
     }
@@ -44,7 +49,7 @@ Co<> PciCore::State::init_msi(PciDev& dev) {
   dev.msix_cap = find_capability(dev, regs::kCapMsix, "pci_msix_init");
   if (dev.msix_cap != 0) {
     const std::uint32_t control = read(dev, dev.msix_cap + 2U, 2, "pci_msix_init");
-    if ((control & regs::kMsixEnable) != 0) {
+    if ((control & regs::kMsixEnable) != 0 && !spared) {
       co_await write(dev, dev.msix_cap + 2U, 2,
                      control & ~static_cast<std::uint32_t>(regs::kMsixEnable), "pci_msix_init");
     }

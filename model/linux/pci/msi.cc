@@ -45,7 +45,10 @@ Result<> PciCore::enable_msix(PciDev& dev, std::span<const MsiMessage> messages)
   state_->set_intx(dev, false);
   for (unsigned i = 0; i < table.entries; ++i) port.mmio_write(table.base + 16ULL * i + 12, 4, 1);
   state_->write_now(dev, control_at, 2,
-                    (control | regs::kMsixEnable) & ~std::uint32_t{regs::kMsixMaskAll}, kInit);
+                    state_->services_.has(Defect::kPciMsixStayMasked)
+                        ? control | regs::kMsixEnable | regs::kMsixMaskAll
+                        : (control | regs::kMsixEnable) & ~std::uint32_t{regs::kMsixMaskAll},
+                    kInit);
   dev.msix_enabled = true;
   // request_irq of each vector.
   for (unsigned i = 0; i < messages.size(); ++i) port.mmio_write(table.base + 16ULL * i + 12, 4, 0);
@@ -67,6 +70,27 @@ void PciCore::disable_msix(PciDev& dev) {
   state_->set_intx(dev, true);
   dev.msix_enabled = false;
 }
+
+PciCore::InheritedMsix PciCore::inherited_msix(PciDev& dev, std::size_t count) {
+  constexpr const char* kRead = "msix_inherited";
+  InheritedMsix found;
+  if (dev.msix_cap == 0 || count > msix_table_size(dev)) return found;
+  const std::uint32_t control = state_->read(dev, dev.msix_cap + 2U, 2, kRead);
+  const std::uint32_t place = state_->read(dev, dev.msix_cap + 4U, 4, kRead);
+  if ((place & 7) > 5 || dev.resources[place & 7].start.value() == 0) return found;
+  found.on = (control & regs::kMsixEnable) != 0 && (control & regs::kMsixMaskAll) == 0;
+  host::KernelPort& port = state_->services_.port();
+  const PhysAddr table = dev.resources[place & 7].start + (place & ~7U);
+  for (std::size_t i = 0; i < count; ++i) {
+    const PhysAddr entry = table + 16ULL * i;
+    if ((port.mmio_read(entry + 12, 4) & 1) != 0) found.on = false;
+    const std::uint64_t address = port.mmio_read(entry, 4) | port.mmio_read(entry + 4, 4) << 32;
+    found.messages.push_back({address, static_cast<std::uint32_t>(port.mmio_read(entry + 8, 4))});
+  }
+  return found;
+}
+
+void PciCore::adopt_msix(PciDev& dev) { dev.msix_enabled = true; }
 
 // The message of an MSI capability: the enable bit is off meanwhile [__pci_write_msi_msg].
 void PciCore::State::write_msi_message(const PciDev& dev, const MsiMessage& message) {

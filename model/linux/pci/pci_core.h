@@ -135,6 +135,16 @@ class PciCore {
   };
   Result<> enable_msix(PciDev& dev, std::span<const MsiMessage> messages);
   void disable_msix(PciDev& dev);
+  // What the first entries of the table say, as an earlier kernel left it, and whether the function
+  // sends them: MSI-X is on, and none of them is masked. Empty: there is no table, or no such
+  // entry.
+  struct InheritedMsix {
+    std::vector<MsiMessage> messages;
+    bool on = false;
+  };
+  InheritedMsix inherited_msix(PciDev& dev, std::size_t count);
+  // They are this kernel's from now on: nothing is written.
+  void adopt_msix(PciDev& dev);
   // MSI with one message. EINVAL: no capability, or messages are on already.
   Result<> enable_msi(PciDev& dev, const MsiMessage& message);
   void disable_msi(PciDev& dev);

@@ -2,6 +2,7 @@
 //
 // The table and the picture are made by one command:
 //   baton sweep scenarios/debates/bus-numbers.yaml --report markdown=... --report svg=...
+// and so for interrupts.yaml.
 
 #include "harness/sweep/sweep_report.h"
 #include "tests/support/golden.h"
@@ -51,5 +52,71 @@ TEST_CASE("the page on bus numbers says what the runs say") {
           foreign || std::ranges::count(outcome.harms, Harm::kForeignMemory, &HarmSeen::harm) != 0;
     }
     CHECK(foreign == (!inherit && !acs));
+  }
+}
+
+namespace {
+
+std::uint64_t measured(const RunRow& row, std::string_view id) {
+  const auto found = std::ranges::find(row.measurements, id, &Measurement::id);
+  REQUIRE(found != row.measurements.end());
+  return found->value;
+}
+
+bool violates(const RunRow& row, std::string_view id) {
+  return std::ranges::count(row.violated, id, &ViolatedInvariant::id) != 0;
+}
+
+}  // namespace
+
+TEST_CASE("the page on interrupts says what the runs say") {
+  const SweepResult result = sweep("interrupts.yaml");
+  CHECK(testing::golden_problem("docs/debates/interrupts-table.md",
+                                format_sweep_markdown(result)) == "");
+  CHECK(testing::golden_problem("docs/debates/interrupts.svg", format_sweep_svg(result)) == "");
+  // What the page's text rests on.
+  for (const RunRow& row : result.rows) {
+    const std::size_t cell = result.plan.cell_of(row.run);
+    INFO(result.plan.cell_text(cell));
+    const std::string& guest = result.plan.label(cell, 1);
+    const std::string& policy = result.plan.label(cell, 2);
+    const std::string& reinject = result.plan.label(cell, 3);
+    CHECK(row.verdict == RunVerdict::kOk);
+    CHECK_FALSE(violates(row, "dma-integrity"));
+    CHECK_FALSE(violates(row, "isolation"));
+    // Every interrupt has an end.
+    CHECK(measured(row, "interrupts_raised") == measured(row, "interrupts_delivered") +
+                                                    measured(row, "interrupts_merged") +
+                                                    measured(row, "interrupts_lost"));
+    CHECK(measured(row, "interrupts_under_way") == 0);
+    const std::uint64_t lost = measured(row, "interrupts_lost");
+    if (guest == "polls") {
+      CHECK(measured(row, "interrupts_raised") == 0);
+      continue;
+    }
+    if (policy == "posted-capture" || policy == "posted-capture-adopt") {
+      CHECK((lost == 0) == (reinject != "none"));
+    } else {
+      CHECK(lost > 0);
+    }
+    // One that the VMM makes is enough for every guest.
+    if (reinject == "spurious") {
+      CHECK(measured(row, "interrupts_not_made_up") == 0);
+      CHECK(measured(row, "guest_timeouts") == 0);
+    }
+    if (guest == "times-out" && reinject == "none") CHECK(measured(row, "guest_timeouts") > 0);
+    // What the kernel found is enough, where it found anything.
+    if (reinject == "pending-only") {
+      const bool found = policy.starts_with("posted-capture") || policy == "remember";
+      CHECK((measured(row, "interrupts_not_made_up") == 0) == found);
+    }
+    if (guest == "every-edge") {
+      const bool told = reinject == "spurious" || (reinject == "pending-only" &&
+                                                   measured(row, "interrupts_not_made_up") == 0);
+      CHECK((measured(row, "guest_batches") > 30) == told);
+    }
+    const bool faults = measured(row, "interrupt_faults") != 0;
+    const bool messages = policy.ends_with("-new-table");
+    CHECK(faults == messages);
   }
 }

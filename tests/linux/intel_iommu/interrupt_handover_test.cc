@@ -67,6 +67,15 @@ Co<> takes_over(LuoKernel& kernel, Notes& notes) {
   CHECK(handover.incoming(kRegisters) == nullptr);
 }
 
+Co<> finds_no_descriptors(LuoKernel& kernel, Notes& notes) {
+  InterruptHandover handover = make(kernel, notes);
+  const auto retrieved = co_await handover.retrieve(notes.flb);
+  CHECK(retrieved.has_value());
+  CHECK(handover.incoming(kRegisters) != nullptr);
+  CHECK_FALSE(handover.incoming_descriptors().has_value());
+  co_await handover.finish();
+}
+
 Co<> refuses(LuoKernel& kernel, Notes& notes) {
   InterruptHandover handover = make(kernel, notes);
   const auto retrieved = co_await handover.retrieve(notes.flb);
@@ -99,7 +108,7 @@ TEST_CASE("a record of interrupt remapping tables that makes no sense is refused
     Errno error;
   };
   const Case c = GENERATE(
-      Case{"version", 0, 2, 4, Errno::kInval}, Case{"number of units", 4, 9, 4, Errno::kInval},
+      Case{"version", 0, 3, 4, Errno::kInval}, Case{"number of units", 4, 9, 4, Errno::kInval},
       Case{"entries", 24, 65537, 8, Errno::kInval}, Case{"no table", 16, 0x80F, 8, Errno::kInval},
       Case{"table outside RAM", 16, 0x4000'0000'080F, 8, Errno::kInval},
       Case{"table that nobody preserved", 16, 0x70'080F, 8, Errno::kInval});
@@ -111,6 +120,18 @@ TEST_CASE("a record of interrupt remapping tables that makes no sense is refused
   };
   run(refuses, notes);
   CHECK(notes.error == c.error);
+}
+
+TEST_CASE("descriptors that cannot be used leave the tables in use without them") {
+  // Version 2, with nothing where the address of the descriptors stands; then one nobody preserved.
+  for (const std::uint64_t address : std::array<std::uint64_t, 3>{0, 0x70'0000, 0x70'0040}) {
+    Notes notes;
+    notes.spoil = [address](LuoKernel& kernel, PhysAddr page) {
+      kernel.port.ram().store(page, std::uint32_t{2});
+      kernel.port.ram().store(page + 200, address);
+    };
+    run(finds_no_descriptors, notes);
+  }
 }
 
 TEST_CASE("a record of interrupt remapping tables at no page is refused") {

@@ -11,7 +11,8 @@ namespace {
 // The running kernel's services and interrupt core.
 class Software final : public host::Software {
  public:
-  explicit Software(host::KernelPort& port) : services(port, config, {}), irq(services) {}
+  Software(host::KernelPort& port, const KernelConfig& how)
+      : config(how), services(port, config, {}), irq(services) {}
   void start() override { irq.init(); }
 
   KernelConfig config;
@@ -20,11 +21,12 @@ class Software final : public host::Software {
 };
 
 struct World {
-  World() : machine(simulation, machine_config()) {
+  explicit World(const KernelConfig& config = {}) : machine(simulation, machine_config()) {
     const auto finished = machine.finish_firmware();
     REQUIRE(finished.has_value());
-    const auto factory = [this](host::KernelPort& port, const host::BootHandoff&, std::size_t) {
-      auto made = std::make_unique<Software>(port);
+    const auto factory = [this, config](host::KernelPort& port, const host::BootHandoff&,
+                                        std::size_t) {
+      auto made = std::make_unique<Software>(port, config);
       software = made.get();
       return made;
     };
@@ -58,7 +60,146 @@ struct World {
   Software* software = nullptr;
 };
 
+// A table with one entry, of an earlier kernel, for one device.
+class OneEntry final : public IrqCore::Remapper {
+ public:
+  explicit OneEntry(const pci::PciDev& dev) : dev_(dev) {}
+
+  bool remaps(const pci::PciDev& dev) const override { return &dev == &dev_; }
+  Result<std::uint16_t> allocate(const pci::PciDev&, IrqCore::Target) override {
+    return std::uint16_t{8};
+  }
+  void free(const pci::PciDev&, std::uint16_t) override {}
+  Result<> drop(const pci::PciDev&, std::uint16_t) override { return {}; }
+  Result<> capture(const pci::PciDev&, std::uint16_t, unsigned) override { return {}; }
+  void restore(const pci::PciDev&, std::uint16_t) override {}
+  bool take_captured(const pci::PciDev&, std::uint16_t index, unsigned request) override {
+    return index == 7 && request == captured;
+  }
+  Result<std::optional<Vector>> inherited(const pci::PciDev&, std::uint16_t index) override {
+    if (index != 7) return fail(Errno::kInval);
+    return leads;
+  }
+  void adopt(const pci::PciDev&, std::uint16_t index, IrqCore::Target target) override {
+    adopted = index;
+    leads = target.vector;
+  }
+
+  std::optional<Vector> leads;
+  unsigned captured = 999;
+  unsigned adopted = 0;
+
+ private:
+  const pci::PciDev& dev_;
+};
+
+// As an earlier kernel left it: entry 7, subhandle 0.
+constexpr IrqCore::Message kOldMessage{0xFEE0'0018 | 7 << 5, 0};
+
+KernelConfig that_remembers() {
+  KernelConfig config;
+  config.policies.interrupts = InterruptPolicy::kRemember;
+  return config;
+}
+
 }  // namespace
+
+TEST_CASE("a kernel that remembers notes a vector that nobody handles, and hands it out once") {
+  World world(that_remembers());
+  IrqCore& irq = world.software->irq;
+  pci::PciDev dev;
+  OneEntry table(dev);
+  table.leads = Vector(0x51);
+  irq.set_remapper(table);
+  irq.hold(Vector(0x51));
+  const IrqCore::Message old{0xFEE0'0000, 0x51};  // what the entry makes of it
+  world.send(old);
+  unsigned calls = 0;
+  const auto mine = irq.request([&calls] { ++calls; }, dev);
+  REQUIRE(mine.has_value());
+  CHECK(irq.take_inherited(dev, kOldMessage, 0, mine->vector) == InterruptOrigin::kNoted);
+  CHECK(irq.take_inherited(dev, kOldMessage, 0, mine->vector) == std::nullopt);
+  // One that was still under way goes to the successor's handler.
+  world.send(old);
+  CHECK(calls == 1);
+  irq.free(mine->vector);
+  world.send(old);
+  CHECK(calls == 1);
+}
+
+TEST_CASE("what was noted and is replayed before the IOMMU is gone") {
+  World world(that_remembers());
+  IrqCore& irq = world.software->irq;
+  std::vector<Vector> replayed;
+  world.simulation.topic<InterruptReplayed>().subscribe(
+      [&replayed](const InterruptReplayed& seen) { replayed.push_back(seen.vector); });
+  world.send({0xFEE0'0000, 0x51});
+  irq.replay_noted();
+  CHECK(replayed == std::vector{Vector(0x51)});
+  world.send({0xFEE0'0000, 0x52});
+  irq.replay_noted();
+  CHECK(replayed.size() == 1);
+}
+
+TEST_CASE("a kernel that does not remember notes nothing") {
+  World world;
+  pci::PciDev dev;
+  OneEntry table(dev);
+  table.leads = Vector(0x51);
+  world.software->irq.set_remapper(table);
+  world.send({0xFEE0'0000, 0x51});
+  CHECK(world.software->irq.take_inherited(dev, kOldMessage, 0, Vector(0x40)) == std::nullopt);
+}
+
+TEST_CASE("a request bit of the device's own old entry counts, and no other") {
+  World world;
+  IrqCore& irq = world.software->irq;
+  pci::PciDev dev;
+  OneEntry table(dev);
+  table.captured = 3;
+  CHECK(irq.take_inherited(dev, kOldMessage, 3, Vector(0x40)) == std::nullopt);  // no remapper
+  irq.set_remapper(table);
+  CHECK(irq.take_inherited(dev, kOldMessage, 2, Vector(0x40)) == std::nullopt);
+  CHECK(irq.take_inherited(dev, kOldMessage, 3, Vector(0x40)) == InterruptOrigin::kCaptured);
+  const IrqCore::Message other{kOldMessage.address + (1 << 5), 0};
+  CHECK(irq.take_inherited(dev, other, 3, Vector(0x40)) == std::nullopt);
+}
+
+TEST_CASE("an interrupt is adopted with its vector, or with a new one where the entry has none") {
+  World world;
+  IrqCore& irq = world.software->irq;
+  pci::PciDev dev;
+  pci::PciDev foreign;
+  OneEntry table(dev);
+  CHECK(irq.adopt([] {}, dev, kOldMessage, 0).error() == Errno::kInval);
+  irq.set_remapper(table);
+  table.leads = Vector(0x51);
+  irq.hold(Vector(0x51));
+  unsigned calls = 0;
+  const auto kept = irq.adopt([&calls] { ++calls; }, dev, kOldMessage, 0);
+  REQUIRE(kept.has_value());
+  CHECK(kept->vector == Vector(0x51));
+  CHECK(table.adopted == 7);
+  world.send({0xFEE0'0000, 0x51});
+  CHECK(calls == 1);
+  CHECK(irq.adopt([] {}, dev, kOldMessage, 0).error() == Errno::kBusy);
+  CHECK(irq.adopt([] {}, foreign, kOldMessage, 0).error() == Errno::kInval);
+  CHECK(irq.adopt([] {}, dev, {0xFEE0'0000, 0x60}, 0).error() == Errno::kInval);
+  table.leads.reset();
+  table.captured = 5;
+  const auto fresh = irq.adopt([] {}, dev, kOldMessage, 5);
+  REQUIRE(fresh.has_value());
+  CHECK(fresh->vector != Vector(0x51));
+  CHECK(fresh->missed == InterruptOrigin::kCaptured);
+}
+
+TEST_CASE("interrupts that no entry stands for cannot be held back") {
+  World world;
+  const auto plain = world.software->irq.request([] {});
+  REQUIRE(plain.has_value());
+  CHECK(world.software->irq.drop(plain->vector).error() == Errno::kOpNotSupp);
+  CHECK(world.software->irq.capture(plain->vector, 0).error() == Errno::kOpNotSupp);
+}
 
 TEST_CASE("a vector that messages of an earlier kernel name is given to nobody while it is held") {
   World world;

@@ -1,0 +1,164 @@
+// What a reboot that fails after the freeze gives back of a device's interrupts, policy by policy,
+// and what a kernel without remapping says to policies that need it.
+#include "model/iommu_vtd/profiles.h"
+#include "tests/vfio/vfio_fixture.h"
+
+namespace {
+
+using namespace baton;
+using namespace baton::test;
+using linux::InterruptPolicy;
+
+// With interrupt remapping, and its tables on the way to the next kernel.
+struct RemappedKernel final : VfioKernel {
+  using VfioKernel::VfioKernel;
+
+  Co<> bring_up() override {
+    kho.memory_init();
+    services.pages().release_all(!handoff.cold);
+    irq.init();
+    intel.set_interrupts(irq);
+    luo.early_init();
+    intel.set_live_update(luo);
+    co_await intel.init_interrupt_remapping();
+    pci.set_live_update(&pci_live_update);
+    co_await pci_live_update.begin_enumeration();
+    co_await pci.enumerate();
+    static_cast<void>(kho.init());
+    co_await iommu.begin_boot();
+    co_await intel.init();
+    for (linux::pci::PciDev* dev : pci.devices()) {
+      static_cast<void>(co_await iommu.probe_device(*dev));
+    }
+    co_await intel.enable_translation();
+    co_await luo.late_init();
+    memfd.init();
+    iommufd.init();
+    vfio.init();
+    CHECK(intel.register_flb(vfio).has_value());
+    static_cast<void>(co_await bus.register_driver(vfio));
+  }
+};
+
+// Its file freezes last. Then the device says something, and the freeze fails.
+class FailingHandler final : public luo::FileHandler {
+ public:
+  FailingHandler(LuoKernel& kernel, std::function<void()> meanwhile)
+      : kernel_(kernel), meanwhile_(std::move(meanwhile)) {}
+
+  std::string_view compatible() const override { return "failing-v1"; }
+  bool can_preserve(linux::File& file) override {
+    return dynamic_cast<TestFile*>(&file) != nullptr;
+  }
+  Co<linux::Result<>> preserve(luo::FileArgs& args) override {
+    args.serialized_data = kernel_.kho.alloc_preserve(8, "test record")->value();
+    co_return linux::Result<>();
+  }
+  Co<> unpreserve(luo::FileArgs& args) override {
+    kernel_.kho.unpreserve_free(PhysAddr(args.serialized_data));
+    co_return;
+  }
+  Co<linux::Result<>> freeze(luo::FileArgs&) override {
+    meanwhile_();
+    co_return linux::fail(Errno::kInval);
+  }
+  Co<linux::Result<linux::File*>> retrieve(luo::FileArgs&) override {
+    co_return linux::fail(Errno::kInval);
+  }
+  Co<bool> can_finish(luo::FileArgs&) override { co_return true; }
+  Co<> finish(luo::FileArgs&) override { co_return; }
+
+ private:
+  LuoKernel& kernel_;
+  std::function<void()> meanwhile_;
+};
+
+struct Outcome {
+  std::size_t writes = 0;        // of configuration space, by freeze and unfreeze
+  std::uint64_t found = 0;       // interrupts of the freeze that the owner heard of
+  bool works = false;            // and one later
+  std::optional<Errno> refused;  // of the freeze itself
+};
+
+Co<> cancel(RemappedKernel& kernel, VfioNotes& notes, Outcome& outcome) {
+  bool frozen = false;
+  FailingHandler handler(kernel, [&] {
+    frozen = true;
+    notes.dsa().signal_msix(2);
+  });
+  CHECK(kernel.luo.register_handler(handler));
+  std::vector<linux::EventFd*> fds;
+  Owner owner = co_await own_device(kernel, fds);
+  const int session = co_await preserve_all(kernel, owner);
+  const int failing = open_test_file(kernel, 1);
+  AWAIT_EQUAL(preserve_fd(kernel, session, failing, 77), 0);
+  notes.watching = true;
+  const auto rebooted = co_await kernel.luo.reboot();
+  CHECK_FALSE(rebooted.has_value());
+  if (!frozen) outcome.refused = rebooted.error();
+  outcome.writes = notes.writes.size();
+  co_await kernel.services.spend(sim::Duration::microseconds(10));
+  outcome.found = fds[2]->count();
+  notes.dsa().signal_msix(2);
+  co_await kernel.services.spend(sim::Duration::microseconds(10));
+  outcome.works = fds[2]->count() == outcome.found + 1;
+}
+
+Outcome cancelled(InterruptPolicy policy, bool remapping = true, bool posting = true) {
+  WorldConfig config;
+  linux::KernelConfig& kernel = config.kernels[0];
+  kernel.vfio_disable_denylist = true;
+  kernel.policies.interrupts = policy;
+  kernel.policies.interrupt_table = linux::InterruptTablePolicy::kPreserve;
+  config.interrupt_remapping = remapping;
+  if (posting) config.iommu_profile = iommu_vtd::with_posted_interrupts(config.iommu_profile);
+  config.build = [](host::Machine& machine) {
+    pci::Bus& root = machine.fabric().add_root_bus(0, 0x6A, 0x6A);
+    machine.fabric().add(root, 1, 0, devices::dsa::make_dsa(machine.simulation(), {}));
+  };
+  VfioNotes notes;
+  Outcome outcome;
+  TwoKernels<RemappedKernel> world(
+      {[&](RemappedKernel& running) { return cancel(running, notes, outcome); }}, config);
+  notes.machine = &world.machine();
+  world.simulation().topic<pci::ConfigWritten>().subscribe([&notes](const auto& write) {
+    if (notes.watching && write.address == kDsa) notes.writes.emplace_back("write");
+  });
+  world.run();
+  CHECK(world.panic() == "");
+  CHECK(world.completed(0));
+  return outcome;
+}
+
+}  // namespace
+
+TEST_CASE("a reboot that fails after the freeze gives interrupts back, by each policy") {
+  // Off and on again: what came in between is lost.
+  const Outcome disabled = cancelled(InterruptPolicy::kDisableInFreeze);
+  CHECK(disabled.writes == 2);
+  CHECK(disabled.found == 0);
+  CHECK(disabled.works);
+  const Outcome dropped = cancelled(InterruptPolicy::kIrteDrop);
+  CHECK(dropped.writes == 0);
+  CHECK(dropped.found == 0);
+  CHECK(dropped.works);
+  const Outcome captured = cancelled(InterruptPolicy::kPostedCapture);
+  CHECK(captured.writes == 0);
+  CHECK(captured.found == 1);
+  CHECK(captured.works);
+  for (const InterruptPolicy policy : {InterruptPolicy::kRemember, InterruptPolicy::kKeep}) {
+    const Outcome kept = cancelled(policy);
+    CHECK(kept.writes == 0);
+    CHECK(kept.found == 1);  // nothing was ever done about them
+    CHECK(kept.works);
+  }
+}
+
+TEST_CASE("a freeze is refused where interrupts cannot be held back as the policy says") {
+  CHECK(cancelled(InterruptPolicy::kIrteDrop, false).refused == Errno::kOpNotSupp);
+  CHECK(cancelled(InterruptPolicy::kPostedCapture, false).refused == Errno::kOpNotSupp);
+  CHECK(cancelled(InterruptPolicy::kPostedCapture, true, false).refused == Errno::kOpNotSupp);
+  CHECK(cancelled(InterruptPolicy::kRequireDisabled).refused == Errno::kInval);
+  // Nothing is left half done.
+  CHECK(cancelled(InterruptPolicy::kPostedCapture, true, false).works);
+}
