@@ -232,8 +232,8 @@ void add_authoring(CLI::App& app, Options& options) {
                   "requests and errno of the kernels' user interface.",
                   "schema > scenario.schema.json", "schema --format markdown");
   schema->add_option("--format", options.format, "what to print")
-      ->type_name("json|markdown|uapi")
-      ->check(CLI::IsMember({"json", "markdown", "uapi"}));
+      ->type_name("json|markdown|uapi|states")
+      ->check(CLI::IsMember({"json", "markdown", "uapi", "states"}));
 }
 
 void add_shell(CLI::App& app, Options& options) {

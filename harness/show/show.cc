@@ -16,9 +16,9 @@ class Shower final : public RunObserver {
   void attach(Watch& watch, const Scenario& scenario) override {
     watch_ = &watch;
     scenario_ = &scenario;
-    RunObserver* const records[] = {&ledger_,        &config_writes_, &topology_,
-                                    &boots_,         &interrupts_,    &timeline_,
-                                    &critical_path_, &luo_states_,    &moment_};
+    RunObserver* const records[] = {&ledger_,     &config_writes_, &topology_,      &boots_,
+                                    &interrupts_, &timeline_,      &critical_path_, &luo_states_,
+                                    &flow_,       &moment_};
     for (RunObserver* record : records) record->attach(watch, scenario);
   }
 
@@ -30,9 +30,9 @@ class Shower final : public RunObserver {
 
  private:
   void take() {
-    const ShowContext context{*watch_,        *scenario_,  ledger_,        config_writes_,
-                              topology_,      boots_,      interrupts_,    timeline_,
-                              critical_path_, luo_states_, request_.format};
+    const ShowContext context{*watch_,        *scenario_,  ledger_,     config_writes_,
+                              topology_,      boots_,      interrupts_, timeline_,
+                              critical_path_, luo_states_, flow_,       request_.format};
     result_ = request_.row->make(context, out_);
   }
 
@@ -48,6 +48,7 @@ class Shower final : public RunObserver {
   Timeline timeline_;
   CriticalPath critical_path_;
   LuoStates luo_states_;
+  Flow flow_;
   MomentWatch moment_;
   ShowResult result_;
 };

@@ -16,6 +16,7 @@
 #include "harness/record/phase_clock.h"
 #include "harness/record/topology_snapshot.h"
 #include "harness/show/boot_records.h"
+#include "harness/show/flow.h"
 #include "harness/show/luo_states.h"
 #include "harness/show/moment.h"
 #include "harness/show/timeline.h"
@@ -34,6 +35,7 @@ struct ShowContext {
   const Timeline& timeline;
   const CriticalPath& critical_path;
   const LuoStates& luo_states;
+  const Flow& flow;
   std::string_view format;  // one of the row's
 };
 

@@ -10,6 +10,7 @@ namespace {
 constexpr std::array<std::string_view, 1> kText{"text"};
 constexpr std::array<std::string_view, 2> kTextJson{"text", "json"};
 constexpr std::array<std::string_view, 3> kTextDotJson{"text", "dot", "json"};
+constexpr std::array<std::string_view, 3> kTextSvgJson{"text", "svg", "json"};
 constexpr std::array<std::string_view, 1> kJson{"json"};
 constexpr std::array<std::string_view, 1> kRaw{"raw"};
 
@@ -35,6 +36,8 @@ constexpr std::array kRows{
             false, show_timeline},
     ShowRow{"critical-path", "what each guest's pause is made of, and what bounds each part",
             kTextJson, false, show_critical_path},
+    ShowRow{"flow", "the live update as a sequence chart: user space, LUO, drivers, hardware",
+            kTextSvgJson, false, show_flow},
     ShowRow{"memory", "RAM as an ELF core file, pages with content of their own", kRaw, true,
             show_memory},
 };

@@ -28,6 +28,9 @@ ShowResult show_kho_fdt(const ShowContext& context, std::ostream& out);
 // view_handoff.cc
 ShowResult show_handoff(const ShowContext& context, std::ostream& out);
 
+// view_flow.cc
+ShowResult show_flow(const ShowContext& context, std::ostream& out);
+
 // view_memory.cc
 ShowResult show_memory(const ShowContext& context, std::ostream& out);
 

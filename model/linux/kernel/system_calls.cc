@@ -55,6 +55,14 @@ void SystemCalls::failed(std::string_view call, Errno error) {
   }
 }
 
+void SystemCalls::tell(std::string_view call, bool answered, std::optional<Errno> error) {
+  KernelServices& services = kernel_.services();
+  const auto& topic = services.port().simulation().topic<SystemCallMade>();
+  if (topic.active()) {
+    topic.publish({services.generation(), process_.name(), call, answered, error});
+  }
+}
+
 Result<File*> SystemCalls::hold(int fd) {
   const Result<File*> file = process_.file(fd);
   if (file) {
@@ -114,12 +122,16 @@ Co<Result<int>> SystemCalls::open(std::string path) {
     failed(call, Errno::kMFile);
     co_return fail(Errno::kMFile);
   }
+  tell(call, false, {});
   const Result<File*> file = co_await open_file(path);
   if (!file) {
+    tell(call, true, file.error());
     failed(call, file.error());
     co_return fail(file.error());
   }
-  co_return co_await install(**file, call);
+  const Result<int> fd = co_await install(**file, call);
+  tell(call, true, fd ? std::nullopt : std::optional(fd.error()));
+  co_return fd;
 }
 
 Co<Result<>> SystemCalls::close(int fd) {
@@ -135,8 +147,10 @@ Co<Result<std::int64_t>> SystemCalls::ioctl(int fd, std::uint32_t command,
     failed(call, file.error());
     co_return fail(file.error());
   }
+  tell(call, false, {});
   const Result<std::int64_t> result = co_await (*file)->ioctl(process_, command, argument);
   co_await drop(**file);
+  tell(call, true, result ? std::nullopt : std::optional(result.error()));
   co_return checked(call, result);
 }
 
@@ -292,7 +306,9 @@ Co<Result<std::string>> SystemCalls::read_file(std::string path) {
 }
 
 Co<Result<>> SystemCalls::write_file(std::string path, std::string text) {
+  tell("write " + path, false, {});
   const Result<> result = co_await kernel_.state_->sysfs_.write(path, text);
+  tell("write " + path, true, result ? std::nullopt : std::optional(result.error()));
   co_return checked("write " + path, result);
 }
 
@@ -302,7 +318,10 @@ Co<Result<>> SystemCalls::kexec_file_load(std::size_t kernel, std::string comman
 }
 
 Co<Result<>> SystemCalls::reboot_kexec() {
+  constexpr std::string_view kReboot = "reboot LINUX_REBOOT_CMD_KEXEC";
+  tell(kReboot, false, {});
   const Result<> result = co_await kernel_.state_->kexec();
+  tell(kReboot, true, result ? std::nullopt : std::optional(result.error()));
   co_return checked("reboot LINUX_REBOOT_CMD_KEXEC", result);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,6 +66,7 @@ class SystemCalls {
 
  private:
   void failed(std::string_view call, Errno error);
+  void tell(std::string_view call, bool answered, std::optional<Errno> error);
   // Publishes an error on its way to the caller.
   template <class T>
   Result<T> checked(std::string_view call, Result<T> result) {

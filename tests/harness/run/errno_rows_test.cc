@@ -7,6 +7,7 @@
 #include "harness/report/text_report.h"
 #include "harness/run/host_builder.h"
 #include "harness/run/run.h"
+#include "harness/scenario/state_reference.h"
 #include "harness/scenario/uapi_reference.h"
 #include "model/linux/uapi/errno_rows.h"
 #include "tests/harness/run/provocations.h"
@@ -183,4 +184,11 @@ TEST_CASE("docs/uapi.md is what the tables of the user interface say") {
   std::ostringstream content;
   content << stream.rdbuf();
   CHECK(content.str() == uapi_reference());
+}
+
+TEST_CASE("docs/state-machines.md is what the tables of the state machines say") {
+  std::ifstream stream(testing::source_dir() + "/docs/state-machines.md");
+  std::ostringstream content;
+  content << stream.rdbuf();
+  CHECK(content.str() == state_reference());
 }

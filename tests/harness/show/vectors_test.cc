@@ -50,7 +50,7 @@ class Bench {
   std::string show(std::string_view format) {
     const ShowContext context{*watch_,        scenario_,   ledger_,     config_writes_,
                               topology_,      boots_,      interrupts_, timeline_,
-                              critical_path_, luo_states_, format};
+                              critical_path_, luo_states_, flow_,       format};
     std::ostringstream out;
     REQUIRE(show_row("vectors")->make(context, out).has_value());
     return out.str();
@@ -70,6 +70,7 @@ class Bench {
   InterruptCounts interrupts_;
   CriticalPath critical_path_;
   LuoStates luo_states_;
+  Flow flow_;
   Timeline timeline_;
   std::unique_ptr<host::Machine> machine_;
   pci::Function* dsa_ = nullptr;

@@ -1,0 +1,141 @@
+#include "harness/scenario/state_reference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "model/luo/state_machine.h"
+
+namespace baton::harness {
+namespace {
+
+using luo::FileEvent;
+using luo::FlbEvent;
+using luo::SessionEvent;
+
+// What the page calls an event, and under what condition it is this one and not another.
+template <class Event>
+struct EventRow {
+  Event event;
+  std::string_view name;
+  std::string_view guard;
+};
+
+constexpr std::array kSessionEvents{
+    EventRow<SessionEvent>{SessionEvent::kPreserveFd, "LIVEUPDATE_SESSION_PRESERVE_FD", ""},
+    EventRow<SessionEvent>{SessionEvent::kRetrieveFd, "LIVEUPDATE_SESSION_RETRIEVE_FD", ""},
+    EventRow<SessionEvent>{SessionEvent::kGetName, "LIVEUPDATE_SESSION_GET_NAME", ""},
+    EventRow<SessionEvent>{SessionEvent::kFinish, "LIVEUPDATE_SESSION_FINISH",
+                           "every file can finish; else EBUSY and no change"},
+    EventRow<SessionEvent>{SessionEvent::kRetrieve, "LIVEUPDATE_IOCTL_RETRIEVE_SESSION", ""},
+    EventRow<SessionEvent>{SessionEvent::kSerialize, "reboot hook",
+                           "every file has been frozen; else all is undone"},
+    EventRow<SessionEvent>{SessionEvent::kClose, "close",
+                           "of an incoming session: every file can finish"},
+    EventRow<SessionEvent>{SessionEvent::kCloseBusy, "close, busy",
+                           "of an incoming session: a file cannot finish"},
+};
+
+constexpr std::array kFileEvents{
+    EventRow<FileEvent>{FileEvent::kFreeze, "freeze", "the handler's freeze succeeded"},
+    EventRow<FileEvent>{FileEvent::kUnfreeze, "unfreeze",
+                        "another file refused, or the jump failed"},
+    EventRow<FileEvent>{FileEvent::kUnpreserve, "unpreserve", "its session is closed"},
+    EventRow<FileEvent>{FileEvent::kRetrieve, "retrieve", "the handler gave a file"},
+    EventRow<FileEvent>{FileEvent::kRetrieveError, "retrieve, failed",
+                        "the handler gave an error, which every later try answers"},
+    EventRow<FileEvent>{FileEvent::kFinish, "finish", "the handler allowed it"},
+};
+
+constexpr std::array kFlbEvents{
+    EventRow<FlbEvent>{FlbEvent::kPreserve, "preserve", "for the first file that depends on it"},
+    EventRow<FlbEvent>{FlbEvent::kUnpreserve, "unpreserve", "with the last file"},
+    EventRow<FlbEvent>{FlbEvent::kFound, "found", "the previous kernel lists it"},
+    EventRow<FlbEvent>{FlbEvent::kRetrieve, "retrieve", "somebody asks for it the first time"},
+    EventRow<FlbEvent>{FlbEvent::kRetrieveError, "retrieve, failed", ""},
+    EventRow<FlbEvent>{FlbEvent::kFinish, "finish", "with the last file"},
+};
+
+// Mermaid knows no hyphens in the names of states.
+std::string node(std::string_view state) {
+  std::string text(state);
+  std::ranges::replace(text, '-', '_');
+  return text;
+}
+
+template <class State, class Event, std::size_t N>
+std::string page(std::string_view title, std::string_view text, State initial,
+                 std::span<const luo::Transition<State, Event>> rows,
+                 const std::array<EventRow<Event>, N>& events) {
+  const auto row_of = [&events](Event event) -> const EventRow<Event>& {
+    return *std::ranges::find(events, event, &EventRow<Event>::event);
+  };
+  std::string out = fmt::format("\n## {}\n\n{}\n\n```mermaid\nstateDiagram-v2\n  [*] --> {}\n",
+                                title, text, node(name(initial)));
+  // One arrow for each pair of states, with all events that go that way.
+  std::vector<std::pair<std::string, std::string>> arrows;
+  for (const auto& row : rows) {
+    if (row.refused || row.next == row.state) continue;
+    const std::string arrow = node(name(row.state)) + " --> " + node(name(row.next));
+    const auto found =
+        std::ranges::find(arrows, arrow, &std::pair<std::string, std::string>::first);
+    if (found == arrows.end()) {
+      arrows.emplace_back(arrow, row_of(row.event).name);
+    } else {
+      found->second += fmt::format(" / {}", row_of(row.event).name);
+    }
+  }
+  for (const auto& [arrow, label] : arrows) out += fmt::format("  {}: {}\n", arrow, label);
+  out +=
+      "```\n\n| state | event | next state | refused | guard | source "
+      "|\n|---|---|---|---|---|---|\n";
+  for (const auto& row : rows) {
+    const EventRow<Event>& event = row_of(row.event);
+    const bool stays = row.next == row.state;
+    out += fmt::format("| {} | {} | {} | {} | {} | {} |\n", name(row.state), event.name,
+                       row.refused ? std::string_view("")
+                       : stays     ? std::string_view("the same")
+                                   : name(row.next),
+                       row.refused ? linux::name(*row.refused) : std::string_view(""), event.guard,
+                       row.source);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string state_reference() {
+  std::string out =
+      "# State machines\n\n"
+      "Generated by `baton schema --format states` from the tables that the simulated kernels "
+      "apply. "
+      "One\nfunction applies a row and is the only writer of the state. A test walks every pair of "
+      "state and\nevent: a pair without a row cannot come about, and stops the run as a bug in "
+      "baton "
+      "if it does.\n\n"
+      "No tables, and therefore not here: the VFIO device, objects of an iommufd, the PCI core's "
+      "records,\nthe DSA and its work queues. Their states are registers, flags and counts; what "
+      "they "
+      "refuse and with\nwhich errno is in [uapi.md](uapi.md), and in "
+      "`model/devices/dsa/commands.cc` for "
+      "commands of a DSA.\n";
+  out +=
+      page("LUO session",
+           "Made by this kernel (outgoing), or found from the previous one (unretrieved). What is "
+           "refused\nleaves the session as it is.",
+           luo::SessionState::kOutgoing, luo::session_table(), kSessionEvents);
+  out +=
+      page("LUO file", "In the old kernel from preserved on, in the new one from not-retrieved on.",
+           luo::FileState::kPreserved, luo::file_table(), kFileEvents);
+  out +=
+      page("File-lifecycle-bound object (FLB)",
+           "What files of a handler share. Its outgoing and its incoming side are two machines of "
+           "one table:\nthe incoming one goes from unused to unretrieved when the previous kernel "
+           "lists it.",
+           luo::FlbState::kUnused, luo::flb_table(), kFlbEvents);
+  return out;
+}
+
+}  // namespace baton::harness
