@@ -92,7 +92,7 @@ std::size_t index_of(const std::array<std::string_view, n>& names, std::string_v
 // The alternatives of each policy, in the order of its enumerators.
 struct PolicyNames {
   std::string_view key;
-  std::array<std::string_view, 6> names;
+  std::array<std::string_view, 7> names;
   std::size_t (*chosen)(const Policies&);
 };
 
@@ -112,7 +112,8 @@ constexpr std::array kPolicies{
     PolicyNames{
         "device_key", {"sbdf", "device-path"}, [](const Policies& p) { return at(p.device_key); }},
     PolicyNames{"driver_binding",
-                {"userspace-preserved", "first-match", "driver-override"},
+                {"userspace-preserved", "userspace-all", "first-match", "driver-override",
+                 "saved-name", "guid", "refuse-incompatible"},
                 [](const Policies& p) { return at(p.driver_binding); }},
     PolicyNames{"sriov", {"refuse", "adopt"}, [](const Policies& p) { return at(p.sriov); }},
     PolicyNames{"ats", {"off", "on"}, [](const Policies& p) { return at(p.ats); }},
@@ -122,6 +123,9 @@ constexpr std::array kPolicies{
     PolicyNames{"msi_at_boot",
                 {"clear", "leave", "adopt"},
                 [](const Policies& p) { return at(p.msi_at_boot); }},
+    PolicyNames{"interrupt_replay",
+                {"after-iommu", "before-iommu"},
+                [](const Policies& p) { return at(p.interrupt_replay); }},
     PolicyNames{"prepared_lockdown",
                 {"none", "vfio", "all"},
                 [](const Policies& p) { return at(p.prepared_lockdown); }},
@@ -152,7 +156,11 @@ constexpr std::array kNeeds{
     Need{"ari", "adopt", "pci v9"},
     Need{"device_key", "device-path", kRunning},
     Need{"driver_binding", "userspace-preserved", "pci v9"},
+    Need{"driver_binding", "userspace-all", "pci v9"},
     Need{"driver_binding", "driver-override", "pci v9"},
+    Need{"driver_binding", "saved-name", kRunning},
+    Need{"driver_binding", "guid", kRunning},
+    Need{"driver_binding", "refuse-incompatible", kRunning},
     Need{"sriov", "adopt", kRunning},
     Need{"interrupt_table", "preserve", kRunning},
     Need{"msi_at_boot", "leave", kRunning},
