@@ -190,6 +190,10 @@ Co<> IntelIommu::init() {
   if (state.dmar->units.empty()) {
     co_return;
   }
+  if (state.off) {
+    state.switch_off();
+    co_return;
+  }
   std::erase_if(state.units, [&](const auto& unit) { return !state.init_unit(*unit); });
   for (const auto& unit : state.units) {
     unit->set_root();
@@ -200,9 +204,25 @@ Co<> IntelIommu::init() {
   state.core.set_driver(*this);
 }
 
-bool IntelIommu::present() const { return !state_->units.empty(); }
+// The early exit of intel_iommu_init() [dmar_disabled]. What was preserved is not asked for:
+// devices that run find their I/O virtual addresses to be physical ones.
+void IntelIommu::State::switch_off() {
+  for (const auto& unit : units) {
+    if (!unit->translation_enabled()) continue;
+    services.print(sim::LogLevel::kInfo, "DMAR: {:x}: translation was on, and is switched off",
+                   unit->registers().value());
+    unit->disable_translation();
+  }
+}
+
+void IntelIommu::turn_off() { state_->off = true; }
+
+bool IntelIommu::present() const { return !state_->units.empty() && !state_->off; }
 
 Co<> IntelIommu::enable_translation() {
+  if (state_->off) {
+    co_return;
+  }
   for (const auto& unit : state_->units) {
     if (!state_->pre_enabled.contains(unit->registers())) {
       unit->enable_translation();
