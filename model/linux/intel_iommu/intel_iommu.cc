@@ -327,6 +327,9 @@ Result<> IntelIommu::probe_device(pci::PciDev& dev, const iommu::PasidState* pre
     for (const Bdf alias : dma_aliases(dev)) unit->clear_context(alias);
     return fail(Errno::kIo);
   }
+  if (info.pasids) {
+    return {};  // taken over, for a domain that could not be [policy restore_failure]
+  }
   // PASID is off on the function: the least there is.
   Result<PasidTable> pasids = PasidTable::create(state.services, 0);
   if (!pasids) {
