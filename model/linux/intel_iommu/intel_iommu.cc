@@ -186,6 +186,10 @@ Co<> IntelIommu::init() {
   if (state.dmar->units.empty()) {
     co_return;
   }
+  if (state.off) {
+    state.switch_off();
+    co_return;
+  }
   std::erase_if(state.units, [&](const auto& unit) { return !state.init_unit(*unit); });
   for (const auto& unit : state.units) {
     unit->set_root();
@@ -196,9 +200,25 @@ Co<> IntelIommu::init() {
   state.core.set_driver(*this);
 }
 
-bool IntelIommu::present() const { return !state_->units.empty(); }
+// The early exit of intel_iommu_init() [dmar_disabled]. What was preserved is not asked for:
+// devices that run find their I/O virtual addresses to be physical ones.
+void IntelIommu::State::switch_off() {
+  for (const auto& unit : units) {
+    if (!unit->translation_enabled()) continue;
+    services.print(sim::LogLevel::kInfo, "DMAR: {:x}: translation was on, and is switched off",
+                   unit->registers().value());
+    unit->disable_translation();
+  }
+}
+
+void IntelIommu::turn_off() { state_->off = true; }
+
+bool IntelIommu::present() const { return !state_->units.empty() && !state_->off; }
 
 Co<> IntelIommu::enable_translation() {
+  if (state_->off) {
+    co_return;
+  }
   for (const auto& unit : state_->units) {
     if (!state_->pre_enabled.contains(unit->registers())) {
       unit->enable_translation();
@@ -330,6 +350,9 @@ Result<> IntelIommu::probe_device(pci::PciDev& dev, const iommu::PasidState* pre
     if (state.restore_pasids(dev, *unit, *preserved)) return {};
     for (const Bdf alias : dma_aliases(dev)) unit->clear_context(alias);
     return fail(Errno::kIo);
+  }
+  if (info.pasids) {
+    return {};  // taken over, for a domain that could not be [policy restore_failure]
   }
   Result<PasidTable> pasids = PasidTable::create(state.services, info.max_pasids);
   if (!pasids) {

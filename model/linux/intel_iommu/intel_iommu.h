@@ -32,6 +32,9 @@ class IntelIommu final : public iommu::HardwareDriver, public irq::IrqCore::Rema
   Result<> register_flb(luo::FileHandler& handler);
   // Whose functions may get device-TLBs. Before devices are probed; without, none does.
   void set_pci(pci::PciCore& pci);
+  // intel_iommu=off, iommu=off: translation is not used, and switched off where it is found on,
+  // whoever is working through it. Interrupt remapping is another matter. Before the calls below.
+  void turn_off();
   // enable_IR_x2apic(): where firmware and every unit allow it, and the command line does not say
   // intremap=off. Remapping that a previous kernel left on is off for a moment.
   Co<> init_interrupt_remapping();

@@ -38,6 +38,7 @@ class IntelIommu::State {
   void find_units();
   // A unit's way into init_dmars(). False: it cannot be used.
   bool init_unit(Unit& unit);
+  void switch_off();
   Unit* unit_of(const pci::PciDev& dev) const;
   bool is_locked_by_firmware(const pci::PciDev& dev) const;
   Unit& unit_at(PhysAddr registers) const;
@@ -79,6 +80,7 @@ class IntelIommu::State {
   KernelServices& services;
   kho::Kho& kho;
   iommu::IommuCore& core;
+  bool off = false;  // no DMA remapping in this kernel
   irq::IrqCore* irqs = nullptr;
   luo::Luo* luo = nullptr;
   std::optional<InterruptHandover> handover;  // with policy interrupt_table: preserve

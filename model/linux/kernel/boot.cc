@@ -159,6 +159,10 @@ Co<> Kernel::State::bring_up_memory() {
   irq_.init();
   // enable_IR_x2apic(), before the other CPUs.
   intel_iommu_.set_interrupts(irq_);
+  const std::string& line = handoff_.command_line;
+  if (has_word(line, "intel_iommu=", "off") || has_word(line, "iommu=", "off")) {
+    intel_iommu_.turn_off();
+  }
   intel_iommu_.set_pci(pci_);
   iommu_.set_pci(pci_);
   // Tables that were handed over are needed before LUO's own turn comes.
