@@ -140,11 +140,6 @@ const std::string& InterruptBook::vm_of(const InterruptSource& source) const {
   return watch_.devices()[source.first].vm;
 }
 
-bool InterruptBook::runs(std::string_view vm) const {
-  const auto found = guests_.find(vm);
-  return found != guests_.end() && found->second.runs;
-}
-
 // Places.
 
 InterruptBook::Group InterruptBook::take(Place& place, const InterruptSource& source) {
@@ -165,9 +160,22 @@ void InterruptBook::lose(const Group& group, std::string_view way) {
     if (way == kMisdelivered) ++counts_.misdelivered;
     LostInterrupt loss{interrupt, way, watch_.now(), std::nullopt};
     loss.reported = way == kMsixOff && taken_down_.contains(interrupt.source.first);
-    open_[interrupt.source].push_back(losses_.size());
+    if (is_pending(interrupt.source)) {
+      loss.made_up = watch_.now();
+    } else {
+      open_[interrupt.source].push_back(losses_.size());
+    }
     losses_.push_back(loss);
   }
+}
+
+// One of the vector waits in the vCPU: the guest looks when it takes that one.
+bool InterruptBook::is_pending(const InterruptSource& source) const {
+  const auto waiting = vcpus_.find(source);
+  if (waiting != vcpus_.end() && !waiting->second.empty()) return true;
+  const auto guest = guests_.find(vm_of(source));
+  return guest != guests_.end() && source.second < 64 &&
+         (guest->second.made >> source.second & 1) != 0;
 }
 
 void InterruptBook::lose_all(Place& place, std::string_view way) {

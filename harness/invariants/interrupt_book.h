@@ -116,11 +116,11 @@ class InterruptBook {
   std::optional<std::size_t> device_at(Sbdf address) const;
   std::optional<std::size_t> device_of(const pci::Function& function) const;
   const std::string& vm_of(const InterruptSource& source) const;
-  bool runs(std::string_view vm) const;
 
   static Group take(Place& place, const InterruptSource& source);
   static void put(Place& place, Group group);
   void lose(const Group& group, std::string_view way);
+  bool is_pending(const InterruptSource& source) const;
   void lose_all(Place& place, std::string_view way);
   void lose_of(Place& place, std::string_view vm, std::string_view way);
   // The vector's vCPU is given an interrupt now.

@@ -44,11 +44,13 @@ class IrqNoOrphan final : public Checker {
 
  private:
   void on_delivery(const host::InterruptDelivered& seen) {
+    // Of this message, whose ever it is.
+    const bool noted = std::exchange(noted_, false);
+    const bool unhandled = std::exchange(unhandled_, false);
     for (const WatchedDevice& device : watch_.devices()) {
       if (device.function->requester_id() != seen.source) continue;
       checked();
-      const bool unhandled = std::exchange(unhandled_, false);
-      if (std::exchange(noted_, false) || (seen.taken && !unhandled)) return;
+      if (noted || (seen.taken && !unhandled)) return;
       tell(device, fmt::format("an interrupt on vector {:#x}", seen.vector.value()),
            remapping_off(device) ? "interrupt remapping is off, and no CPU takes what it becomes"
            : watch_.machine().port() == nullptr ? "there is no kernel"

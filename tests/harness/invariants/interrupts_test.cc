@@ -80,6 +80,23 @@ TEST_CASE("a loss of a guest that does not run is made up for when it does") {
   CHECK(bench.count("irq-accounted") == 0);
 }
 
+TEST_CASE("a loss is made up for by an interrupt that waits in the vCPU already") {
+  Interrupts bench;
+  bench.publish(vmm::GuestPaused{0, "vm0"});
+  bench.send(1);
+  bench.arrive(1);
+  bench.inject();
+  bench.raise();
+  bench.publish(pci::InterruptHeld{bench.dsa(), 1});
+  bench.publish(vmm::GuestResumed{1, "vm0", kGuest});
+  bench.pass(20_ms);
+  bench.take();
+  bench.finish();
+  CHECK(bench.counts().lost == 1);
+  CHECK(bench.counts().not_made_up == 0);
+  CHECK(bench.count("irq-accounted") == 0);
+}
+
 TEST_CASE("an owner that took its interrupts down knows what it loses") {
   Interrupts bench;
   bench.publish(linux::InterruptsSet{0, bench.place(), 0});

@@ -51,7 +51,7 @@ TEST_CASE("a wrong value is shown in the option, with what was meant") {
         "  --> --set:1:19\n"
         "   1 | policies.reinject=nune\n"
         "     |                   ^^^^ did you mean \"none\"?\n"
-        "     = choices: spurious, none\n");
+        "     = choices: spurious, none, pending-only\n");
   CHECK(errors("policy.reinject=none").find("--> --set:1:1") != std::string::npos);
   CHECK(errors("machine.memory=[").find("--> --set:1:") != std::string::npos);
 }

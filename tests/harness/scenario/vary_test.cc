@@ -60,7 +60,7 @@ using Texts = std::vector<std::string>;
 TEST_CASE("values of a dimension: lists, ranges by step and factor, all choices") {
   CHECK(values("policies.reinject=none,spurious") == Texts{"none", "spurious"});
   CHECK(values("policies.reinject=none") == Texts{"none"});
-  CHECK(values("policies.reinject=all") == Texts{"spurious", "none"});
+  CHECK(values("policies.reinject=all") == Texts{"spurious", "none", "pending-only"});
   CHECK(values("vms[0].workload.depth=2..5") == Texts{"2", "3", "4", "5"});
   CHECK(values("vms[0].workload.depth=2..9..3") == Texts{"2", "5", "8"});
   CHECK(values("vms[0].workload.size=4KiB..64KiB..*4") == Texts{"4KiB", "16KiB", "64KiB"});

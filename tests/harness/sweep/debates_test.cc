@@ -91,7 +91,7 @@ TEST_CASE("the page on interrupts says what the runs say") {
     CHECK(measured(row, "interrupts_under_way") == 0);
     const std::uint64_t lost = measured(row, "interrupts_lost");
     if (guest == "polls") {
-      CHECK(measured(row, "interrupts_raised") == 0);
+      CHECK(lost == 0);  // its driver's admin commands have interrupts, on the controller
       continue;
     }
     if (policy == "posted-capture" || policy == "posted-capture-adopt") {
@@ -113,7 +113,7 @@ TEST_CASE("the page on interrupts says what the runs say") {
     if (guest == "every-edge") {
       const bool told = reinject == "spurious" || (reinject == "pending-only" &&
                                                    measured(row, "interrupts_not_made_up") == 0);
-      CHECK((measured(row, "guest_batches") > 30) == told);
+      CHECK((measured(row, "guest_batches") >= 8) == told);
     }
     const bool faults = measured(row, "interrupt_faults") != 0;
     const bool messages = policy.ends_with("-new-table");
