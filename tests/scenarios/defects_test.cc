@@ -56,6 +56,17 @@ std::string_view interrupt_scenario(std::string_view defect) {
   return defect == "irq-forget-noted" ? "interrupts/remembered" : "";
 }
 
+const std::map<std::string_view, std::string_view> kVfioScenarios{
+    {"iommu-skip-second-device", "three-devices"},
+    {"iommu-preserve-shared-group", "group-siblings"},
+    {"vfio-cdev-beside-group", "group-and-cdev"},
+    {"vfio-group-keeps-owner", "group-and-cdev"},
+    {"vfio-preserve-group-file", "uapi-type1"},
+    {"vfio-group-opens-incoming", "kexec-group-busy"},
+    {"vfio-lose-pm-save", "asleep"},
+    {"vfio-forget-request", "asked-to-go"},
+};
+
 // Most defects show in quickstart. One domain has no second one whose translations its id could mix
 // up with, and one device nobody to be mixed up with: these have scenarios with two VMs.
 std::string scenario_with(std::string_view defect) {
@@ -79,6 +90,13 @@ std::string scenario_with(std::string_view defect) {
   if (defect == "kho-vmalloc-unset-order") return folder_text("kho/unset-order");
   if (defect == "memfd-ignore-late-failure") return folder_text("kho/late-failure");
   if (defect == "pci-disable-pasid") return hazard_text("pasid-disabled");
+  // These need groups, several devices, or a device in a state of its own.
+  if (const auto found = kVfioScenarios.find(defect); found != kVfioScenarios.end()) {
+    std::string text = folder_text(fmt::format("vfio/{}", found->second));
+    const std::size_t vms = text.find("\nvms:");
+    const std::size_t at = vms == std::string::npos ? text.find("\nprocesses:") : vms;
+    return text.insert(at + 1, fmt::format("defects: [{}]\n", defect));
+  }
   // The entry exists in scalable mode alone.
   if (defect == "iommu-torn-pasid-entry") return scenario_text("torn-pasid-entry");
   const std::string_view interrupts = interrupt_scenario(defect);

@@ -230,3 +230,34 @@ TEST_CASE("the defects of VFIO show where a real kernel would show them") {
   run_two(bind_fails, linux::Defect::kVfioSkipState);
   run_two(bind_resets, linux::Defect::kVfioResetAtOpen);
 }
+
+namespace {
+
+// The owner puts the DSA to sleep; its function keeps its registers (No_Soft_Reset), so nothing of
+// them has to be handed over.
+Co<> sleeps(VfioKernel& kernel, VfioNotes& notes) {
+  std::vector<linux::EventFd*> fds;
+  Owner owner = co_await own_device(kernel, fds);
+  constexpr std::uint16_t kPmcsr = 0x94;
+  AWAIT_OK(write_region(kernel, owner.cdev, kConfig, kPmcsr, std::uint16_t{3}));
+  CHECK((notes.config(kPmcsr, 2) & 3) == 3);
+  std::uint32_t value = 0;
+  AWAIT_ERROR(read_region(kernel, owner.cdev, 0, 0, value), Errno::kIo);
+  AWAIT_OK(write_region(kernel, owner.cdev, kConfig, kPmcsr, std::uint16_t{3}));  // it is there
+  AWAIT_OK(write_region(kernel, owner.cdev, kConfig, kPmcsr, std::uint16_t{0}));
+  AWAIT_OK(read_region(kernel, owner.cdev, 0, 0, value));
+  CHECK(value == 0x100);
+  AWAIT_OK(write_region(kernel, owner.cdev, kConfig, kPmcsr, std::uint16_t{3}));
+  // Last close: awake, and without memory decode and bus master.
+  AWAIT_OK(kernel.process.close(owner.cdev));
+  CHECK((notes.config(kPmcsr, 2) & 3) == 0);
+  CHECK((notes.config(4, 2) & 4) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a device that its owner sends to sleep has no memory, and wakes up at the last close") {
+  VfioWorld world({sleeps});
+  world.run();
+  CHECK(world.completed(0));
+}

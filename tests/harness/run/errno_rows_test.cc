@@ -35,6 +35,17 @@ constexpr std::string_view kOpenDevice =
     "write: bind, text: \"0000:6a:01.0\"\n"
     "open: /dev/vfio/devices/vfio0, as: cdev\n"
     "open: /dev/iommu, as: iommufd\n";
+constexpr std::string_view kOpenGroup =
+    "open: /sys/bus/pci/devices/0000:6a:01.0/driver_override, as: override\n"
+    "write: override, text: vfio-pci\n"
+    "open: /sys/bus/pci/drivers/vfio-pci/bind, as: bind\n"
+    "write: bind, text: \"0000:6a:01.0\"\n"
+    "open: /dev/vfio/@GROUP@, as: group\n";
+constexpr std::string_view kLegacy =
+    "open: /dev/vfio/vfio, as: container\n"
+    "ioctl: VFIO_GROUP_SET_CONTAINER, on: group, container: container\n"
+    "ioctl: VFIO_SET_IOMMU, on: container, type: 3\n"
+    "ioctl: VFIO_GROUP_GET_DEVICE_FD, on: group, name: \"0000:6a:01.0\", as: device\n";
 constexpr std::string_view kBindDevice =
     "ioctl: IOMMU_IOAS_ALLOC, on: iommufd, as: ioas\n"
     "memfd_create: guest, flags: [MFD_ALLOW_SEALING], as: memory\n"
@@ -82,6 +93,8 @@ Setup setup_of(std::string_view name) {
   }
   if (name == "iommufd") setup.first = "open: /dev/iommu, as: iommufd\n";
   if (name == "vfio_open") setup.first = kOpenDevice;
+  if (name == "vfio_group") setup.first = kOpenGroup;
+  if (name == "vfio_legacy") setup.first = fmt::format("{}{}", kOpenGroup, kLegacy);
   if (name == "vfio") setup.first = fmt::format("{}{}", kOpenDevice, kBindDevice);
   const std::string preserved =
       fmt::format("{}{}{}{}{}", kOpenDevice, kBindDevice, kLuo, kSession, kPreserveDevice);

@@ -427,6 +427,69 @@ inline constexpr Provocation kProvocations[] = {
      "vfio_interrupts",
      "kexec_file_load: next\n"
      "reboot: kexec, fails: EINVAL\n"},
+    {"open /dev/vfio/N", "ENOENT", "no device of the group is bound to vfio-pci", "plain",
+     "open: /dev/vfio/0, fails: ENOENT\n"},
+    {"open /dev/vfio/N", "EBUSY", "it is open, or a character device of it is bound", "vfio_group",
+     "open: /dev/vfio/@GROUP@, fails: EBUSY\n"},
+    {"any request on a VFIO group", "ENOTTY", "there is no such request", "vfio_group",
+     "ioctl: 0x3b6f, on: group, size: 0, fails: ENOTTY\n"},
+    {"VFIO_GROUP_GET_STATUS", "EINVAL", "argsz is less than 8", "vfio_group",
+     "ioctl: VFIO_GROUP_GET_STATUS, on: group, argsz: 4, fails: EINVAL\n"},
+    {"VFIO_GROUP_SET_CONTAINER", "EINVAL",
+     "the descriptor is negative, or the group has a container", "vfio_group",
+     "ioctl: VFIO_GROUP_SET_CONTAINER, on: group, container: -1, fails: EINVAL\n"},
+    {"VFIO_GROUP_SET_CONTAINER", "EBADF", "no open descriptor", "vfio_group",
+     "ioctl: VFIO_GROUP_SET_CONTAINER, on: group, container: 900, fails: EBADF\n"},
+    {"VFIO_GROUP_SET_CONTAINER", "EBADFD", "neither a container nor an iommufd", "vfio_group",
+     "ioctl: VFIO_GROUP_SET_CONTAINER, on: group, container: group, fails: EBADFD\n"},
+    {"VFIO_GROUP_UNSET_CONTAINER", "EINVAL", "it has none", "vfio_group",
+     "ioctl: VFIO_GROUP_UNSET_CONTAINER, on: group, fails: EINVAL\n"},
+    {"VFIO_GROUP_UNSET_CONTAINER", "EBUSY", "a device of it is open", "vfio_legacy",
+     "ioctl: VFIO_GROUP_UNSET_CONTAINER, on: group, fails: EBUSY\n"},
+    {"VFIO_GROUP_GET_DEVICE_FD", "ENODEV", "no device of the group is called that", "vfio_group",
+     "ioctl: VFIO_GROUP_GET_DEVICE_FD, on: group, name: \"0000:00:00.0\", fails: ENODEV\n"},
+    {"VFIO_GROUP_GET_DEVICE_FD", "EINVAL", "the group has no container, or that no driver",
+     "vfio_group",
+     "ioctl: VFIO_GROUP_GET_DEVICE_FD, on: group, name: \"0000:6a:01.0\", fails: EINVAL\n"},
+    {"VFIO_SET_IOMMU", "EINVAL", "the container has no group, or a driver", "vfio_legacy",
+     "open: /dev/vfio/vfio, as: empty\n"
+     "ioctl: VFIO_SET_IOMMU, on: empty, type: 1, fails: EINVAL\n"
+     "ioctl: VFIO_SET_IOMMU, on: container, type: 1, fails: EINVAL\n"},
+    {"VFIO_SET_IOMMU", "ENODEV", "no driver for that type", "vfio_group",
+     "open: /dev/vfio/vfio, as: container\n"
+     "ioctl: VFIO_GROUP_SET_CONTAINER, on: group, container: container\n"
+     "ioctl: VFIO_SET_IOMMU, on: container, type: 7, fails: ENODEV\n"},
+    {"VFIO_IOMMU_MAP_DMA", "EINVAL", "no driver, not whole pages, no access, or unknown flags",
+     "vfio_legacy",
+     "ioctl: VFIO_IOMMU_MAP_DMA, on: container, flags: 3, size: 100, fails: EINVAL\n"
+     "ioctl: VFIO_IOMMU_MAP_DMA, on: container, flags: 0, size: 4096, fails: EINVAL\n"},
+    {"VFIO_IOMMU_MAP_DMA", "EFAULT", "there is no memory at vaddr", "vfio_legacy",
+     "ioctl: VFIO_IOMMU_MAP_DMA, on: container, flags: 3, vaddr: 4096, size: 4096, fails: "
+     "EFAULT\n"},
+    {"VFIO_IOMMU_MAP_DMA", "EEXIST", "something is mapped there", "vfio_legacy",
+     "mmap: anonymous, length: 8KiB, as: p\n"
+     "ioctl: VFIO_IOMMU_MAP_DMA, on: container, flags: 3, vaddr: p, size: 8192\n"
+     "ioctl: VFIO_IOMMU_MAP_DMA, on: container, flags: 3, vaddr: p, iova: 4096, size: 4096, fails: "
+     "EEXIST\n"},
+    {"VFIO_IOMMU_UNMAP_DMA", "EINVAL", "not whole pages, or (version 2) it would cut a mapping",
+     "vfio_legacy",
+     "mmap: anonymous, length: 8KiB, as: p\n"
+     "ioctl: VFIO_IOMMU_MAP_DMA, on: container, flags: 3, vaddr: p, size: 8192\n"
+     "ioctl: VFIO_IOMMU_UNMAP_DMA, on: container, iova: 4096, size: 4096, fails: EINVAL\n"},
+    {"VFIO_DEVICE_BIND_IOMMUFD", "EBUSY", "the group of the device is open", "vfio_group",
+     "open: /dev/vfio/devices/vfio0, as: cdev\n"
+     "open: /dev/iommu, as: iommufd\n"
+     "ioctl: VFIO_DEVICE_BIND_IOMMUFD, on: cdev, iommufd: iommufd, fails: EBUSY\n"},
+    {"VFIO_DEVICE_ATTACH_IOMMUFD_PT", "ENOTTY", "the device was opened through its group",
+     "vfio_legacy", "ioctl: VFIO_DEVICE_ATTACH_IOMMUFD_PT, on: device, pt_id: 1, fails: ENOTTY\n"},
+    {"VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", "ENODEV", "the function is on a root bus", "vfio",
+     "ioctl: VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, on: cdev, fails: ENODEV\n"},
+    {"VFIO_DEVICE_PCI_HOT_RESET", "ENODEV", "the function is on a root bus", "vfio",
+     "ioctl: VFIO_DEVICE_PCI_HOT_RESET, on: cdev, fails: ENODEV\n"},
+    {"VFIO_DEVICE_PCI_HOT_RESET", "EINVAL", "unknown flags", "vfio",
+     "ioctl: VFIO_DEVICE_PCI_HOT_RESET, on: cdev, flags: 1, fails: EINVAL\n"},
+    {"VFIO_DEVICE_SET_IRQS", "ENOTTY", "the interrupt cannot be masked, and is asked to be", "vfio",
+     "ioctl: VFIO_DEVICE_SET_IRQS, on: cdev, flags: 9, index: 4, count: 1, fails: ENOTTY\n"},
     {"reboot LINUX_REBOOT_CMD_KEXEC", "EINVAL", "no image is loaded", "plain",
      "reboot: kexec, fails: EINVAL\n"},
     {"reboot LINUX_REBOOT_CMD_KEXEC", "EBUSY", "a reboot is under way", "rebooting", ""},
