@@ -7,6 +7,7 @@
 #include "model/linux/base/eventfd.h"
 #include "model/linux/base/observations.h"
 #include "model/linux/kernel/ioctl_names.h"
+#include "model/linux/kernel/observations.h"
 #include "model/linux/kernel/state.h"
 
 namespace baton::linux {

@@ -1,6 +1,10 @@
 // machine.changes: what can be asked for, and what happens to the host.
 #include "harness/run/machine_changes.h"
 
+#include <algorithm>
+
+#include "harness/run/run.h"
+#include "model/host/observations.h"
 #include "tests/support/source_dir.h"
 
 using namespace baton;
@@ -117,4 +121,64 @@ TEST_CASE("a change stands before a kernel that a kexec starts") {
   CHECK(problem("kernel: 2, do: remove, device: dsa0") == "the script starts no kernel 2");
   CHECK(problem("do: remove, device: dsa0", "cold-reboot") ==
         "kernel 1 is started by a cold reboot");
+}
+
+TEST_CASE("a card is inserted once, and none of a VM's") {
+  CHECK(problem("do: insert, device: nvme0").empty());
+  CHECK(problem("do: insert, device: dsa0") == "\"dsa0\" is part of the root complex, no card");
+  CHECK(problem("do: remove, device: nvme0}\n    - {do: insert, device: nvme0") ==
+        "a card that is touched before it is inserted");
+  const std::string vm =
+      "do: insert, device: nvme0}\nvms:\n  - {name: vm0, memory: 64MiB, devices: [nvme0], "
+      "workload: {kind: disk, rate: 20MB/s}";
+  CHECK(problem(vm) == "the card of a VM is there from the beginning");
+}
+
+TEST_CASE("a card that is inserted is not there before, and is found after") {
+  const Loaded loaded =
+      check_scenario_text("s.yaml", scenario_with("kernel: 1, do: insert, device: nvme0"), kFolder);
+  INFO(loaded.errors());
+  REQUIRE(loaded.good());
+  std::vector<unsigned> found;
+  class Finder final : public RunObserver {
+   public:
+    explicit Finder(std::vector<unsigned>& found) : found_(found) {}
+    void attach(Watch& watch, const Scenario&) override {
+      watch.simulation().topic<host::ConfigAccess>().subscribe(
+          [this](const host::ConfigAccess& seen) {
+            if (seen.address != Sbdf{0, Bdf(4, 0, 0)} || seen.write || seen.offset != 0) return;
+            if ((seen.value & 0xFFFF) != 0xFFFF) found_.push_back(seen.generation);
+          });
+    }
+
+   private:
+    std::vector<unsigned>& found_;
+  } finder(found);
+  RunOptions options;
+  options.observers = {&finder};
+  static_cast<void>(run_scenario(loaded, options));
+  REQUIRE_FALSE(found.empty());
+  CHECK(std::ranges::all_of(found, [](unsigned generation) { return generation == 1; }));
+}
+
+TEST_CASE(
+    "bus numbers that are lost or broken change what routes, and what a kernel takes for good") {
+  const auto buses = [](std::string_view what) {
+    Changed changed(what);
+    const pci::Function* port = changed.built.machine->fabric().find(Sbdf{0, Bdf(0, 3, 0)});
+    REQUIRE(port != nullptr);
+    return port->config().read(0x18, 4) & 0xFFFFFF;
+  };
+  CHECK(buses("do: lose-buses, function: \"00:03.0\"") == 0);
+  CHECK(buses("do: break-buses, function: \"00:03.0\"") == 0x0404FF);
+  const Loaded loaded = check_scenario_text(
+      "s.yaml", scenario_with("do: lose-buses, function: \"00:1f.0\""), kFolder);
+  REQUIRE(loaded.good());
+  sim::Simulation simulation(1);
+  Loaded copy = loaded;
+  BuiltHost built = build_host(simulation, copy);
+  MachineChanges machine(simulation, built, loaded.scenario.machine);
+  const auto made = machine.make(loaded.scenario.machine.changes.at(0));
+  REQUIRE_FALSE(made.has_value());
+  CHECK(made.error() == "0000:00:1f.0 is no bridge");
 }
