@@ -80,7 +80,7 @@ void add_sweep(CLI::App& app, Options& options) {
       app, options, Command::kSweep, "sweep",
       "Run one scenario in many variants and tell which of them break it: a table of verdicts, "
       "measurements, the smallest change that flips a verdict.",
-      "sweep scenarios/quickstart.yaml --vary policies.reinject=all",
+      "sweep scenarios/quickstart.yaml --vary policies.reinject=spurious,none",
       "sweep mine.yaml --vary defects=all --seeds 1..20");
   sweep->add_option("SCENARIO", options.scenarios, "a .yaml file; its key `vary` is swept too")
       ->required()

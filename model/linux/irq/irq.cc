@@ -221,7 +221,10 @@ Result<IrqCore::Adopted> IrqCore::adopt(std::function<void()> handler, const pci
   if (!leads) {
     return fail(leads.error());
   }
-  const std::optional<Vector> vector = *leads ? *leads : state.free_vector();
+  // The entry comes from memory that another kernel wrote.
+  const bool usable = *leads && (*leads)->value() >= kFirstExternalVector &&
+                      (*leads)->value() < kFirstSystemVector && is_for_devices((*leads)->value());
+  const std::optional<Vector> vector = usable ? *leads : state.free_vector();
   if (!vector) {
     return fail(Errno::kNoSpc);
   }

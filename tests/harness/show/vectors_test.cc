@@ -121,7 +121,7 @@ TEST_CASE("an entry that leads nowhere is said to") {
   CHECK(bench.route() == "IRTE 16 is outside of the table of 16 entries");
   bench.entry(3, 1 << 15 | 1, 0);
   bench.message(remappable(3), 0);
-  CHECK(bench.route() == "IRTE 3 is a posted one");
+  CHECK(bench.route() == "IRTE 3 posts vector 0x0 into the descriptor at 0x0");
   bench.entry(4, 0x51 << 16 | 1, 0);
   bench.message(remappable(3) | 8, 1);  // the subhandle adds
   CHECK(bench.route() == "IRTE 4 -> CPU 0 vector 0x51, source not checked");

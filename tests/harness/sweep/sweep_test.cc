@@ -65,7 +65,7 @@ const std::string kScenario =
     "expect: [{holds: all}]\n"
     "vary:\n"
     "  - {key: defects, values: [[], [memfd-skip-folio], [pci-clear-bus-master]]}\n"
-    "  - {key: policies.reinject, values: all}\n";
+    "  - {key: policies.msi_at_boot, values: [leave, clear]}\n";
 
 SweepPlan plan_of(const std::string& file, std::uint64_t seeds = 1) {
   SweepRequest request;
@@ -277,11 +277,12 @@ TEST_CASE("a flip compares runs that differ in one alternative and nothing else"
 TEST_CASE("excluded combinations are not run, and a sweep of nothing is refused") {
   const Folder folder;
   const std::string file = folder.file(
-      "s.yaml", kScenario + "exclude: [{when: [policies.reinject=none], because: shorter}]\n");
+      "s.yaml", kScenario + "exclude: [{when: [policies.msi_at_boot=clear], because: shorter}]\n");
   const SweepPlan plan = plan_of(file);
   CHECK(plan.cells.size() == 3);
   CHECK(plan.excluded == 3);
-  CHECK(problem(file, {"policies.reinject=none"}).find("nothing selected") != std::string::npos);
+  CHECK(problem(file, {"policies.msi_at_boot=clear"}).find("nothing selected") !=
+        std::string::npos);
 }
 
 TEST_CASE("every combination is checked before the first run") {
@@ -289,7 +290,7 @@ TEST_CASE("every combination is checked before the first run") {
   const std::string file = folder.file("s.yaml", kScenario);
   const std::string text = problem(file, {"machine.memory=4GiB,5TiB"});
   CHECK(text.find("6 of 12 combinations cannot be run") != std::string::npos);
-  CHECK(text.find("with defects=[] policies.reinject=spurious machine.memory=5TiB") !=
+  CHECK(text.find("with defects=[] policies.msi_at_boot=leave machine.memory=5TiB") !=
         std::string::npos);
   CHECK(text.find("out of range") != std::string::npos);
   CHECK(problem(file, {"end=1s..2s..1us"}).find("more than 4096") != std::string::npos);

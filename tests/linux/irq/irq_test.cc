@@ -185,6 +185,10 @@ TEST_CASE("an interrupt is adopted with its vector, or with a new one where the 
   CHECK(irq.adopt([] {}, dev, kOldMessage, 0).error() == Errno::kBusy);
   CHECK(irq.adopt([] {}, foreign, kOldMessage, 0).error() == Errno::kInval);
   CHECK(irq.adopt([] {}, dev, {0xFEE0'0000, 0x60}, 0).error() == Errno::kInval);
+  table.leads = Vector(0xF2);  // a system vector, in a table that nobody should trust
+  const auto moved = irq.adopt([] {}, dev, kOldMessage, 0);
+  REQUIRE(moved.has_value());
+  CHECK(moved->vector != Vector(0xF2));
   table.leads.reset();
   table.captured = 5;
   const auto fresh = irq.adopt([] {}, dev, kOldMessage, 5);
