@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "model/devices/nvme/registers.h"
@@ -162,7 +163,8 @@ Co<Result<>> Nvme::set_up_queues(const pci::PciDev& dev, Controller& controller)
   SubmissionEntry identify = command(AdminOpcode::kIdentify);
   identify.namespace_id = nvme::kNamespaceId;
   identify.prp1 = controller.buffer.value();
-  for (const SubmissionEntry& entry : {count, completion, submission, identify}) {
+  const std::array steps{count, completion, submission, identify};
+  for (const SubmissionEntry& entry : steps) {
     const Result<> done = co_await admin(dev, controller, entry);
     if (!done) co_return done;
   }
@@ -197,8 +199,9 @@ Co<Result<>> Nvme::admin(const pci::PciDev& dev, Controller& controller, Submiss
 Co<> Nvme::stop(pci::PciDev& dev, Controller& controller) {
   if (controller.queues) {
     controller.queues = false;
-    for (const AdminOpcode opcode :
-         {AdminOpcode::kDeleteSubmissionQueue, AdminOpcode::kDeleteCompletionQueue}) {
+    constexpr std::array kDeletions{AdminOpcode::kDeleteSubmissionQueue,
+                                    AdminOpcode::kDeleteCompletionQueue};
+    for (const AdminOpcode opcode : kDeletions) {
       SubmissionEntry entry = command(opcode);
       entry.cdw10 = kIoQueue;
       static_cast<void>(co_await admin(dev, controller, entry));

@@ -138,6 +138,8 @@ Co<Result<File*>> PciLuStub::retrieve(luo::FileArgs& args) {
   co_return &services_.files().add(std::make_unique<StubFile>(**found));
 }
 
+Co<bool> PciLuStub::can_finish(luo::FileArgs& args) { co_return args.retrieve_status == 1; }
+
 Co<> PciLuStub::finish(luo::FileArgs& args) {
   if (args.file != nullptr) {
     Device& device = dynamic_cast<StubFile*>(args.file)->device;

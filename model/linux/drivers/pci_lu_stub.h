@@ -45,6 +45,7 @@ class PciLuStub final : public pci::Driver, public luo::FileHandler {
   Co<Result<>> freeze(luo::FileArgs& args) override;
   Co<> unfreeze(luo::FileArgs& args) override;
   Co<Result<File*>> retrieve(luo::FileArgs& args) override;
+  Co<bool> can_finish(luo::FileArgs& args) override;
   Co<> finish(luo::FileArgs& args) override;
 
  private:

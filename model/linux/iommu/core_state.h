@@ -76,10 +76,9 @@ class IommuCore::State {
   Group* group_of(const pci::PciDev& dev);
   // groups.cc: pci_device_group.
   Group& group_for(pci::PciDev& dev);
-  Group* isolated_with(pci::PciDev& dev);
+  Group* isolated_with(const pci::PciDev& dev) const;
   void leave_group(pci::PciDev& dev);
   bool acs_enabled(const pci::PciDev& dev) const;
-  bool acs_path_enabled(const pci::PciDev& first) const;
   Result<> attach_all(Group& group, Domain& domain);
 
   void record(LedgerEvent event, LedgerKind kind, const char* what, sim::PhysRange pages,

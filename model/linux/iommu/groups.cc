@@ -1,8 +1,10 @@
 // Which functions are in one group [linux drivers/iommu/iommu.c pci_device_group; drivers/pci/pci.c
-// pci_acs_enabled, pci_acs_path_enabled; PCIe 6.12].
+// pci_acs_enabled; PCIe 6.12]: functions of one card without ACS.
 //
-// Not modelled: DMA aliases other than a VMD's, ACS equivalents of single devices (the kernel's
-// quirks), pci=config_acs and pci=disable_acs_redir.
+// Not modelled: ports without ACS, which make one group of all that is below them in Linux (here as
+// with the pcie_acs_override=downstream patch of distributions: each card below is alone), DMA
+// aliases other than a VMD's, ACS equivalents of single devices, pci=config_acs and
+// pci=disable_acs_redir.
 #include <algorithm>
 
 #include "model/linux/iommu/core_state.h"
@@ -43,38 +45,17 @@ bool IommuCore::State::acs_enabled(const pci::PciDev& dev) const {
   return (does & wanted) == wanted;
 }
 
-// From a port up to the root complex.
-bool IommuCore::State::acs_path_enabled(const pci::PciDev& first) const {
-  for (const pci::PciDev* port = &first; port != nullptr; port = port->bus->bridge) {
-    if (!acs_enabled(*port)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-// The group of somebody whom the function cannot be kept apart from, null for none.
-Group* IommuCore::State::isolated_with(pci::PciDev& dev) {
-  const pci::PciDev* uppermost = &dev;
-  for (const pci::PciBus* bus = dev.bus; bus != nullptr && bus->bridge != nullptr;
-       bus = bus->parent) {
-    if (acs_path_enabled(*bus->bridge)) {
-      break;
-    }
-    uppermost = bus->bridge;
-    if (const auto found = group_by_device.find(uppermost->address);
-        found != group_by_device.end()) {
-      return found->second;
-    }
-  }
-  if (!uppermost->multi_function || acs_enabled(*uppermost)) {
+// get_pci_function_alias_group(): the group of a neighbour on the same card that the function
+// cannot be kept apart from, null for none.
+Group* IommuCore::State::isolated_with(const pci::PciDev& dev) const {
+  if (!dev.multi_function || dev.is_virtual() || acs_enabled(dev)) {
     return nullptr;
   }
-  for (const auto& other : uppermost->bus->devices) {
-    const bool same_slot =
-        other->address.bdf.device() == uppermost->address.bdf.device() && other.get() != uppermost;
+  for (const auto& other : dev.bus->devices) {
+    const bool neighbour =
+        other->address.bdf.device() == dev.address.bdf.device() && other.get() != &dev;
     const auto found = group_by_device.find(other->address);
-    if (same_slot && found != group_by_device.end() && !acs_enabled(*other)) {
+    if (neighbour && found != group_by_device.end() && !acs_enabled(*other)) {
       return found->second;
     }
   }

@@ -194,13 +194,8 @@ Result<> IommuCore::preserve_device(Domain& domain, pci::PciDev& dev, std::uint6
   if (state.outgoing_records.contains(dev.address)) {
     return fail(Errno::kBusy);
   }
-  // Others of its group could do what this one's record does not say. The design target lets ports
-  // be among them: they do no DMA of their own.
-  const bool ports_too = state.services.config().pieces.iommu == IommuLiveUpdate::kPhase2;
-  const auto others = std::ranges::count_if(group->devices, [&](const pci::PciDev* member) {
-    return member != &dev && !(ports_too && member->is_bridge());
-  });
-  if (others > 0 && !state.services.has(Defect::kIommuPreserveSharedGroup)) {
+  // Others of its group could do what this one's record does not say.
+  if (group->devices.size() > 1 && !state.services.has(Defect::kIommuPreserveSharedGroup)) {
     return fail(Errno::kOpNotSupp);
   }
   const auto shares = [&](const auto& other) { return other.second == preserved->record; };

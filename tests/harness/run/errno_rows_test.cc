@@ -40,7 +40,7 @@ constexpr std::string_view kOpenGroup =
     "write: override, text: vfio-pci\n"
     "open: /sys/bus/pci/drivers/vfio-pci/bind, as: bind\n"
     "write: bind, text: \"0000:6a:01.0\"\n"
-    "open: /dev/vfio/@GROUP@, as: group\n";
+    "open: /dev/vfio/8, as: group\n";
 constexpr std::string_view kLegacy =
     "open: /dev/vfio/vfio, as: container\n"
     "ioctl: VFIO_GROUP_SET_CONTAINER, on: group, container: container\n"

@@ -430,7 +430,7 @@ inline constexpr Provocation kProvocations[] = {
     {"open /dev/vfio/N", "ENOENT", "no device of the group is bound to vfio-pci", "plain",
      "open: /dev/vfio/0, fails: ENOENT\n"},
     {"open /dev/vfio/N", "EBUSY", "it is open, or a character device of it is bound", "vfio_group",
-     "open: /dev/vfio/@GROUP@, fails: EBUSY\n"},
+     "open: /dev/vfio/8, fails: EBUSY\n"},
     {"any request on a VFIO group", "ENOTTY", "there is no such request", "vfio_group",
      "ioctl: 0x3b6f, on: group, size: 0, fails: ENOTTY\n"},
     {"VFIO_GROUP_GET_STATUS", "EINVAL", "argsz is less than 8", "vfio_group",
