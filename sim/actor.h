@@ -17,7 +17,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <exception>
@@ -62,8 +61,6 @@ class Executor {
 template <class T = void>
 using Co = boost::asio::awaitable<T, Executor>;
 
-inline constexpr boost::asio::use_awaitable_t<Executor> kUseAwaitable;
-
 using WaitHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 struct WaitQueueTag;
@@ -75,8 +72,9 @@ using WaitQueueHook =
 // that a wait allocates nothing.
 class WaitNode final : public Event, public WaitHook, public WaitQueueHook {
  public:
-  using Handler =
-      boost::asio::async_result<boost::asio::use_awaitable_t<Executor>, void()>::handler_type;
+  // What Asio hands to an operation that is awaited itself (Wait). The name is one of its details:
+  // a new Boost that changes it does not compile.
+  using Handler = boost::asio::detail::awaitable_async_op_handler<void(), Executor>;
 
   WaitNode(Context& context, ActorId actor, Kind kind)
       : Event(actor, kind, Phase::kSoftware), context_(context) {}
@@ -89,6 +87,23 @@ class WaitNode final : public Event, public WaitHook, public WaitQueueHook {
 
   Context& context_;
   std::optional<Handler> handler_;
+};
+
+// What is awaited: an asynchronous operation in Asio's sense, which Asio begins in the frame that
+// awaits. What its use_awaitable makes instead is a frame of its own for each wait, on the heap.
+template <class Begin>
+class Wait {
+ public:
+  explicit Wait(Begin begin) : begin_(std::move(begin)) {}
+
+  template <class Token>
+  auto operator()(Token&& token)
+      -> decltype(boost::asio::async_initiate<Token, void()>(std::declval<Begin&>(), token)) {
+    return boost::asio::async_initiate<Token, void()>(begin_, token);
+  }
+
+ private:
+  Begin begin_;
 };
 
 // The software of one kernel generation: its actors, their suspended waits, their end.
@@ -109,19 +124,15 @@ class Context final : public boost::asio::execution_context {
   //   WaitNode node(context, actor, "settle");
   //   co_await context.sleep(node, 10_us);
   auto sleep(WaitNode& node, Duration duration) {
-    return boost::asio::async_initiate<const boost::asio::use_awaitable_t<Executor>&, void()>(
-        [this, &node, duration](WaitNode::Handler handler) {
-          suspend(node, std::move(handler));
-          simulation_.schedule(node, duration);
-        },
-        kUseAwaitable);
+    return Wait([this, &node, duration](WaitNode::Handler handler) {
+      suspend(node, std::move(handler));
+      simulation_.schedule(node, duration);
+    });
   }
 
   // Suspends the caller for ever, or until wake(node).
   auto wait(WaitNode& node) {
-    return boost::asio::async_initiate<const boost::asio::use_awaitable_t<Executor>&, void()>(
-        [this, &node](WaitNode::Handler handler) { suspend(node, std::move(handler)); },
-        kUseAwaitable);
+    return Wait([this, &node](WaitNode::Handler handler) { suspend(node, std::move(handler)); });
   }
 
   // Lets a waiter continue at the current instant, after all events scheduled before. Waking a node

@@ -2,9 +2,10 @@
 // firing allocate nothing; destroying an event cancels it.
 #pragma once
 
-#include <boost/intrusive/list.hpp>
 #include <cstdint>
+#include <string_view>
 
+#include "sim/event_ring.h"
 #include "sim/kind.h"
 #include "sim/time.h"
 
@@ -26,23 +27,20 @@ struct ActorId {
   std::uint32_t index = 0;
 };
 
-struct EventTag;
-using EventHook =
-    boost::intrusive::list_base_hook<boost::intrusive::tag<EventTag>,
-                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
-
-class Event : public EventHook {
+// 56 bytes, what the queue touches first: a small model object's event, with what its handler
+// needs, lies in one or two lines of the host's cache.
+class Event : public EventLink {
  public:
-  Event(ActorId actor, Kind kind, Phase phase) : kind_(kind), actor_(actor), phase_(phase) {}
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
+  Event(ActorId actor, Kind kind, Phase phase)
+      : actor_(actor), phase_(phase), kind_hash_(kind.hash), kind_name_(kind.name.data()) {}
   virtual ~Event() = default;
 
-  bool scheduled() const { return EventHook::is_linked(); }
-  Time time() const { return time_; }
+  bool scheduled() const { return linked(); }
+  // Of an event that is not scheduled: when it last was due.
+  Time time() const { return Time::from_ps(static_cast<std::int64_t>(key_ >> kPhaseBits)); }
   Phase phase() const { return phase_; }
   ActorId actor() const { return actor_; }
-  const Kind& kind() const { return kind_; }
+  std::string_view kind_name() const { return kind_name_; }
 
  protected:
   // Runs with the event already unscheduled, so that it may schedule itself again.
@@ -55,12 +53,16 @@ class Event : public EventHook {
   friend class Simulation;
   friend class EventQueue;
 
-  Kind kind_;
+  static constexpr unsigned kPhaseBits = 3;
+  static constexpr std::uint64_t key(Time at, Phase phase) {
+    return static_cast<std::uint64_t>(at.ps()) << kPhaseBits | static_cast<std::uint64_t>(phase);
+  }
+
+  std::uint64_t key_ = 0;  // what the queue orders by
   ActorId actor_;
   Phase phase_;
-
- protected:
-  Time time_;
+  std::uint64_t kind_hash_;
+  const char* kind_name_;  // a Kind is made of a literal, which ends with a zero byte
 };
 
 // An event that calls a member function of the object that holds it:

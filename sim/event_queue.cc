@@ -1,156 +1,121 @@
 #include "sim/event_queue.h"
 
-#include <algorithm>
-#include <bit>
-
 namespace baton::sim {
 
-EventQueue::~EventQueue() {
-  near_.clear();
-  for (Level& level : levels_) {
-    for (List& list : level.slots) {
-      list.clear();
+Event* EventQueue::pop_from_wheel() {
+  while (summary_ != 0) {
+    const auto word = static_cast<unsigned>(std::countr_zero(summary_));
+    const std::uint64_t bits = words_[word];
+    const unsigned number = word * 64 + static_cast<unsigned>(std::countr_zero(bits));
+    words_[word] = bits & (bits - 1);
+    if (words_[word] == 0) {
+      summary_ &= summary_ - 1;
     }
-  }
-}
-
-std::uint64_t EventQueue::key_of(const Event& event) {
-  return static_cast<std::uint64_t>(event.time_.ps()) << 3 |
-         static_cast<std::uint64_t>(event.phase_);
-}
-
-void EventQueue::insert(Event& event) {
-  const std::uint64_t key = std::max(key_of(event), cursor_);
-  if (key >= near_end_) {
-    file(event, key);
-    return;
-  }
-  insert_near(event, key);
-  if (near_count_ > kNearLimit) {
-    spill_near();
-  }
-}
-
-void EventQueue::insert_near(Event& event, std::uint64_t key) {
-  auto place = near_.end();
-  while (place != near_.begin()) {
-    auto before = std::prev(place);
-    if (key_of(*before) <= key) {
-      break;
-    }
-    place = before;
-  }
-  near_.insert(place, event);
-  ++near_count_;
-}
-
-bool EventQueue::sort_into_near(List& list, std::uint64_t end) {
-  unsigned count = 0;
-  for (auto event = list.begin(); event != list.end(); ++event) {
-    if (++count > kNearFill) {
-      return false;
-    }
-  }
-  near_end_ = end;
-  near_count_ = 0;
-  while (!list.empty()) {
-    Event& event = list.front();
-    list.pop_front();
-    insert_near(event, std::max(key_of(event), cursor_));
-  }
-  return true;
-}
-
-void EventQueue::spill_near() {
-  near_end_ = 0;
-  near_count_ = 0;
-  while (!near_.empty()) {
-    Event& event = near_.front();
-    near_.pop_front();
-    file(event, std::max(key_of(event), cursor_));
-  }
-}
-
-void EventQueue::file(Event& event, std::uint64_t key) {
-  const std::uint64_t difference = key ^ cursor_;
-  const unsigned level =
-      difference == 0 ? 0 : static_cast<unsigned>(std::bit_width(difference) - 1) / 8;
-  const unsigned slot = static_cast<unsigned>(key >> 8 * level & 0xFF);
-  levels_[level].slots[slot].push_back(event);
-  levels_[level].mark(slot);
-}
-
-unsigned EventQueue::Level::first_used(unsigned from) const {
-  for (unsigned word = from / 64; word < used.size(); ++word) {
-    const std::uint64_t bits =
-        word == from / 64 ? used[word] & ~std::uint64_t{0} << from % 64 : used[word];
-    if (bits != 0) {
-      return word * 64 + static_cast<unsigned>(std::countr_zero(bits));
-    }
-  }
-  return kSlots;
-}
-
-Event* EventQueue::take_from(unsigned number) {
-  Level& level = levels_[number];
-  const unsigned shift = 8 * number;
-  for (;;) {
-    const unsigned slot = level.first_used(static_cast<unsigned>(cursor_ >> shift & 0xFF));
-    if (slot == kSlots) {
-      return nullptr;
-    }
-    List& list = level.slots[slot];
-    if (list.empty()) {
-      level.clear(slot);
+    EventRing& slot = slots_[number];
+    if (slot.empty()) {
       continue;
     }
-    if (number == 0) {
-      Event& first = list.front();
-      list.pop_front();
-      cursor_ = (cursor_ & ~std::uint64_t{0xFF}) | slot;
-      return &first;
+    if (slot.has_one()) {
+      Event& only = event_of(*slot.take_first());
+      cursor_ = only.key_;
+      near_end_ = cursor_ + 1;  // what it schedules at once comes next, without the wheel
+      return &only;
     }
-    // Enter the slot's window: its events are few, or move to the levels below, in order.
-    const std::uint64_t window = ~std::uint64_t{0} >> (56 - shift);
-    cursor_ = (cursor_ & ~window) | std::uint64_t{slot} << shift;
-    level.clear(slot);
-    List moving;
-    moving.swap(list);
-    if (sort_into_near(moving, cursor_ + (std::uint64_t{1} << shift))) {
+    enter(slot, number / kSlots);
+    if (!near_.empty()) {
       return take_near();
-    }
-    while (!moving.empty()) {
-      Event& event = moving.front();
-      moving.pop_front();
-      file(event, std::max(key_of(event), cursor_));
-    }
-    for (unsigned below = 0; below < number; ++below) {
-      if (Event* event = take_from(below)) {
-        return event;
-      }
-    }
-  }
-}
-
-Event* EventQueue::take_near() {
-  Event& first = near_.front();
-  near_.pop_front();
-  --near_count_;
-  cursor_ = std::max(key_of(first), cursor_);
-  return &first;
-}
-
-Event* EventQueue::pop() {
-  if (!near_.empty()) {
-    return take_near();
-  }
-  near_end_ = 0;
-  for (unsigned level = 0; level < kLevels; ++level) {
-    if (Event* event = take_from(level)) {
-      return event;
     }
   }
   return nullptr;
+}
+
+// The events of a slot lie anywhere in the host's memory, and only an event tells where the next
+// one is: two walks towards each other wait for two of them at a time.
+EventQueue::Contents EventQueue::look_into(EventRing& slot) {
+  const std::uint64_t key = event_of(*slot.first()).key_;
+  EventLink* forward = slot.first();
+  EventLink* backward = slot.last();
+  bool one_key = true;
+  unsigned count = 0;
+  for (;;) {
+    one_key = one_key && event_of(*forward).key_ == key && event_of(*backward).key_ == key;
+    count += forward == backward ? 1 : 2;
+    if (count > kNearFill && !one_key) {
+      return Contents::kMany;
+    }
+    if (forward == backward || EventRing::next(forward) == backward) {
+      return one_key ? Contents::kOneKey : Contents::kFew;
+    }
+    forward = EventRing::next(forward);
+    backward = EventRing::previous(backward);
+  }
+}
+
+// Brings the events of a slot into the host's cache before the walk that files them, and asks for
+// what their handlers will read; of a slot that no cache holds, both ends.
+void EventQueue::fetch(EventRing& slot) {
+  constexpr std::size_t kNextLine = 64 / sizeof(EventLink);
+  constexpr unsigned kMost = 4096;
+  const EventLink* forward = slot.first();
+  const EventLink* backward = slot.last();
+  for (unsigned i = 0; i < kMost && forward != backward; ++i) {
+    __builtin_prefetch(forward + kNextLine);
+    __builtin_prefetch(backward + kNextLine);
+    forward = EventRing::next(forward);
+    if (forward == backward) {
+      return;
+    }
+    backward = EventRing::previous(backward);
+  }
+}
+
+void EventQueue::enter(EventRing& slot, unsigned level) {
+  const unsigned shift = 8 * level;
+  cursor_ = event_of(*slot.first()).key_ >> shift << shift;
+  const Contents contents = level == 0 ? Contents::kOneKey : look_into(slot);
+  if (contents == Contents::kMany) {
+    fetch(slot);
+    if (level == 1) {
+      slot.move_each([this](EventLink& link) {
+        Event& event = event_of(link);
+        put(event, static_cast<unsigned>(event.key_ & 0xFF));
+      });
+    } else {
+      slot.move_each([this](EventLink& link) { file(event_of(link)); });
+    }
+    return;
+  }
+  if (contents == Contents::kOneKey) {
+    near_.take_all(slot);
+    near_end_ = event_of(*near_.first()).key_ + 1;
+    return;
+  }
+  near_end_ = cursor_ + (std::uint64_t{1} << shift);
+  slot.move_each([this](EventLink& link) {
+    EventLink* place = near_.last();
+    while (place != near_.end() && event_of(*place).key_ > event_of(link).key_) {
+      place = EventRing::previous(place);
+    }
+    EventRing::insert_behind(*place, link);
+  });
+}
+
+void EventQueue::insert_near(Event& event) {
+  EventLink* place = near_.last();
+  for (unsigned steps = 0; place != near_.end() && event_of(*place).key_ > event.key_; ++steps) {
+    if (steps == kNearSteps) {
+      return spill_near(event);
+    }
+    place = EventRing::previous(place);
+  }
+  EventRing::insert_behind(*place, event);
+}
+
+// Files the events of a list that has grown too long, and one more, into the wheel.
+void EventQueue::spill_near(Event& event) {
+  near_end_ = 0;
+  near_.move_each([this](EventLink& link) { file(event_of(link)); });
+  file(event);
 }
 
 }  // namespace baton::sim

@@ -2,74 +2,103 @@
 // eight levels with 256 slots each over a 64-bit key, time << 3 | phase.
 //
 // An event is filed at the level of the highest byte in which its key differs from the cursor, the
-// key of the last event taken. The cursor enters a slot's window only by emptying that slot into
-// the levels below it, so an event filed early always stands before one filed late, and order among
-// equal keys is first in first out by construction. Inserting and removing touch one list; nothing
-// allocates.
+// key of the last event taken. So every event of a level comes before every event of the next, and
+// one word with a bit for each 64 slots finds the first. The cursor enters a slot's window only by
+// emptying that slot into the levels below, so an event filed early always stands before one filed
+// late, and order among equal keys is first in first out by construction. Inserting and removing
+// touch one list; nothing allocates.
 //
-// A slot with few events is not spread over the levels below but sorted into one short list,
-// `near`, which then takes every event filed into its window (docs/performance.md: the difference
-// between 57 and 38 ns an event with a thousand pending).
+// A slot is not always spread over the levels below:
+//  - one event alone is the next one: taken, wherever it is filed;
+//  - a few are sorted into one short list, `near`, which from then on takes every event of that
+//    window, until finding a place in it takes too many steps;
+//  - those of one key, in a slot of the lowest level, become `near` as they are.
+// What each of these is worth: docs/performance.md.
 #pragma once
 
 #include <array>
-#include <boost/intrusive/list.hpp>
+#include <bit>
 #include <cstdint>
 
 #include "sim/event.h"
+#include "sim/event_ring.h"
 
 namespace baton::sim {
 
 class EventQueue {
  public:
   EventQueue() = default;
-  ~EventQueue();
   EventQueue(const EventQueue&) = delete;
   EventQueue& operator=(const EventQueue&) = delete;
 
-  // Files an event. A key below the cursor (possible only between two runs) is filed at the cursor.
-  void insert(Event& event);
+  // Files an event by its key, which is not below the cursor.
+  void insert(Event& event) {
+    if (event.key_ >= near_end_) {
+      file(event);
+    } else if (near_.empty() || event_of(*near_.last()).key_ <= event.key_) {
+      near_.push_back(event);
+    } else {
+      insert_near(event);
+    }
+  }
 
   // Takes the first event out; null when there is none.
-  Event* pop();
+  Event* pop() {
+    if (near_.empty()) {
+      return pop_from_wheel();
+    }
+    return take_near();
+  }
+
+  // The key of the last event taken.
+  std::uint64_t cursor() const { return cursor_; }
 
  private:
   static constexpr unsigned kLevels = 8;
-  static constexpr unsigned kSlots = 256;
-  static constexpr unsigned kNearFill = 24;   // slots up to this length are sorted
-  static constexpr unsigned kNearLimit = 48;  // beyond, near goes back into the wheel
+  static constexpr unsigned kSlots = 256;     // of a level
+  static constexpr unsigned kNearFill = 16;   // as many of a slot are sorted, not spread
+  static constexpr unsigned kNearSteps = 16;  // to find a place; beyond, near goes into the wheel
 
-  using List = boost::intrusive::list<Event, boost::intrusive::base_hook<EventHook>,
-                                      boost::intrusive::constant_time_size<false>>;
+  static Event& event_of(EventLink& link) { return static_cast<Event&>(link); }
 
-  // Which slots of a level may hold events. A bit can be stale (its event was cancelled), never
-  // missing.
-  struct Level {
-    std::array<std::uint64_t, kSlots / 64> used{};
-    std::array<List, kSlots> slots;
+  void file(Event& event) {
+    const std::uint64_t difference = (event.key_ ^ cursor_) | 1;
+    const unsigned shift = static_cast<unsigned>(std::bit_width(difference) - 1) & 0x38U;
+    put(event, shift * (kSlots / 8) + static_cast<unsigned>(event.key_ >> shift & 0xFF));
+  }
 
-    // The first used slot from `from` on, kSlots if there is none.
-    unsigned first_used(unsigned from) const;
-    void mark(unsigned slot) { used[slot / 64] |= std::uint64_t{1} << slot % 64; }
-    void clear(unsigned slot) { used[slot / 64] &= ~(std::uint64_t{1} << slot % 64); }
-  };
+  void put(Event& event, unsigned slot) {
+    if (slots_[slot].empty()) {
+      words_[slot / 64] |= std::uint64_t{1} << slot % 64;
+      summary_ |= std::uint32_t{1} << slot / 64;
+    }
+    slots_[slot].push_back(event);
+  }
 
-  static std::uint64_t key_of(const Event& event);
-  void file(Event& event, std::uint64_t key);
-  // The first event at or below this level's next slot; null when the level is empty.
-  Event* take_from(unsigned level);
-  Event* take_near();
-  void insert_near(Event& event, std::uint64_t key);
-  // Moves `list` into near if it is short enough; its events have keys in [cursor, end).
-  bool sort_into_near(List& list, std::uint64_t end);
-  // Files the events of a near that has grown too long into the wheel.
-  void spill_near();
+  Event* take_near() {
+    Event& first = event_of(*near_.take_first());
+    cursor_ = first.key_;
+    return &first;
+  }
+
+  enum class Contents { kOneKey, kFew, kMany };
+  static Contents look_into(EventRing& slot);
+  static void fetch(EventRing& slot);
+  Event* pop_from_wheel();
+  // Enters the window of a slot above the lowest level: its events are few, and become near, or
+  // move to the levels below.
+  void enter(EventRing& slot, unsigned level);
+  void insert_near(Event& event);
+  void spill_near(Event& event);
 
   std::uint64_t cursor_ = 0;
-  List near_;  // sorted; holds all events with keys below near_end_
   std::uint64_t near_end_ = 0;
-  unsigned near_count_ = 0;  // at least the length of near_: cancelled events still count
-  std::array<Level, kLevels> levels_;
+  EventRing near_;  // sorted; holds all events with keys below near_end_
+  // A bit for each slot that may hold events, and one for each word of those that is not 0. A
+  // slot's bit can be stale (its events were cancelled), never missing.
+  std::uint32_t summary_ = 0;
+  std::array<std::uint64_t, kLevels * kSlots / 64> words_{};
+  std::array<EventRing, kLevels * kSlots> slots_;
 };
 
 }  // namespace baton::sim

@@ -14,19 +14,21 @@ namespace baton::sim {
 class Fingerprint {
  public:
   Fingerprint();
+  Fingerprint(const Fingerprint&) = delete;
+  Fingerprint& operator=(const Fingerprint&) = delete;
 
   // One event: simulated time, phase, hash of the actor's name, hash of the event's kind, digest of
   // what it carried.
   void add(std::int64_t time_ps, std::uint8_t phase, std::uint64_t actor, std::uint64_t kind,
            std::uint64_t payload) {
-    records_[used_++] = Record{time_ps, actor ^ phase, kind, payload};
-    if (used_ == records_.size()) {
+    *next_++ = Record{time_ps, actor ^ phase, kind, payload};
+    if (next_ == records_.data() + records_.size()) {
       flush();
     }
   }
 
   // Events added so far.
-  std::uint64_t count() const { return flushed_ + used_; }
+  std::uint64_t count() const { return flushed_ + used(); }
 
   // 32 hexadecimal digits.
   std::string hex() const;
@@ -42,11 +44,12 @@ class Fingerprint {
     void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
   };
 
+  std::size_t used() const { return static_cast<std::size_t>(next_ - records_.data()); }
   void flush();
 
   std::unique_ptr<XXH3_state_t, FreeState> state_;
   std::array<Record, 128> records_;
-  std::size_t used_ = 0;
+  Record* next_ = records_.data();
   std::uint64_t flushed_ = 0;
 };
 

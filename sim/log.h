@@ -30,7 +30,7 @@ class Log {
 
   void set_level(LogLevel level) { level_ = level; }
   void set_sink(Sink sink) { sink_ = std::move(sink); }
-  bool enabled(LogLevel level) const { return sink_ && level >= level_; }
+  bool enabled(LogLevel level) const { return level >= level_ && sink_; }
 
   template <class... Args>
   void write(LogLevel level, std::string_view actor, fmt::format_string<Args...> format,

@@ -69,6 +69,12 @@ struct RegionStates {
   }
 };
 
+// By the C library, which knows how this host copies a page fastest: knowing that it is no more
+// than a page, GCC puts its one string instruction in the place of a memcpy.
+void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) {
+  std::memmove(to, from, bytes);
+}
+
 void* map(std::uint64_t size) {
   void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -100,7 +106,7 @@ void PhysicalMemory::read(PhysAddr address, std::span<std::byte> to) {
   }
   while (!to.empty()) {
     const std::size_t step = std::min<std::size_t>(to.size(), kPageSize - address.page_offset());
-    std::memcpy(to.data(), page(address).data() + address.page_offset(), step);
+    copy_bytes(to.data(), page(address).data() + address.page_offset(), step);
     to = to.subspan(step);
     address = address + step;
   }
@@ -112,7 +118,7 @@ void PhysicalMemory::write(PhysAddr address, std::span<const std::byte> from) {
   }
   while (!from.empty()) {
     const std::size_t step = std::min<std::size_t>(from.size(), kPageSize - address.page_offset());
-    std::memcpy(page(address).data() + address.page_offset(), from.data(), step);
+    copy_bytes(page(address).data() + address.page_offset(), from.data(), step);
     from = from.subspan(step);
     address = address + step;
   }

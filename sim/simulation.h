@@ -31,7 +31,7 @@ class Simulation {
   // Names an actor. Every event belongs to one; the name, not the order of creation, enters the
   // fingerprint. Names need not be unique (a device keeps its name over kernels).
   ActorId add_actor(std::string name);
-  std::string_view actor_name(ActorId actor) const { return actors_[actor.index].name; }
+  std::string_view actor_name(ActorId actor) const { return actor_names_[actor.index]; }
 
   // The random stream of the actor of this name.
   Random random_for(std::string_view actor) const { return Random(seed_, actor); }
@@ -40,12 +40,12 @@ class Simulation {
   // or a later one; anything else is a bug in the caller.
   void schedule(Event& event, Duration after) { schedule_at(event, now_ + after); }
   void schedule_at(Event& event, Time at);
-  void cancel(Event& event) { event.EventHook::unlink(); }
+  void cancel(Event& event) { event.EventLink::unlink(); }
 
   // Folds a fact into the fingerprint beside the events: what was moved, decided, written. Not for
   // checkers.
   void fold(ActorId actor, Kind kind, std::uint64_t payload) {
-    fingerprint_.add(now_.ps(), static_cast<std::uint8_t>(phase_), actors_[actor.index].hash,
+    fingerprint_.add(now_.ps(), static_cast<std::uint8_t>(phase_), actor_hashes_[actor.index],
                      kind.hash, payload);
   }
 
@@ -69,21 +69,28 @@ class Simulation {
   Log& log() { return log_; }
 
  private:
-  struct Actor {
-    std::string name;
-    std::uint64_t hash;
-  };
+  // Beyond, keys do not hold the time.
+  static constexpr Time kEndOfTime = Time::from_ps(std::int64_t{1} << 60);
   // Ends run_until(): after everything else of its instant.
   class Sentinel;
 
+  void schedule_oddly(Event& event, Time at);
+  template <class DispatchSome>
+  void guarded(DispatchSome dispatch_some);
+  // Until `last` is the next event, or stop().
+  void dispatch_until(const Event* last);
   void dispatch(Event& event);
+  void log_event(std::uint64_t payload);
 
   std::uint64_t seed_;
   Time now_;
   Phase phase_ = Phase::kDeliver;
   bool stopped_ = false;
   bool dispatching_ = false;
-  std::vector<Actor> actors_;
+  ActorId running_actor_;  // of the last event, which may be gone
+  const char* running_kind_ = "";
+  std::vector<std::string> actor_names_;
+  std::vector<std::uint64_t> actor_hashes_;
   Topics topics_;
   Fingerprint fingerprint_;
   Log log_;

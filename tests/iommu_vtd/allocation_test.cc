@@ -1,29 +1,9 @@
 // Nothing is allocated on the way of a request, whatever it meets.
-#include <cstdlib>
-#include <new>
-
 #include "tests/iommu_vtd/scalable_fixture.h"
-
-namespace {
-
-std::size_t allocations = 0;
-
-}  // namespace
-
-// Counted for the whole program.
-void* operator new(std::size_t bytes) {
-  ++allocations;
-  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
-  throw std::bad_alloc();
-}
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  ++allocations;
-  return std::malloc(bytes == 0 ? 1 : bytes);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#include "tests/support/count_allocations.h"
 
 using namespace baton;
+using test::allocations;
 using test::ScalableFixture;
 
 TEST_CASE("the counter of allocations counts") {

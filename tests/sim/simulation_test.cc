@@ -14,7 +14,7 @@ class Recorder final : public Event {
       : Event(actor, kind, phase), log_(log) {}
 
  private:
-  void fire() override { log_.emplace_back(kind().name); }
+  void fire() override { log_.emplace_back(kind_name()); }
   std::vector<std::string>& log_;
 };
 
@@ -68,6 +68,21 @@ TEST_CASE("an event cannot be scheduled into an earlier phase of the same instan
   Backwards backwards(simulation, actor, device);
   simulation.schedule(backwards, 1_us);
   CHECK_THROWS_AS(simulation.run(), BugError);
+}
+
+TEST_CASE("what is scheduled twice, in the past or beyond what the queue orders is a bug") {
+  Simulation simulation(1);
+  const ActorId actor = simulation.add_actor("a");
+  std::vector<std::string> log;
+  Recorder event(actor, "event", Phase::kDevice, log);
+  simulation.run_until(Time() + 1_us);
+  CHECK_THROWS_AS(simulation.schedule_at(event, Time()), BugError);
+  CHECK_THROWS_AS(simulation.schedule(event, 1209600_s), BugError);
+  CHECK_FALSE(event.scheduled());
+  simulation.schedule(event, 1036800_s);
+  CHECK_THROWS_AS(simulation.schedule(event, 1_us), BugError);
+  simulation.run();
+  CHECK(simulation.now() == Time() + 1_us + 1036800_s);
 }
 
 TEST_CASE("a failed check names time, actor and seed") {
