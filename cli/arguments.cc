@@ -37,7 +37,8 @@ void add_run(CLI::App& app, Options& options) {
   run->add_option("--seed", options.seed, "seed of every random stream")
       ->type_name("N")
       ->capture_default_str();
-  run->add_option("--report", options.reports, "html, junit, ktap, github, markdown, sarif, json, stages")
+  run->add_option("--report", options.reports,
+                  "html, junit, ktap, github, markdown, sarif, json, stages")
       ->type_name("KIND=FILE")
       ->allow_extra_args(false);
   run->add_option("--trace", options.trace, "for ui.perfetto.dev; a folder if several run")
