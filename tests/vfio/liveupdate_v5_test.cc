@@ -71,8 +71,8 @@ Co<> hand_over(VfioKernel& kernel, VfioNotes& notes) {
   notes.watching = true;
   AWAIT_OK(kernel.luo.reboot());
   notes.watching = false;
-  // Step 5: decode off, reset, what was saved before the owner came; step 6: COMMAND is INTx off, of
-  // which a DSA has none: the bit stays 0.
+  // Step 5: decode off, reset, what was saved before the owner came; step 6: COMMAND is INTx off,
+  // of which a DSA has none: the bit stays 0.
   CHECK(notes.resets == 1);
   CHECK(notes.config(4, 2) == 0);
   CHECK(notes.writes.front() == "0x4/2 0x6 -> 0x0");

@@ -153,8 +153,7 @@ TEST_CASE("when a kernel cannot preserve VFIO devices, the policy on refusal dec
     world.type_after(kBoot, "live-update on_refusal=go-on-without");
     world.run_for(2 * kBoot);
     // Refused with its address space, and without.
-    CHECK(world.story ==
-          Story{"0 vm0 started", refusal, refusal, "0 vm0 paused", "1 vm0 resumed"});
+    CHECK(world.story == Story{"0 vm0 started", refusal, refusal, "0 vm0 paused", "1 vm0 resumed"});
     CHECK(world.status().driver_resets == 1);
     CHECK(world.status().mismatches == 0);
   }

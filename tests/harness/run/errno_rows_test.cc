@@ -77,32 +77,8 @@ struct Setup {
   std::string first;
 };
 
-Setup setup_of(std::string_view name) {
-  Setup setup;
-  const std::string handed_over = fmt::format("{}{}{}{}", kLuo, kSession, kPreserve, kReboot);
-  if (name == "off") setup.kernels = "[{preset: vision, cmdline: \"liveupdate=off\"}]";
-  if (name == "luo") setup.first = kLuo;
-  if (name == "session") setup.first = fmt::format("{}{}", kLuo, kSession);
-  if (name == "nohandler") {
-    setup.kernels = "[{preset: vision}, {preset: vision, memfd: none}]";
-    setup.before = handed_over;
-  }
-  if (name == "heir" || name == "incoming") {
-    setup.before = handed_over;
-    setup.first = name == "heir" ? std::string(kLuo) : fmt::format("{}{}", kLuo, kRetrieve);
-  }
-  if (name == "iommufd") setup.first = "open: /dev/iommu, as: iommufd\n";
-  if (name == "vfio_open") setup.first = kOpenDevice;
-  if (name == "vfio_group") setup.first = kOpenGroup;
-  if (name == "vfio_legacy") setup.first = fmt::format("{}{}", kOpenGroup, kLegacy);
-  if (name == "vfio") setup.first = fmt::format("{}{}", kOpenDevice, kBindDevice);
-  const std::string preserved =
-      fmt::format("{}{}{}{}{}", kOpenDevice, kBindDevice, kLuo, kSession, kPreserveDevice);
-  if (name == "vfio_preserved") setup.first = preserved;
-  if (name == "vfio_heir") {
-    setup.before = preserved + std::string(kReboot);
-    setup.first = fmt::format("{}{}", kLuo, kRetrieve);
-  }
+// Those of devices that are handed over in stages.
+void stage_setup(std::string_view name, const std::string& preserved, Setup& setup) {
   if (name == "vfio_session") {
     setup.first = fmt::format("{}{}{}{}", kOpenDevice, kBindDevice, kLuo, kSession);
   }
@@ -148,6 +124,35 @@ Setup setup_of(std::string_view name) {
         "kexec_file_load: next\nreboot: kexec, fails: EINVAL\n",
         kOpenDevice, kBindDevice, kLuo, kSession, fmt::format(fmt::runtime(interrupts), "other"));
   }
+}
+
+Setup setup_of(std::string_view name) {
+  Setup setup;
+  const std::string handed_over = fmt::format("{}{}{}{}", kLuo, kSession, kPreserve, kReboot);
+  if (name == "off") setup.kernels = "[{preset: vision, cmdline: \"liveupdate=off\"}]";
+  if (name == "luo") setup.first = kLuo;
+  if (name == "session") setup.first = fmt::format("{}{}", kLuo, kSession);
+  if (name == "nohandler") {
+    setup.kernels = "[{preset: vision}, {preset: vision, memfd: none}]";
+    setup.before = handed_over;
+  }
+  if (name == "heir" || name == "incoming") {
+    setup.before = handed_over;
+    setup.first = name == "heir" ? std::string(kLuo) : fmt::format("{}{}", kLuo, kRetrieve);
+  }
+  if (name == "iommufd") setup.first = "open: /dev/iommu, as: iommufd\n";
+  if (name == "vfio_open") setup.first = kOpenDevice;
+  if (name == "vfio_group") setup.first = kOpenGroup;
+  if (name == "vfio_legacy") setup.first = fmt::format("{}{}", kOpenGroup, kLegacy);
+  if (name == "vfio") setup.first = fmt::format("{}{}", kOpenDevice, kBindDevice);
+  const std::string preserved =
+      fmt::format("{}{}{}{}{}", kOpenDevice, kBindDevice, kLuo, kSession, kPreserveDevice);
+  if (name == "vfio_preserved") setup.first = preserved;
+  if (name == "vfio_heir") {
+    setup.before = preserved + std::string(kReboot);
+    setup.first = fmt::format("{}{}", kLuo, kRetrieve);
+  }
+  stage_setup(name, preserved, setup);
   if (name == "rebooting") {
     setup.first =
         "kexec_file_load: next\nfork: first, calls: [{reboot: kexec}]\nsleep: 1ms\n"

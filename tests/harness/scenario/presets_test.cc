@@ -86,7 +86,7 @@ TEST_CASE("check --expand shows the policies of the preset, with each kernel whe
   CHECK(two.find("# preset next") != std::string::npos);
   CHECK(two.find("# preset vision") != std::string::npos);
   CHECK(two.find("\n  interrupts:") == std::string::npos);
-  CHECK(two.find("\n      interrupts: require-disabled") != std::string::npos);
+  CHECK(two.find("\n    interrupts: require-disabled") != std::string::npos);
 }
 
 TEST_CASE("every policy of a scenario has a name for what each preset chooses") {
