@@ -30,11 +30,14 @@ std::string chart(const std::string& name, std::string_view format) {
 
 // "LUO>VFIO preserve vfio-pci-v1 token 0x3", a line each; a note has one actor.
 std::vector<std::string> steps(const std::string& name) {
-  const boost::json::value chart_value = boost::json::parse(chart(name, "json"));
-  CHECK(chart_value.at("left_out").to_number<std::uint64_t>() == 0);
+  const boost::json::value parsed = boost::json::parse(chart(name, "json"));
+  const boost::json::object& flow = parsed.as_object();
+  CHECK(flow.at("left_out").to_number<std::uint64_t>() == 0);
   std::vector<std::string> result;
-  for (const boost::json::value& step : chart_value.at("steps").as_array()) {
-    const auto text = [&step](const char* key) { return std::string(step.at(key).as_string()); };
+  for (const boost::json::value& step : flow.at("steps").as_array()) {
+    const auto text = [&step](const char* key) {
+      return std::string(step.as_object().at(key).as_string());
+    };
     const std::string who =
         text("from") == text("to") ? text("from") : text("from") + ">" + text("to");
     result.push_back((text("kind") == "break" ? "" : who + " ") + text("text"));
