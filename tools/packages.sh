@@ -4,7 +4,7 @@ build_packages="g++ cmake ninja-build libboost1.81-dev libboost-json1.81-dev
   libboost-iostreams1.81-dev zlib1g-dev libyaml-cpp-dev libfmt-dev libspdlog-dev libcli11-dev
   libfdt-dev libxxhash-dev libprotobuf-dev protobuf-compiler"
 test_packages="catch2 pciutils"
-ci_packages="clang-19 clang-format-19 clang-tidy-19 git chromium"
+ci_packages="clang-19 clang-format-19 clang-tidy-19 git chromium valgrind"
 
 # Prints those of "$@" that are not installed.
 missing_packages() {

@@ -1,80 +1,158 @@
 #include "harness/trace/perfetto_writer.h"
 
-#include <perfetto.pb.h>
-
 #include <array>
 
+#include "harness/trace/proto_bytes.h"
 #include "sim/check.h"
 
 namespace baton::harness {
 namespace {
 
-namespace pb = perfetto::protos;
+// Field numbers of proto/perfetto.proto, in the order in which the generated encoder writes them.
+namespace trace {
+constexpr unsigned kPacket = 1;
+}
+namespace packet {
+constexpr unsigned kTimestamp = 8, kSequenceId = 10, kTrackEvent = 11, kInternedData = 12,
+                   kSequenceFlags = 13, kTrackDescriptor = 60, kFirstOnSequence = 87;
+constexpr unsigned kStateCleared = 1, kNeedsState = 2;  // sequence_flags
+}  // namespace packet
+namespace descriptor {
+constexpr unsigned kUuid = 1, kName = 2, kParentUuid = 5, kCounter = 8, kChildOrdering = 11,
+                   kSiblingOrderRank = 12;
+constexpr unsigned kExplicit = 3;  // child_ordering
+constexpr unsigned kCounterUnit = 3, kCounterUnitName = 6;
+constexpr unsigned kUnitCount = 2, kUnitSizeBytes = 3;
+}  // namespace descriptor
+namespace event {
+constexpr unsigned kCategory = 3, kAnnotation = 4, kType = 9, kNameId = 10, kTrackUuid = 11,
+                   kCounterValue = 30, kFlow = 47, kTerminatingFlow = 48;
+}  // namespace event
+namespace annotation {
+constexpr unsigned kNameId = 1, kBool = 2, kUint = 3, kInt = 4, kString = 6, kPointer = 7;
+}
+namespace interned {
+constexpr unsigned kCategory = 1, kEventName = 2, kAnnotationName = 3;
+constexpr unsigned kId = 1, kText = 2;
+}  // namespace interned
+
+enum class EventType : std::uint8_t { kSliceBegin = 1, kSliceEnd, kInstant, kCounter };
 
 // Track ids of traces that are opened together should differ: "baton" and a number.
 constexpr std::uint64_t kUuidBase = 0x6261'746F'6E00'0000;
 constexpr std::uint64_t kCategory = 1;
+
+// Strings that are written once and named by number. Those that come again are mostly literals: an
+// address is a good guess of where a string was put, and what was put there is compared.
+class Names {
+ public:
+  struct Found {
+    std::uint64_t id;
+    bool fresh;
+  };
+  Found intern(std::string_view name) {
+    const auto address = reinterpret_cast<std::uintptr_t>(name.data());
+    const Names::Entry*& guess = guesses_[(address ^ address >> 8) % guesses_.size()];
+    if (guess != nullptr && guess->first == name) return {guess->second, false};
+    const auto [entry, fresh] = ids_.try_emplace(std::string(name), ids_.size() + 1);
+    guess = &*entry;
+    return {entry->second, fresh};
+  }
+
+ private:
+  using Entry = std::pair<const std::string, std::uint64_t>;
+  std::map<std::string, std::uint64_t> ids_;
+  std::array<const Entry*, 256> guesses_{};
+};
 
 }  // namespace
 
 // One packet at a time is built and appended: a trace is the concatenation of its packets.
 class PerfettoWriter::Encoder {
  public:
-  pb::TrackDescriptor& describe() {
-    descriptor_.Clear();
-    pb::TrackDescriptor& track = *descriptor_.add_packet()->mutable_track_descriptor();
-    track.set_uuid(kUuidBase + ++tracks_);
+  struct Unit {
+    unsigned unit = 0;
+    std::string_view name{};
+  };
+  TrackId describe(std::string_view name, TrackId parent, int rank, const Unit* unit) {
+    const TrackId track{kUuidBase + ++tracks_};
+    fields_.clear();
+    fields_.number(descriptor::kUuid, track.uuid);
+    fields_.bytes(descriptor::kName, name);
+    if (parent.uuid != 0) fields_.number(descriptor::kParentUuid, parent.uuid);
+    if (unit != nullptr) {
+      counter_.clear();
+      if (unit->unit != 0) counter_.number(descriptor::kCounterUnit, unit->unit);
+      if (!unit->name.empty()) counter_.bytes(descriptor::kCounterUnitName, unit->name);
+      fields_.bytes(descriptor::kCounter, counter_.view());
+    }
+    fields_.number(descriptor::kChildOrdering, descriptor::kExplicit);
+    fields_.signed_number(descriptor::kSiblingOrderRank, rank);
+    packet_.clear();
+    packet_.number(packet::kSequenceId, static_cast<std::uint64_t>(TraceSequence::kRun));
+    packet_.bytes(packet::kTrackDescriptor, fields_.view());
+    append_packet();
     return track;
   }
-  TrackId described() {
-    pb::TracePacket& packet = *descriptor_.mutable_packet(0);
-    packet.set_trusted_packet_sequence_id(static_cast<std::uint32_t>(TraceSequence::kRun));
-    append(descriptor_);
-    return TrackId{kUuidBase + tracks_};
-  }
 
-  pb::TrackEvent& start(TraceSequence sequence, TrackId track, sim::Time at) {
+  // An event is put together between start() and finish_event().
+  void start(TraceSequence sequence, EventType type, TrackId track, sim::Time at) {
     const auto index = static_cast<std::size_t>(sequence) - 1;
     sequence_ = &sequences_.at(index);
     BATON_CHECK(at >= sequence_->last, "a trace goes back in time");
     sequence_->last = at;
-    event_.Clear();
-    packet_ = event_.add_packet();
-    packet_->set_timestamp(static_cast<std::uint64_t>(at.ps() / 1000));
-    packet_->set_trusted_packet_sequence_id(static_cast<std::uint32_t>(sequence));
-    packet_->set_sequence_flags(pb::TracePacket::SEQ_NEEDS_INCREMENTAL_STATE);
-    if (!sequence_->started) open_sequence();
-    pb::TrackEvent& event = *packet_->mutable_track_event();
-    event.set_track_uuid(track.uuid);
-    return event;
+    sequence_id_ = static_cast<std::uint64_t>(sequence);
+    type_ = type;
+    track_ = track;
+    name_ = 0;
+    annotations_.clear();
+    interned_.clear();
+    new_names_.clear();
+    tail_.clear();
   }
-
-  void name(pb::TrackEvent& event, std::string_view name) {
-    event.add_category_iids(kCategory);
-    const auto [id, fresh] = intern(sequence_->names, name);
-    event.set_name_iid(id);
-    if (!fresh) return;
-    pb::EventName& entry = *packet_->mutable_interned_data()->add_event_names();
-    entry.set_iid(id);
-    entry.set_name(std::string(name));
+  void name(std::string_view name) {
+    const auto [id, fresh] = sequence_->names.intern(name);
+    name_ = id;
+    if (fresh) introduce(interned_, interned::kEventName, id, name);
   }
-
-  void annotate(pb::TrackEvent& event, const TraceArgs& args) {
-    for (const TraceArg& arg : args) annotate_one(event, arg);
+  void annotate(const TraceArgs& args) {
+    for (const TraceArg& arg : args) annotate_one(arg);
   }
-
   // The exact time, and the place in the order of events.
-  void stamp(pb::TrackEvent& event, sim::Time at, bool end) {
-    annotate_one(event, {end ? "end_ps" : "time_ps", static_cast<std::uint64_t>(at.ps())});
-    annotate_one(event, {end ? "end_seq" : "seq", ++number_});
+  void stamp(bool end) {
+    annotate_number(end ? "end_ps" : "time_ps", annotation::kUint,
+                    static_cast<std::uint64_t>(sequence_->last.ps()));
+    annotate_number(end ? "end_seq" : "seq", annotation::kUint, ++number_);
+  }
+  void counter_value(std::int64_t value) { tail_.signed_number(event::kCounterValue, value); }
+  void flow(Flow flow) {
+    if (flow.id != 0) tail_.fixed(flow.ends ? event::kTerminatingFlow : event::kFlow, flow.id);
   }
 
-  void finish_event() { append(event_); }
+  void finish_event() {
+    fields_.clear();
+    if (name_ != 0) fields_.number(event::kCategory, kCategory);
+    fields_.add(annotations_.view());
+    fields_.number(event::kType, static_cast<std::uint64_t>(type_));
+    if (name_ != 0) fields_.number(event::kNameId, name_);
+    fields_.number(event::kTrackUuid, track_.uuid);
+    fields_.add(tail_.view());
+    const bool first = !sequence_->started;
+    sequence_->started = true;
+    packet_.clear();
+    packet_.number(packet::kTimestamp, static_cast<std::uint64_t>(sequence_->last.ps() / 1000));
+    packet_.number(packet::kSequenceId, sequence_id_);
+    packet_.bytes(packet::kTrackEvent, fields_.view());
+    add_interned(first);
+    packet_.number(packet::kSequenceFlags,
+                   first ? packet::kStateCleared | packet::kNeedsState : packet::kNeedsState);
+    if (first) packet_.number(packet::kFirstOnSequence, 1);
+    append_packet();
+  }
 
   std::string take() { return std::move(bytes_); }
 
  private:
-  using Names = std::map<std::string, std::uint64_t, std::less<>>;
   struct Sequence {
     bool started = false;
     sim::Time last;
@@ -82,154 +160,161 @@ class PerfettoWriter::Encoder {
     Names arguments;
   };
 
-  void open_sequence() {
-    sequence_->started = true;
-    packet_->set_first_packet_on_sequence(true);
-    packet_->set_sequence_flags(pb::TracePacket::SEQ_INCREMENTAL_STATE_CLEARED |
-                                pb::TracePacket::SEQ_NEEDS_INCREMENTAL_STATE);
-    pb::EventCategory& category = *packet_->mutable_interned_data()->add_event_categories();
-    category.set_iid(kCategory);
-    category.set_name("baton");
+  // What this packet names for the first time.
+  void add_interned(bool first) {
+    if (!first && interned_.view().empty() && new_names_.view().empty()) return;
+    fields_.clear();
+    if (first) introduce(fields_, interned::kCategory, kCategory, "baton");
+    fields_.add(interned_.view());
+    fields_.add(new_names_.view());
+    packet_.bytes(packet::kInternedData, fields_.view());
   }
 
-  static std::pair<std::uint64_t, bool> intern(Names& names, std::string_view name) {
-    if (const auto found = names.find(name); found != names.end()) return {found->second, false};
-    const std::uint64_t id = names.size() + 1;
-    names.emplace(name, id);
-    return {id, true};
+  static void introduce(ProtoBytes& to, unsigned field, std::uint64_t id, std::string_view text) {
+    to.begin(field, 2 + ProtoBytes::size_of(id) + ProtoBytes::size_of(text.size()) + text.size());
+    to.number(interned::kId, id);
+    to.bytes(interned::kText, text);
   }
 
-  void annotate_one(pb::TrackEvent& event, const TraceArg& arg) {
-    pb::DebugAnnotation& annotation = *event.add_debug_annotations();
-    const auto [id, fresh] = intern(sequence_->arguments, arg.name);
-    annotation.set_name_iid(id);
-    if (fresh) {
-      pb::DebugAnnotationName& entry =
-          *packet_->mutable_interned_data()->add_debug_annotation_names();
-      entry.set_iid(id);
-      entry.set_name(std::string(arg.name));
-    }
-    if (const auto* flag = std::get_if<bool>(&arg.value)) annotation.set_bool_value(*flag);
-    if (const auto* count = std::get_if<std::uint64_t>(&arg.value)) {
-      annotation.set_uint_value(*count);
-    }
-    if (const auto* number = std::get_if<std::int64_t>(&arg.value)) {
-      annotation.set_int_value(*number);
-    }
-    if (const auto* hex = std::get_if<Hex>(&arg.value)) annotation.set_pointer_value(hex->value);
-    if (const auto* text = std::get_if<std::string>(&arg.value)) {
-      annotation.set_string_value(*text);
+  std::uint64_t argument(std::string_view name) {
+    const auto [id, fresh] = sequence_->arguments.intern(name);
+    if (fresh) introduce(new_names_, interned::kAnnotationName, id, name);
+    return id;
+  }
+  void annotate_number(std::string_view name, unsigned field, std::uint64_t value) {
+    const std::uint64_t id = argument(name);
+    annotations_.begin(event::kAnnotation,
+                       2 + ProtoBytes::size_of(id) + ProtoBytes::size_of(value));
+    annotations_.number(annotation::kNameId, id);
+    annotations_.number(field, value);
+  }
+  void annotate_one(const TraceArg& arg) {
+    if (const auto* flag = std::get_if<bool>(&arg.value)) {
+      annotate_number(arg.name, annotation::kBool, *flag ? 1 : 0);
+    } else if (const auto* count = std::get_if<std::uint64_t>(&arg.value)) {
+      annotate_number(arg.name, annotation::kUint, *count);
+    } else if (const auto* number = std::get_if<std::int64_t>(&arg.value)) {
+      annotate_number(arg.name, annotation::kInt, static_cast<std::uint64_t>(*number));
+    } else if (const auto* hex = std::get_if<Hex>(&arg.value)) {
+      annotate_number(arg.name, annotation::kPointer, hex->value);
+    } else if (const auto* text = std::get_if<std::string>(&arg.value)) {
+      const std::uint64_t id = argument(arg.name);
+      annotations_.begin(event::kAnnotation, 2 + ProtoBytes::size_of(id) +
+                                                 ProtoBytes::size_of(text->size()) + text->size());
+      annotations_.number(annotation::kNameId, id);
+      annotations_.bytes(annotation::kString, *text);
     }
   }
 
-  void append(const pb::Trace& trace) {
-    BATON_CHECK(trace.AppendToString(&bytes_), "a trace packet that cannot be encoded");
+  void append_packet() {
+    fields_.clear();
+    fields_.bytes(trace::kPacket, packet_.view());
+    bytes_ += fields_.view();
   }
 
   std::string bytes_;
-  pb::Trace descriptor_;
-  pb::Trace event_;
-  pb::TracePacket* packet_ = nullptr;
   std::array<Sequence, 2> sequences_;
-  Sequence* sequence_ = nullptr;
   std::uint64_t tracks_ = 0;
   std::uint64_t number_ = 0;
+
+  // Of the event that is being put together.
+  Sequence* sequence_ = nullptr;
+  std::uint64_t sequence_id_ = 0;
+  EventType type_ = EventType::kInstant;
+  TrackId track_;
+  std::uint64_t name_ = 0;  // 0: none
+  ProtoBytes annotations_;
+  ProtoBytes interned_;  // names of events, then of arguments: fields in order
+  ProtoBytes new_names_;
+  ProtoBytes tail_;
+  // For one message each while it is encoded.
+  ProtoBytes fields_;
+  ProtoBytes counter_;
+  ProtoBytes packet_;
 };
-
-namespace {
-
-void describe(pb::TrackDescriptor& track, std::string_view name, TrackId parent, int rank) {
-  track.set_name(std::string(name));
-  track.set_sibling_order_rank(rank);
-  track.set_child_ordering(pb::TrackDescriptor::EXPLICIT);
-  if (parent.uuid != 0) track.set_parent_uuid(parent.uuid);
-}
-
-void add_flow(pb::TrackEvent& event, Flow flow) {
-  if (flow.id == 0) return;
-  if (flow.ends) {
-    event.add_terminating_flow_ids(flow.id);
-  } else {
-    event.add_flow_ids(flow.id);
-  }
-}
-
-}  // namespace
 
 PerfettoWriter::PerfettoWriter() : encoder_(std::make_unique<Encoder>()) {}
 PerfettoWriter::~PerfettoWriter() = default;
 
 TrackId PerfettoWriter::track(std::string_view name, TrackId parent, int rank) {
-  describe(encoder_->describe(), name, parent, rank);
-  return encoder_->described();
+  return add(encoder_->describe(name, parent, rank, nullptr));
 }
 
 TrackId PerfettoWriter::counter(std::string_view name, TrackId parent, int rank, CounterUnit unit) {
-  pb::TrackDescriptor& track = encoder_->describe();
-  describe(track, name, parent, rank);
-  pb::CounterDescriptor& counter = *track.mutable_counter();
+  Encoder::Unit described;
   switch (unit) {
     case CounterUnit::kCount:
-      counter.set_unit(pb::CounterDescriptor::UNIT_COUNT);
+      described.unit = descriptor::kUnitCount;
       break;
     case CounterUnit::kBytes:
-      counter.set_unit(pb::CounterDescriptor::UNIT_SIZE_BYTES);
+      described.unit = descriptor::kUnitSizeBytes;
       break;
     case CounterUnit::kBytesPerSecond:
-      counter.set_unit_name("B/s");
+      described.name = "B/s";
       break;
   }
-  return encoder_->described();
+  return add(encoder_->describe(name, parent, rank, &described));
+}
+
+// Tracks are numbered from 1 up.
+TrackId PerfettoWriter::add(TrackId track) {
+  open_.resize(track.uuid - kUuidBase + 1);
+  return track;
+}
+
+unsigned* PerfettoWriter::opened(TrackId track) {
+  const std::uint64_t number = track.uuid - kUuidBase;
+  return number < open_.size() ? &open_[number] : nullptr;
 }
 
 void PerfettoWriter::begin(TrackId track, sim::Time at, std::string_view name,
                            const TraceArgs& args, Flow flow) {
-  pb::TrackEvent& event = encoder_->start(TraceSequence::kRun, track, at);
-  event.set_type(pb::TrackEvent::TYPE_SLICE_BEGIN);
-  encoder_->name(event, name);
-  encoder_->annotate(event, args);
-  encoder_->stamp(event, at, false);
-  add_flow(event, flow);
+  unsigned* const open = opened(track);
+  BATON_CHECK(open != nullptr, "a slice on a track that nobody described");
+  encoder_->start(TraceSequence::kRun, EventType::kSliceBegin, track, at);
+  encoder_->name(name);
+  encoder_->annotate(args);
+  encoder_->stamp(false);
+  encoder_->flow(flow);
   encoder_->finish_event();
-  ++open_[track];
+  ++*open;
 }
 
 void PerfettoWriter::end(TrackId track, sim::Time at, const TraceArgs& args) {
-  const auto found = open_.find(track);
-  BATON_CHECK(found != open_.end(), "a slice ends that did not begin");
-  if (--found->second == 0) open_.erase(found);
-  pb::TrackEvent& event = encoder_->start(TraceSequence::kRun, track, at);
-  event.set_type(pb::TrackEvent::TYPE_SLICE_END);
-  encoder_->annotate(event, args);
-  encoder_->stamp(event, at, true);
+  unsigned* const open = opened(track);
+  BATON_CHECK(open != nullptr && *open != 0, "a slice ends that did not begin");
+  --*open;
+  encoder_->start(TraceSequence::kRun, EventType::kSliceEnd, track, at);
+  encoder_->annotate(args);
+  encoder_->stamp(true);
   encoder_->finish_event();
 }
 
 void PerfettoWriter::instant(TrackId track, sim::Time at, std::string_view name,
                              const TraceArgs& args, Flow flow, TraceSequence sequence) {
-  pb::TrackEvent& event = encoder_->start(sequence, track, at);
-  event.set_type(pb::TrackEvent::TYPE_INSTANT);
-  encoder_->name(event, name);
-  encoder_->annotate(event, args);
-  encoder_->stamp(event, at, false);
-  add_flow(event, flow);
+  encoder_->start(sequence, EventType::kInstant, track, at);
+  encoder_->name(name);
+  encoder_->annotate(args);
+  encoder_->stamp(false);
+  encoder_->flow(flow);
   encoder_->finish_event();
 }
 
 void PerfettoWriter::count(TrackId track, sim::Time at, std::int64_t value) {
-  pb::TrackEvent& event = encoder_->start(TraceSequence::kRun, track, at);
-  event.set_type(pb::TrackEvent::TYPE_COUNTER);
-  event.set_counter_value(value);
+  encoder_->start(TraceSequence::kRun, EventType::kCounter, track, at);
+  encoder_->counter_value(value);
   encoder_->finish_event();
 }
 
 unsigned PerfettoWriter::open(TrackId track) const {
-  const auto found = open_.find(track);
-  return found == open_.end() ? 0 : found->second;
+  const std::uint64_t number = track.uuid - kUuidBase;
+  return number < open_.size() ? open_[number] : 0;
 }
 
 std::string PerfettoWriter::finish(sim::Time at) {
-  while (!open_.empty()) end(open_.begin()->first, at, {{"cut_by_end_of_run", true}});
+  for (std::size_t number = 0; number < open_.size(); ++number) {
+    while (open_[number] != 0) end({kUuidBase + number}, at, {{"cut_by_end_of_run", true}});
+  }
   return encoder_->take();
 }
 

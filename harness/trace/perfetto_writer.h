@@ -6,7 +6,8 @@
 // viewer's nanoseconds are floors of picoseconds, and each event carries the exact picosecond and
 // its number in the order of the simulation, so that events of one nanosecond keep their order.
 //
-// The only file of the program that knows the generated encoder is perfetto_writer.cc.
+// The only file of the program that knows the encoding is perfetto_writer.cc; the tests read with
+// the decoder that is generated from the schema.
 #pragma once
 
 #include <cstdint>
@@ -78,8 +79,11 @@ class PerfettoWriter {
  private:
   class Encoder;
 
+  TrackId add(TrackId track);
+  unsigned* opened(TrackId track);
+
   std::unique_ptr<Encoder> encoder_;
-  std::map<TrackId, unsigned> open_;
+  std::vector<unsigned> open_;  // slices of each track, by its number
 };
 
 }  // namespace baton::harness

@@ -31,7 +31,7 @@ bool type_supported(const Profile& profile, std::uint64_t type) {
 bool has_reserved_bits(const Profile& profile, const Entry512& entry) {
   const std::uint64_t type = entry.get(pasid_entry::kPgtt);
   const std::uint64_t too_high = above_host_width(profile);
-  return entry.has_reserved_bits(pasid_entry::kFields) ||
+  return entry.has_reserved_bits<pasid_entry::kFields>() ||
          (!profile.walk_coherency() && entry.test(pasid_entry::kPwsnp)) ||
          (!profile.snoop_control() && entry.test(pasid_entry::kPgsnp)) ||
          (uses_second_stage(type) &&
@@ -54,7 +54,7 @@ std::expected<Entry<1>, Reason> read_scalable_root(sim::PhysicalMemory& memory,
   if (!root->test(scalable_root::kP)) {
     return std::unexpected(Reason::kScalableRootNotPresent);
   }
-  if (root->has_reserved_bits(scalable_root::kFields) ||
+  if (root->has_reserved_bits<scalable_root::kFields>() ||
       (root->words[0] & above_host_width(profile)) != 0) {
     return std::unexpected(Reason::kScalableRootReserved);
   }
@@ -74,7 +74,7 @@ std::optional<Reason> check_scalable_context(const Profile& profile, const Entry
   if (!context.test(scalable_context::kP)) {
     return Reason::kScalableContextNotPresent;
   }
-  if (context.has_reserved_bits(scalable_context::kFields) ||
+  if (context.has_reserved_bits<scalable_context::kFields>() ||
       (context.words[0] & above_host_width(profile)) != 0) {
     return Reason::kScalableContextReserved;
   }
@@ -104,7 +104,7 @@ std::optional<Reason> check_directory_entry(const Profile& profile, const Entry<
   if (!directory.test(pasid_directory::kP)) {
     return Reason::kDirectoryNotPresent;
   }
-  if (directory.has_reserved_bits(pasid_directory::kFields) ||
+  if (directory.has_reserved_bits<pasid_directory::kFields>() ||
       (directory.words[0] & above_host_width(profile)) != 0) {
     return Reason::kDirectoryReserved;
   }

@@ -17,7 +17,7 @@ std::expected<Entry128, Reason> read_root_entry(sim::PhysicalMemory& memory, con
   if (!root->test(root_entry::kP)) {
     return std::unexpected(Reason::kRootNotPresent);
   }
-  if (root->has_reserved_bits(root_entry::kFields) ||
+  if (root->has_reserved_bits<root_entry::kFields>() ||
       (root->words[0] & above_host_width(profile)) != 0) {
     return std::unexpected(Reason::kRootReserved);
   }
@@ -44,7 +44,7 @@ std::optional<Reason> check_context_entry(const Profile& profile, const Entry128
   const bool pointer_too_wide =
       !passes_through &&
       (context.words[0] & context_entry::kSsptptr.mask() & above_host_width(profile)) != 0;
-  if (context.has_reserved_bits(context_entry::kFields) || pointer_too_wide) {
+  if (context.has_reserved_bits<context_entry::kFields>() || pointer_too_wide) {
     return Reason::kContextReserved;
   }
   const auto width = static_cast<unsigned>(context.get(context_entry::kAw));
