@@ -202,7 +202,7 @@ struct Reader {
 };
 
 constexpr std::array kFiles{Reader{"memfd-v2", memfd}, Reader{"vfio-pci-v1", vfio},
-                            Reader{"iommufd-v1", iommufd}};
+                            Reader{"pci-lu-stub-v1", vfio}, Reader{"iommufd-v1", iommufd}};
 constexpr std::array kFlbs{Reader{"pci", pci}, Reader{"iommu-liveupdate", iommu}};
 
 template <class Readers>

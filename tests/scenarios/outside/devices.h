@@ -15,21 +15,27 @@ inline std::size_t files_of(const World& world, std::string_view compatible) {
   return static_cast<std::size_t>(std::ranges::count(world.files, compatible, &File::compatible));
 }
 
+// Files whose records name a function: those of vfio-pci and of pci-lu-stub, of the same layout.
+inline bool names_function(const File& file) {
+  return file.compatible == "vfio-pci-v1" || file.compatible == "pci-lu-stub-v1";
+}
+
 // Endpoint first, then the bridges above it that have no record yet.
 inline void check_pci(World& world) {
   const auto flb = world.flbs.find("pci");
   if (flb == world.flbs.end()) {
-    return world.expect(files_of(world, "vfio-pci-v1") == 0, "devices without the FLB pci");
+    return world.expect(std::ranges::none_of(world.files, names_function),
+                        "devices without the FLB pci");
   }
   const Word page = flb->second.data;
   if (!world.explain(page, "struct pci_ser")) return;
   world.zero_behind(page + 16, "struct pci_ser");
-  world.expect(flb->second.count == files_of(world, "vfio-pci-v1"), "FLB pci counts {} files",
-               flb->second.count);
+  const auto files = static_cast<Word>(std::ranges::count_if(world.files, names_function));
+  world.expect(flb->second.count == files, "FLB pci counts {} files", flb->second.count);
   std::vector<std::pair<std::string, Word>> expected;
   const boost::json::object& parents = world.handoff.at("pci_parents").as_object();
   for (const File& file : world.files) {
-    if (file.compatible != "vfio-pci-v1") continue;
+    if (!names_function(file)) continue;
     std::string name =
         bdf_name(world.image.number(file.data, 4), world.image.number(file.data + 4, 2));
     expected.emplace_back(name, 1);

@@ -116,7 +116,7 @@ inline void check_files(World& world) {
     const std::string owner = fmt::format("{} {} of {}", file.compatible, file.token, file.session);
     if (file.compatible == "memfd-v2") {
       check_memfd(world, file);
-    } else if (file.compatible == "vfio-pci-v1") {
+    } else if (file.compatible == "vfio-pci-v1" || file.compatible == "pci-lu-stub-v1") {
       if (world.explain(file.data, owner)) world.zero_behind(file.data + 6, owner);
     } else if (file.compatible == "iommufd-v1") {
       // The token becomes the owner of the devices' DMA: unique over all sessions, and not 0.
