@@ -52,7 +52,15 @@ std::string change_text(const MachineChange& change, const MachineSpec& spec) {
 
 MachineChanges::MachineChanges(sim::Simulation& simulation, BuiltHost& host,
                                const MachineSpec& spec)
-    : simulation_(simulation), host_(host), spec_(spec), drawer_(kDrawer, 0, 0, nobody_) {}
+    : simulation_(simulation), host_(host), spec_(spec), drawer_(kDrawer, 0, 0, nobody_) {
+  for (const MachineChange& change : spec_.changes) {
+    if (change.kind != ChangeKind::kInsert) continue;
+    pci::Function& card = *host_.added[change.device];
+    slots_.push_back({change.device, card.bus(), card.location().bdf});
+    put_away(take_out(card));
+    if (slots_.back().bus->bridge() != nullptr) slots_.back().bus->bridge()->show_slot();
+  }
+}
 
 // Its power goes with the slot.
 std::unique_ptr<pci::Function> MachineChanges::take_out(pci::Function& function) {
@@ -166,13 +174,6 @@ std::expected<void, std::string> MachineChanges::make(const MachineChange& chang
 
 void MachineChanges::arrange() {
   if (spec_.changes.empty()) return;
-  for (const MachineChange& change : spec_.changes) {
-    if (change.kind != ChangeKind::kInsert) continue;
-    pci::Function& card = *host_.added[change.device];
-    slots_.push_back({change.device, card.bus(), card.location().bdf});
-    put_away(take_out(card));
-    if (slots_.back().bus->bridge() != nullptr) slots_.back().bus->bridge()->show_slot();
-  }
   host_.machine->set_between_kernels([this](unsigned next_generation) {
     for (const MachineChange& change : spec_.changes) {
       if (change.kernel != next_generation) continue;

@@ -23,7 +23,7 @@ namespace baton::harness {
 
 class MachineChanges {
  public:
-  // All three outlive it.
+  // All three outlive it. Cards that are inserted later are taken out of their slots.
   MachineChanges(sim::Simulation& simulation, BuiltHost& host, const MachineSpec& spec);
 
   // Makes a change now. The error is a sentence that says why it cannot be made.

@@ -52,13 +52,16 @@ Recorder::Recorder(Watch& watch) : watch_(watch) {
 
 std::uint64_t Recorder::functions_missing() const {
   std::uint64_t missing = 0;
+  pci::Fabric& fabric = watch_.machine().fabric();
   std::vector<const pci::Bus*> buses;
-  for (const auto& root : watch_.machine().fabric().root_buses()) buses.push_back(root.get());
+  for (const auto& root : fabric.root_buses()) buses.push_back(root.get());
   while (!buses.empty()) {
     const pci::Bus& bus = *buses.back();
     buses.pop_back();
     bus.for_each([&](const pci::Function& function) {
-      if (!function.is_virtual() && !found_.contains(function.location())) ++missing;
+      // Below a bridge without numbers it has the address of something else.
+      const bool reached = fabric.find(function.location()) == &function;
+      if (!function.is_virtual() && (!reached || !found_.contains(function.location()))) ++missing;
       const auto* bridge = dynamic_cast<const pci::Bridge*>(&function);
       if (bridge != nullptr) buses.push_back(&bridge->secondary_bus());
     });

@@ -92,7 +92,8 @@ TEST_CASE("what is no log is refused with its place") {
   CHECK(error("{}\n") == "a.jsonl:1: a log of events begins with \"baton_events\"");
   CHECK(error("{\"baton_events\":2}\n") == "a.jsonl:1: a log of another version");
   CHECK(error("{\"baton_events\":1}\n") == "a.jsonl:1: no text \"scenario\"");
-  CHECK(error(std::string(kHead) + "{\"event\":-1}\n") == "a.jsonl:2: no number \"event\"");
+  CHECK(error(std::string(kHead) + "{\"event\":-1,\"time_ps\":0}\n") ==
+        "a.jsonl:2: no number \"event\"");
   CHECK(error(std::string(kHead) + "[1]\n") == "a.jsonl:2: no JSON object");
   CHECK(error(kHead) == "b.jsonl:2: no JSON object");
 }

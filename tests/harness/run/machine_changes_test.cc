@@ -173,12 +173,5 @@ TEST_CASE(
   CHECK(buses("do: break-buses, function: \"00:03.0\"") == 0x0404FF);
   const Loaded loaded = check_scenario_text(
       "s.yaml", scenario_with("do: lose-buses, function: \"00:1f.0\""), kFolder);
-  REQUIRE(loaded.good());
-  sim::Simulation simulation(1);
-  Loaded copy = loaded;
-  BuiltHost built = build_host(simulation, copy);
-  MachineChanges machine(simulation, built, loaded.scenario.machine);
-  const auto made = machine.make(loaded.scenario.machine.changes.at(0));
-  REQUIRE_FALSE(made.has_value());
-  CHECK(made.error() == "0000:00:1f.0 is no bridge");
+  CHECK(loaded.errors().find("0000:00:1f.0 is no bridge") != std::string::npos);
 }
