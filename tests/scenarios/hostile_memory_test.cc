@@ -196,7 +196,7 @@ std::vector<std::uint64_t> record_bytes(sim::PhysicalMemory& memory,
 
 void damage_each_byte(std::size_t step) {
   const Loaded loaded =
-      check_scenario_text("device.yaml", kDeviceScenario, testing::source_dir() + "/scenarios");
+      check_scenario_text("device.yaml", std::string(kDeviceScenario), testing::source_dir() + "/scenarios");
   INFO(loaded.errors());
   REQUIRE(loaded.good());
   std::vector<std::uint64_t> bytes;

@@ -1,6 +1,9 @@
 // What a kernel writes of the drivers that had what it hands over, and what the next one makes of
 // it.
 #include "model/linux/pci/driver_records.h"
+
+#include "model/host/observations.h"
+#include "model/linux/base/observations.h"
 #include "tests/linux/pci/device_session.h"
 
 namespace {
@@ -82,10 +85,10 @@ Seen run(DriverBindingPolicy first, DriverBindingPolicy second, std::string name
     if (seen.block == PhysAddr{}) return;
     constexpr std::uint64_t kBlockHead = 16;
     const auto bytes = std::as_writable_bytes(std::span(seen.bytes));
-    world.machine().ram().read(seen.block + kBlockHead, bytes);
+    world.machine().memory().read(seen.block + kBlockHead, bytes);
     std::array<std::uint8_t, 88> damaged = seen.bytes;
     if (damage) damage(damaged);
-    world.machine().ram().write(seen.block + kBlockHead, std::as_bytes(std::span(damaged)));
+    world.machine().memory().write(seen.block + kBlockHead, std::as_bytes(std::span(damaged)));
   });
   world.run();
   seen.panic = world.panic();
