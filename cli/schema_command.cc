@@ -1,5 +1,5 @@
-// baton schema: the key table for editors and for people, the user interface of the kernels, and their state
-// machines.
+// baton schema: the key table for editors and for people, the user interface of the kernels, and
+// their state machines.
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"

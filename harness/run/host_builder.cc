@@ -205,6 +205,15 @@ void agree_on_payload(const pci::Bridge& port, pci::Function& device) {
                       (device.config().get(control, 2) & ~kPayload) | std::min(set, supported));
 }
 
+// Requests that nobody supports, by the severity of the error that the function reports.
+void make_requests_fatal(pci::Function& function) {
+  constexpr unsigned kSeverity = 0x0C;
+  constexpr std::uint32_t kUnsupportedRequest = 1U << 20;
+  const unsigned aer = function.config().find(pci::ExtendedCapabilityId::kAer) + kSeverity;
+  const auto severity = static_cast<std::uint16_t>(aer);
+  function.config().set(severity, 4, function.config().get(severity, 4) | kUnsupportedRequest);
+}
+
 // Firmware gives it an address in the port's window, and enables nothing.
 pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric& fabric,
                         std::size_t index) {
@@ -265,13 +274,7 @@ pci::Function* add_nvme(sim::Simulation& simulation, Loaded& loaded, pci::Fabric
                           static_cast<std::uint32_t>(first >> 32), at);
   }
   agree_on_payload(*place->bus->bridge(), function);
-  if (device.fatal_requests) {
-    constexpr unsigned kSeverity = 0x0C;
-    constexpr std::uint32_t kUnsupportedRequest = 1U << 20;
-    const unsigned aer = function.config().find(pci::ExtendedCapabilityId::kAer) + kSeverity;
-    const auto severity = static_cast<std::uint16_t>(aer);
-    function.config().set(severity, 4, function.config().get(severity, 4) | kUnsupportedRequest);
-  }
+  if (device.fatal_requests) make_requests_fatal(function);
   if (place->buffer != 0) {
     const auto low = static_cast<std::uint32_t>(place->buffer);
     function.config_write(kBar2, 4, low, at);

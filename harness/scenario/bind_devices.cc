@@ -34,7 +34,9 @@ void bind_dsa(const View& item, AddedDevice& device, Diagnostics& diagnostics) {
   refuse_key(item, "vfs", "it has no virtual functions", diagnostics);
   refuse_key(item, "unsupported_request", "only an nvme has it", diagnostics);
   refuse_key(item, "buffer", "it has no memory buffer", diagnostics);
-  refuse_key(item, "traits", "only an nvme has them", diagnostics);
+  if (!item.key("traits").items().empty()) {
+    refuse_key(item, "traits", "only an nvme has them", diagnostics);
+  }
   if (!item.key("bus").given()) {
     diagnostics.add(Problem::kMissingKey, item.at(), "\"bus\" is missing",
                     "it needs a root bus of its own");

@@ -39,6 +39,26 @@ constexpr std::array kRequests{
 
 constexpr std::size_t kStructMax = 48;
 
+// Of a struct whose first field is its size: what is unknown of a longer one must be zero.
+Result<> check_size(const Request& known, std::span<const std::byte> argument) {
+  if (argument.size() < sizeof(std::uint32_t)) {
+    return fail(Errno::kFault);
+  }
+  const std::uint32_t size = as<std::uint32_t>(argument);
+  if (size < known.size_min) {
+    return fail(Errno::kInval);
+  }
+  if (size > argument.size()) {
+    return fail(Errno::kFault);
+  }
+  for (std::size_t i = known.size; i < size; ++i) {
+    if (argument[i] != std::byte{0}) {
+      return fail(Errno::kTooBig);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 // iommufd_fops_ioctl: number, size, tail, then the request works on the kernel's copy.
@@ -55,23 +75,11 @@ Co<Result<std::int64_t>> Iommufd::ioctl(Process& process, std::uint32_t command,
        state_->shared.services.config().pieces.iommu == linux::IommuLiveUpdate::kNone)) {
     co_return fail(Errno::kNoTty);
   }
-  if (argument.size() < sizeof(std::uint32_t)) {
-    co_return fail(Errno::kFault);
-  }
-  const std::uint32_t size = as<std::uint32_t>(argument);
-  if (size < known->size_min) {
-    co_return fail(Errno::kInval);
-  }
-  if (size > argument.size()) {
-    co_return fail(Errno::kFault);
-  }
-  for (std::size_t i = known->size; i < size; ++i) {
-    if (argument[i] != std::byte{0}) {
-      co_return fail(Errno::kTooBig);
-    }
+  if (const auto checked = check_size(*known, argument); !checked) {
+    co_return fail(checked.error());
   }
   std::array<std::byte, kStructMax> copy{};
-  const std::size_t used = std::min<std::size_t>(size, known->size);
+  const std::size_t used = std::min<std::size_t>(as<std::uint32_t>(argument), known->size);
   std::memcpy(copy.data(), argument.data(), used);
   const std::span<std::byte> request(copy.data(), known->size);
 

@@ -41,9 +41,9 @@ Co<linux::Result<std::int64_t>> Container::ioctl(linux::Process& process, std::u
     case uapi::kVfioIommuGetInfo:
       co_return get_info(argument);
     case uapi::kVfioIommuMapDma:
-      co_return map(process, argument);
+      co_return map_dma(process, argument);
     case uapi::kVfioIommuUnmapDma:
-      co_return co_await unmap(argument);
+      co_return co_await unmap_dma(argument);
     default:
       co_return fail(Errno::kNoTty);
   }
@@ -157,8 +157,8 @@ linux::Result<std::int64_t> Container::get_info(std::span<std::byte> argument) c
 
 // vfio_dma_do_map(): EINVAL for what is not whole pages, no access or out of reach, EEXIST where
 // something is mapped, EFAULT for memory that is not there.
-linux::Result<std::int64_t> Container::map(linux::Process& process,
-                                           std::span<const std::byte> argument) {
+linux::Result<std::int64_t> Container::map_dma(linux::Process& process,
+                                               std::span<const std::byte> argument) {
   constexpr std::uint32_t kAccess = uapi::kVfioDmaMapFlagRead | uapi::kVfioDmaMapFlagWrite;
   uapi::VfioIommuType1DmaMap request;
   if (const auto taken = linux::take_argument(argument, request, sizeof(request)); !taken) {
@@ -221,7 +221,7 @@ std::uint64_t Container::unmap_last(const uapi::VfioIommuType1DmaUnmap& request)
   return last;
 }
 
-Co<linux::Result<std::int64_t>> Container::unmap(std::span<std::byte> argument) {
+Co<linux::Result<std::int64_t>> Container::unmap_dma(std::span<std::byte> argument) {
   uapi::VfioIommuType1DmaUnmap request;
   linux::Result<> can = linux::take_argument(argument, request, sizeof(request));
   if (can) {

@@ -36,8 +36,8 @@ class Container final : public linux::File {
   linux::Result<std::int64_t> set_iommu(std::uint32_t type);
   linux::Result<> attach(Group& group);
   linux::Result<std::int64_t> get_info(std::span<std::byte> argument) const;
-  linux::Result<std::int64_t> map(linux::Process& process, std::span<const std::byte> argument);
-  Co<linux::Result<std::int64_t>> unmap(std::span<std::byte> argument);
+  linux::Result<std::int64_t> map_dma(linux::Process& process, std::span<const std::byte> argument);
+  Co<linux::Result<std::int64_t>> unmap_dma(std::span<std::byte> argument);
   linux::Result<> check_unmap(const linux::uapi::VfioIommuType1DmaUnmap& request) const;
   std::uint64_t unmap_last(const linux::uapi::VfioIommuType1DmaUnmap& request) const;
 

@@ -17,7 +17,6 @@ constexpr std::uint32_t kDataTypes =
     uapi::kVfioIrqSetDataNone | uapi::kVfioIrqSetDataBool | uapi::kVfioIrqSetDataEventfd;
 constexpr std::uint32_t kActions =
     uapi::kVfioIrqSetActionMask | uapi::kVfioIrqSetActionUnmask | uapi::kVfioIrqSetActionTrigger;
-constexpr std::uint32_t kMsixEnable = 0x8000;
 
 // vfio_set_irqs_validate_and_prepare(): the size of one element of data.
 linux::Result<std::size_t> validate(const uapi::VfioIrqSet& set, std::uint32_t vectors) {

@@ -73,7 +73,8 @@ Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {
     co_return known;
   }
   // Without the IOMMU series, or without an attachment, there is no translation to hand over.
-  const bool attached = device.iommufd->attached_hwpt(device.iommufd_device).has_value() &&
+  const bool attached = device.iommufd != nullptr &&
+                        device.iommufd->attached_hwpt(device.iommufd_device).has_value() &&
                         state.services.config().pieces.iommu != linux::IommuLiveUpdate::kNone;
   linux::Result<> done;
   if (attached) {

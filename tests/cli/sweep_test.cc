@@ -39,7 +39,7 @@ TEST_CASE("sweep refuses what it cannot read and says what is expected") {
   CHECK(code({"--shard", "0/2"}) == cli::kUsage);
   CHECK(code({"--shard", "3/2"}) == cli::kUsage);
   CHECK(code({"--shard", "1"}) == cli::kUsage);
-  CHECK(code({"--report", "html=x"}) == cli::kUsage);
+  CHECK(code({"--report", "junit=x"}) == cli::kUsage);
   CHECK(code({"--report", "csv=same", "--report", "json=same"}) == cli::kUsage);
   CHECK(code({"--vary", "nothing=1"}) == cli::kUsage);
   CHECK(code({"--report", "csv=/no/such/folder/x.csv"}) == cli::kNotWritten);

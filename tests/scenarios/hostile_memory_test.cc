@@ -195,8 +195,8 @@ std::vector<std::uint64_t> record_bytes(sim::PhysicalMemory& memory,
 }
 
 void damage_each_byte(std::size_t step) {
-  const Loaded loaded =
-      check_scenario_text("device.yaml", std::string(kDeviceScenario), testing::source_dir() + "/scenarios");
+  const Loaded loaded = check_scenario_text("device.yaml", std::string(kDeviceScenario),
+                                            testing::source_dir() + "/scenarios");
   INFO(loaded.errors());
   REQUIRE(loaded.good());
   std::vector<std::uint64_t> bytes;

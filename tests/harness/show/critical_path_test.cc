@@ -84,19 +84,23 @@ TEST_CASE("the parts of each pause add up to it exactly, at 1, 8 and 16 devices"
   }
 }
 
-TEST_CASE("the parts of each pause add up to it exactly with 64 devices in 16 guests") {
-  // One CPU has vectors for about twenty DSAs: of each guest's four, only the first one is at work.
+TEST_CASE("the parts of each pause add up to it exactly with 64 devices in 8 guests") {
+  // One CPU has vectors for about twenty DSAs: of each guest's eight, only the first one is at work.
   std::string add;
   std::string vms;
   for (unsigned i = 0; i < 64; ++i) {
     add += fmt::format("{}{{kind: dsa, name: dsa{}, bus: {}, device: {}}}", i == 0 ? "" : ", ", i,
                        0x6a + i / 16 * 5, 1 + i % 16);
   }
-  for (unsigned i = 0; i < 16; ++i) {
+  for (unsigned i = 0; i < 8; ++i) {
+    std::string devices;
+    for (unsigned k = 0; k < 8; ++k) {
+      devices += fmt::format("{}dsa{}", k == 0 ? "" : ", ", 8 * i + k);
+    }
     vms += fmt::format(
-        "  - {{name: vm{}, memory: 4MiB, devices: [dsa{}, dsa{}, dsa{}, dsa{}], "
+        "  - {{name: vm{}, memory: 4MiB, devices: [{}], "
         "workload: {{size: 4KiB, depth: 2, rate: 1MB/s, verify: sampled}}}}\n",
-        i, 4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3);
+        i, devices);
   }
   const Loaded loaded = check_scenario_text(
       "s.yaml",
@@ -108,7 +112,7 @@ TEST_CASE("the parts of each pause add up to it exactly with 64 devices in 16 gu
   INFO(loaded.errors());
   REQUIRE(loaded.good());
   const Seen seen = run(loaded);
-  REQUIRE(seen.paths.size() == 16);
+  REQUIRE(seen.paths.size() == 8);
   sim::Duration longest;
   for (const PausePath& path : seen.paths) {
     CHECK(path.resumed);

@@ -72,7 +72,10 @@ TEST_CASE("the steps of VFIO live update support stand in their order") {
                "userspace>VFIO vm0: VFIO_DEVICE_BIND_IOMMUFD",
                "userspace>VFIO vm0: VFIO_DEVICE_ATTACH_IOMMUFD_PT", "userspace vm0: vCPU goes on",
                "LUO>VFIO finish vfio-pci-v1"});
-  for (const std::string& step : seen) {
+  // The first open of the first owner resets the device; nothing does that from the freeze on.
+  const auto freeze = std::ranges::find_if(
+      seen, [](const std::string& step) { return step.starts_with("LUO>VFIO freeze"); });
+  for (const std::string& step : std::ranges::subrange(freeze, seen.end())) {
     INFO(step);
     CHECK(step.find("is reset") == std::string::npos);
     CHECK(step.find("REFUSED") == std::string::npos);
@@ -87,7 +90,7 @@ TEST_CASE("both diagrams of the IOMMU series stand in the chart") {
                "LUO>iommufd preserve iommufd-v1", "IOMMU page table preserved",
                "iommufd>LUO preserve done", "userspace>LUO vmm: LIVEUPDATE_SESSION_PRESERVE_FD",
                "LUO>VFIO preserve vfio-pci-v1", "VFIO>LUO preserve done", "kexec: kernel 0 is gone",
-               "LUO header of the previous kernel read", "IOMMU domain restored",
+               "LUO header of the previous kernel read", "IOMMU iommu domain restored",
                "userspace>LUO heir: LIVEUPDATE_SESSION_RETRIEVE_FD"});
 }
 
@@ -119,11 +122,11 @@ TEST_CASE("the chart has its actors as columns, in text and as a picture") {
   CHECK(picture.ends_with("</svg>\n"));
 }
 
-TEST_CASE("a run without a live update has no chart") {
+TEST_CASE("a run in which nobody asks for a live update has no chart") {
   const Loaded loaded = check_scenario_text(
       "s.yaml",
       "baton: 1\ntitle: t\nmachine: {memory: 4GiB, topology: {lspci: hosts/flat.lspci}}\n"
-      "script: []\nexpect: [{holds: all}]\n",
+      "processes: [{name: idle, calls: [{sleep: 1ms}]}]\nexpect: [{holds: all}]\n",
       testing::source_dir() + "/scenarios");
   REQUIRE(loaded.good());
   ShowRequest request;

@@ -12,7 +12,7 @@ namespace {
 
 SweepResult sweep(std::vector<std::string> vary, std::vector<std::string> set = {}) {
   SweepRequest request;
-  request.file = testing::source_dir() + "/scenarios/many-small-runs.yaml";
+  request.file = testing::source_dir() + "/scenarios/quickstart.yaml";
   request.vary = std::move(vary);
   request.set = std::move(set);
   request.jobs = 2;
@@ -39,7 +39,7 @@ std::set<std::string> all(const std::string& page, const std::string& before) {
 
 TEST_CASE("each cell of the matrix links to what went wrong in it, and back") {
   const SweepResult result =
-      sweep({"defects=pci-clear-bus-master,memfd-skip-folio", "policies.reinject=all"},
+      sweep({"defects=[pci-clear-bus-master],[memfd-skip-folio]", "policies.acs=all"},
             {"expect=[{holds: all}]"});
   REQUIRE(result.plan.cells.size() == 4);
   const std::string page = format_sweep_html(result);
@@ -60,7 +60,7 @@ TEST_CASE("each cell of the matrix links to what went wrong in it, and back") {
 
 TEST_CASE("a sweep without failures says so, and texts of a scenario are no markup") {
   const SweepResult result =
-      sweep({"policies.reinject=all"}, {"title=\"<b>&\"", "expect=[{holds: all}]"});
+      sweep({"policies.acs=all"}, {"title=\"<b>&\"", "expect=[{holds: all}]"});
   const std::string page = format_sweep_html(result);
   CHECK(page.find(">PASSED<") != std::string::npos);
   CHECK(page.find("<h2>Failures</h2><p class=\"lead\">None.</p>") != std::string::npos);

@@ -149,6 +149,7 @@ T word(LuoKernel& kernel, PhysAddr at) {
 
 template <class T>
 void check_error(const Result<T>& result, Errno expected) {
+  INFO("not " << linux::name(expected));
   REQUIRE_FALSE(result.has_value());
   CHECK(result.error() == expected);
 }
