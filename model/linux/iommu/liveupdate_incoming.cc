@@ -241,7 +241,8 @@ Result<> IommuCore::reclaim_dma_owner(pci::PciDev& dev, std::uint64_t token, std
   if (group == nullptr) {
     return fail(Errno::kNoDev);
   }
-  if (group->owner != token && group->owner != owner) {  // another device of it came first
+  const bool after_another = group->devices.size() > 1 && group->owner == owner;
+  if (group->owner != token && !after_another) {
     return fail(Errno::kPerm);
   }
   group->owner = owner;

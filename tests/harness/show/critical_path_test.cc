@@ -85,7 +85,8 @@ TEST_CASE("the parts of each pause add up to it exactly, at 1, 8 and 16 devices"
 }
 
 TEST_CASE("the parts of each pause add up to it exactly with 64 devices in 8 guests") {
-  // One CPU has vectors for about twenty DSAs: of each guest's eight, only the first one is at work.
+  // One CPU has vectors for about twenty DSAs: of each guest's eight, only the first one is at
+  // work.
   std::string add;
   std::string vms;
   for (unsigned i = 0; i < 64; ++i) {

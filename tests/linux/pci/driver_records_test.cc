@@ -60,9 +60,7 @@ Co<> hand_over(LuoKernel& kernel, Seen& seen, std::string name) {
 
 Co<> take_over(LuoKernel& kernel, Seen& seen) {
   Pci pci(kernel);
-  DeviceHandler handler(kernel, pci);
-  CHECK(kernel.luo.register_handler(handler));
-  CHECK(pci.live.register_flbs(handler));
+  co_await pci.live.begin_enumeration();
   co_await pci.core.enumerate();
   seen.override = pci.at(kAccelerator).driver_override;
   seen.format = pci.at(kAccelerator).handed_format;
