@@ -27,8 +27,11 @@ namespace {
 constexpr sim::Duration kSlice = sim::Duration::milliseconds(10);
 // What the run goes on for when its last step is done: guests verify what was copied meanwhile.
 constexpr sim::Duration kTail = sim::Duration::milliseconds(200);
-// How long a step may take: a boot and user space take a good second.
+// How long a step may take: a boot and user space take a good second. VMs are set up one after the
+// other, and each of their devices is reset: 100 ms and more.
 constexpr sim::Duration kStepLimit = sim::Duration::seconds(5);
+constexpr std::size_t kDevicesWithin = 16;
+constexpr sim::Duration kDeviceLimit = sim::Duration::milliseconds(200);
 
 vmm::UserConfig user_config(const Scenario& scenario) {
   vmm::UserConfig config;
@@ -340,7 +343,10 @@ class ScenarioRun::Impl {
   sim::Duration step_limit() const {
     const std::vector<ScriptStep>& script = scenario().script;
     const bool reset = !script.empty() && script.back().action == Action::kColdReboot;
-    return reset ? kStepLimit + host_.machine->timing().platform_reset : kStepLimit;
+    const std::size_t devices = scenario().machine.add.size();
+    const auto more = static_cast<std::int64_t>(std::max(devices, kDevicesWithin) - kDevicesWithin);
+    const sim::Duration limit = kStepLimit + kDeviceLimit * more;
+    return reset ? limit + host_.machine->timing().platform_reset : limit;
   }
 
   void compare() {
