@@ -224,7 +224,7 @@ std::optional<Completion> Fabric::take(Function& function, const Claim& claim,
     completion.address = PhysAddr(request.address);
     completion.latency = latency;
     request.write ? function.bar_write(hit, data) : function.bar_read(hit, data);
-    if (bar_reached_.active()) {
+    if (bar_reached_.active()) [[unlikely]] {
       bar_reached_.publish({function, hit.bar, hit.offset, request.write, data});
     }
     return completion;
