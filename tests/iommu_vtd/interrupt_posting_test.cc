@@ -114,7 +114,7 @@ TEST_CASE("each refusal of a posting has its reason, is recorded, and is silence
       Case{"entry reserved 24", 1 << 24, kDescriptor, 0, 0x24},
   };
   for (const Case& item : cases) {
-    for (const std::uint64_t silent : {0, 2}) {
+    for (const std::uint64_t silent : {std::uint64_t{0}, std::uint64_t{2}}) {
       INFO(item.what << " FPD " << silent / 2);
       Posted t;
       t.control(item.control);
