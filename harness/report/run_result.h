@@ -31,7 +31,7 @@ struct PhaseRow {
 struct InvariantVerdict {
   std::string id;
   std::uint64_t violations = 0;
-  std::uint64_t checks = 0;  // how often the checker compared something
+  std::uint64_t checks = 0;       // how often the checker compared something
   std::string not_promised = {};  // why the scenario's kernels do not promise it; empty: they do
 };
 

@@ -27,9 +27,9 @@ struct Area {
   std::uint64_t iova = 0;
   std::uint64_t length = 0;
   linux::iommu::Prot prot;
-  luo::Memfd* memfd = nullptr;  // null: memory of a process (type USER)
-  std::uint64_t offset = 0;     // in the memfd
-  std::uint32_t seals = 0;      // of the memfd when the mapping was made
+  luo::Memfd* memfd = nullptr;        // null: memory of a process (type USER)
+  std::uint64_t offset = 0;           // in the memfd
+  std::uint32_t seals = 0;            // of the memfd when the mapping was made
   std::vector<sim::PhysRange> pages;  // folios: one reference each, unless it is device memory
   std::optional<DeviceMemory> device_memory;
   linux::DmaBuf* dma_buf = nullptr;  // that it was mapped from; null after a live update

@@ -339,8 +339,8 @@ inline constexpr Provocation kProvocations[] = {
      "vfio", "ioctl: VFIO_DEVICE_BIND_IOMMUFD, on: cdev, iommufd: iommufd, fails: EINVAL\n"},
     {"VFIO_DEVICE_BIND_IOMMUFD", "EBADFD", "iommufd is an open file of another kind", "vfio_open",
      "ioctl: VFIO_DEVICE_BIND_IOMMUFD, on: cdev, iommufd: cdev, fails: EBADFD\n"},
-    {"VFIO_DEVICE_ATTACH_IOMMUFD_PT", "EINVAL",
-     "pasid is 0, or the HWPT was not made for PASIDs", "vfio",
+    {"VFIO_DEVICE_ATTACH_IOMMUFD_PT", "EINVAL", "pasid is 0, or the HWPT was not made for PASIDs",
+     "vfio",
      "ioctl: VFIO_DEVICE_ATTACH_IOMMUFD_PT, on: cdev, flags: 1, pt_id: hwpt, fails: EINVAL\n"
      "ioctl: VFIO_DEVICE_ATTACH_IOMMUFD_PT, on: cdev, flags: 1, pt_id: hwpt, pasid: 3, fails: "
      "EINVAL\n"},
