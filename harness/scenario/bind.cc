@@ -20,20 +20,6 @@
 namespace baton::harness {
 namespace {
 
-linux::DriverBindingPolicy driver_binding_of(std::string_view name) {
-  using Policy = linux::DriverBindingPolicy;
-  constexpr std::array<std::pair<std::string_view, Policy>, 7> kNames{
-      {{"userspace-preserved", Policy::kUserspacePreserved},
-       {"userspace-all", Policy::kUserspaceAll},
-       {"first-match", Policy::kFirstMatch},
-       {"driver-override", Policy::kDriverOverride},
-       {"saved-name", Policy::kSavedName},
-       {"guid", Policy::kGuid},
-       {"refuse-incompatible", Policy::kRefuseIncompatible}}};
-  const auto found = std::ranges::find(kNames, name, &std::pair<std::string_view, Policy>::first);
-  return found->second;
-}
-
 constexpr std::uint64_t kMiB = 1024 * 1024;
 // What the host itself needs beside its guests (assumed).
 constexpr std::uint64_t kHostReserve = 1024 * kMiB;
@@ -96,52 +82,10 @@ class Binder {
   }
 
   void bind_policies(const View& view, linux::Policies& policies) {
-    bind_interrupt_policies(view, policies);
-    if (const View numbers = view.key("bus_numbers"); numbers.given()) {
-      policies.bus_numbers = numbers.text() == "reassign" ? linux::BusNumberPolicy::kReassign
-                             : numbers.text() == "inherit-preserved"
-                                 ? linux::BusNumberPolicy::kInheritPreserved
-                                 : linux::BusNumberPolicy::kInherit;
-    }
-    if (const View ari = view.key("ari"); ari.given()) {
-      policies.ari =
-          ari.text() == "rewrite" ? linux::AriPolicy::kRewrite : linux::AriPolicy::kAdopt;
-    }
-    if (const View key = view.key("device_key"); key.given()) {
-      policies.device_key = key.text() == "device-path" ? linux::DeviceKeyPolicy::kDevicePath
-                                                        : linux::DeviceKeyPolicy::kSbdf;
-    }
-    if (const View binding = view.key("driver_binding"); binding.given()) {
-      policies.driver_binding = driver_binding_of(binding.text());
-    }
-    if (const View sriov = view.key("sriov"); sriov.given()) {
-      policies.sriov =
-          sriov.text() == "adopt" ? linux::SriovPolicy::kAdopt : linux::SriovPolicy::kRefuse;
-    }
-    if (const View table = view.key("interrupt_table"); table.given()) {
-      policies.interrupt_table = table.text() == "preserve" ? linux::InterruptTablePolicy::kPreserve
-                                                            : linux::InterruptTablePolicy::kNew;
-    }
-    if (const View ats = view.key("ats"); ats.given()) {
-      policies.ats = ats.text() == "on" ? linux::AtsPolicy::kOn : linux::AtsPolicy::kOff;
-    }
-    if (const View lockdown = view.key("prepared_lockdown"); lockdown.given()) {
-      policies.prepared_lockdown = lockdown.text() == "all"    ? linux::PreparedLockdown::kAll
-                                   : lockdown.text() == "vfio" ? linux::PreparedLockdown::kVfio
-                                                               : linux::PreparedLockdown::kNone;
-    }
-    if (const View failure = view.key("restore_failure"); failure.given()) {
-      policies.restore_failure = failure.text() == "continue" ? linux::RestoreFailure::kContinue
-                                                              : linux::RestoreFailure::kPanic;
-    }
-    if (const View cancel = view.key("cancel_after_freeze"); cancel.given()) {
-      policies.cancel_after_freeze = cancel.text() == "fd-dead"
-                                         ? linux::CancelAfterFreeze::kFdDead
-                                         : linux::CancelAfterFreeze::kUnfreeze;
-    }
-    if (const View acs = view.key("acs"); acs.given()) {
-      policies.acs =
-          acs.text() == "rewrite" ? linux::AcsPolicy::kRewrite : linux::AcsPolicy::kAdopt;
+    for (const std::string_view key : policy_keys()) {
+      if (const View given = view.key(key); given.given()) {
+        choose_policy(policies, key, given.text());
+      }
     }
   }
 

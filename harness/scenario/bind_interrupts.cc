@@ -17,26 +17,6 @@ using linux::MsiAtBoot;
 using linux::ReinjectPolicy;
 using vmm::GuestCompletions;
 
-constexpr std::array kInterrupts{
-    std::pair<std::string_view, InterruptPolicy>("disable-in-freeze",
-                                                 InterruptPolicy::kDisableInFreeze),
-    std::pair<std::string_view, InterruptPolicy>("require-disabled",
-                                                 InterruptPolicy::kRequireDisabled),
-    std::pair<std::string_view, InterruptPolicy>("irte-drop", InterruptPolicy::kIrteDrop),
-    std::pair<std::string_view, InterruptPolicy>("posted-capture", InterruptPolicy::kPostedCapture),
-    std::pair<std::string_view, InterruptPolicy>("remember", InterruptPolicy::kRemember),
-    std::pair<std::string_view, InterruptPolicy>("keep", InterruptPolicy::kKeep)};
-constexpr std::array kReinject{
-    std::pair<std::string_view, ReinjectPolicy>("none", ReinjectPolicy::kNone),
-    std::pair<std::string_view, ReinjectPolicy>("spurious", ReinjectPolicy::kSpurious),
-    std::pair<std::string_view, ReinjectPolicy>("pending-only", ReinjectPolicy::kPendingOnly)};
-constexpr std::array kAtBoot{std::pair<std::string_view, MsiAtBoot>("clear", MsiAtBoot::kClear),
-                             std::pair<std::string_view, MsiAtBoot>("leave", MsiAtBoot::kLeave),
-                             std::pair<std::string_view, MsiAtBoot>("adopt", MsiAtBoot::kAdopt)};
-constexpr std::array kReplay{std::pair<std::string_view, linux::InterruptReplay>(
-                                 "after-iommu", linux::InterruptReplay::kAfterIommu),
-                             std::pair<std::string_view, linux::InterruptReplay>(
-                                 "before-iommu", linux::InterruptReplay::kBeforeIommu)};
 constexpr std::array kCompletions{
     std::pair<std::string_view, GuestCompletions>("interrupts-and-timer",
                                                   GuestCompletions::kInterruptsAndTimer),
@@ -54,19 +34,7 @@ void bind_choice(const View& view, const Table& table, Value& value) {
   if (found != table.end()) value = found->second;
 }
 
-template <class Table, class Value>
-void bind_given(const View& view, const Table& table, Value& value) {
-  if (view.given()) bind_choice(view, table, value);
-}
-
 }  // namespace
-
-void bind_interrupt_policies(const View& view, linux::Policies& policies) {
-  bind_given(view.key("interrupts"), kInterrupts, policies.interrupts);
-  bind_given(view.key("reinject"), kReinject, policies.reinject);
-  bind_given(view.key("msi_at_boot"), kAtBoot, policies.msi_at_boot);
-  bind_given(view.key("interrupt_replay"), kReplay, policies.interrupt_replay);
-}
 
 void check_interrupt_policies(const View& own, const View& common, const linux::Policies& policies,
                               const MachineSpec& machine, Diagnostics& diagnostics) {

@@ -7,9 +7,6 @@
 
 namespace baton::harness {
 
-// Of `policies` or `kernels[].policies`: what is given there.
-void bind_interrupt_policies(const View& view, linux::Policies& policies);
-
 // Combinations that mean nothing, of one generation. `own` are its own policies, `common` those of
 // all generations: a problem is shown where the value comes from.
 void check_interrupt_policies(const View& own, const View& common, const linux::Policies& policies,

@@ -94,47 +94,38 @@ struct PolicyNames {
   std::string_view key;
   std::array<std::string_view, 7> names;
   std::size_t (*chosen)(const Policies&);
+  void (*choose)(Policies&, std::size_t);
 };
 
+template <auto member>
+constexpr PolicyNames policy(std::string_view key, std::array<std::string_view, 7> names) {
+  return {key, names, [](const Policies& policies) { return at(policies.*member); },
+          [](Policies& policies, std::size_t index) {
+            using Enum = std::remove_reference_t<decltype(policies.*member)>;
+            policies.*member = static_cast<Enum>(index);
+          }};
+}
+
 constexpr std::array kPolicies{
-    PolicyNames{"interrupts",
-                {"disable-in-freeze", "require-disabled", "irte-drop", "posted-capture", "remember",
-                 "keep"},
-                [](const Policies& p) { return at(p.interrupts); }},
-    PolicyNames{"reinject",
-                {"none", "spurious", "pending-only"},
-                [](const Policies& p) { return at(p.reinject); }},
-    PolicyNames{"bus_numbers",
-                {"inherit", "inherit-preserved", "reassign"},
-                [](const Policies& p) { return at(p.bus_numbers); }},
-    PolicyNames{"acs", {"adopt", "rewrite"}, [](const Policies& p) { return at(p.acs); }},
-    PolicyNames{"ari", {"adopt", "rewrite"}, [](const Policies& p) { return at(p.ari); }},
-    PolicyNames{
-        "device_key", {"sbdf", "device-path"}, [](const Policies& p) { return at(p.device_key); }},
-    PolicyNames{"driver_binding",
-                {"userspace-preserved", "userspace-all", "first-match", "driver-override",
-                 "saved-name", "guid", "refuse-incompatible"},
-                [](const Policies& p) { return at(p.driver_binding); }},
-    PolicyNames{"sriov", {"refuse", "adopt"}, [](const Policies& p) { return at(p.sriov); }},
-    PolicyNames{"ats", {"off", "on"}, [](const Policies& p) { return at(p.ats); }},
-    PolicyNames{"interrupt_table",
-                {"new", "preserve"},
-                [](const Policies& p) { return at(p.interrupt_table); }},
-    PolicyNames{"msi_at_boot",
-                {"clear", "leave", "adopt"},
-                [](const Policies& p) { return at(p.msi_at_boot); }},
-    PolicyNames{"interrupt_replay",
-                {"after-iommu", "before-iommu"},
-                [](const Policies& p) { return at(p.interrupt_replay); }},
-    PolicyNames{"prepared_lockdown",
-                {"none", "vfio", "all"},
-                [](const Policies& p) { return at(p.prepared_lockdown); }},
-    PolicyNames{"restore_failure",
-                {"panic", "continue"},
-                [](const Policies& p) { return at(p.restore_failure); }},
-    PolicyNames{"cancel_after_freeze",
-                {"unfreeze", "fd-dead"},
-                [](const Policies& p) { return at(p.cancel_after_freeze); }},
+    policy<&Policies::interrupts>(
+        "interrupts", {"disable-in-freeze", "require-disabled", "irte-drop", "posted-capture",
+                       "remember", "keep"}),
+    policy<&Policies::reinject>("reinject", {"none", "spurious", "pending-only"}),
+    policy<&Policies::bus_numbers>("bus_numbers", {"inherit", "inherit-preserved", "reassign"}),
+    policy<&Policies::acs>("acs", {"adopt", "rewrite"}),
+    policy<&Policies::ari>("ari", {"adopt", "rewrite"}),
+    policy<&Policies::device_key>("device_key", {"sbdf", "device-path"}),
+    policy<&Policies::driver_binding>(
+        "driver_binding", {"userspace-preserved", "userspace-all", "first-match", "driver-override",
+                           "saved-name", "guid", "refuse-incompatible"}),
+    policy<&Policies::sriov>("sriov", {"refuse", "adopt"}),
+    policy<&Policies::ats>("ats", {"off", "on"}),
+    policy<&Policies::interrupt_table>("interrupt_table", {"new", "preserve"}),
+    policy<&Policies::msi_at_boot>("msi_at_boot", {"clear", "leave", "adopt"}),
+    policy<&Policies::interrupt_replay>("interrupt_replay", {"after-iommu", "before-iommu"}),
+    policy<&Policies::prepared_lockdown>("prepared_lockdown", {"none", "vfio", "all"}),
+    policy<&Policies::restore_failure>("restore_failure", {"panic", "continue"}),
+    policy<&Policies::cancel_after_freeze>("cancel_after_freeze", {"unfreeze", "fd-dead"}),
 };
 
 // Which piece an alternative needs. Only what some pieces cannot do has a row; the first that fits
@@ -202,6 +193,21 @@ const PresetConfig& preset_config(std::string_view id) {
 std::string_view policy_text(const Policies& policies, std::string_view key) {
   const auto row = std::ranges::find(kPolicies, key, &PolicyNames::key);
   return row == kPolicies.end() ? std::string_view() : row->names.at(row->chosen(policies));
+}
+
+std::vector<std::string_view> policy_keys() {
+  std::vector<std::string_view> keys;
+  for (const PolicyNames& row : kPolicies) keys.push_back(row.key);
+  return keys;
+}
+
+void choose_policy(Policies& policies, std::string_view key, std::string_view alternative) {
+  const auto row = std::ranges::find(kPolicies, key, &PolicyNames::key);
+  if (row == kPolicies.end()) return;
+  const auto name = std::ranges::find(row->names, alternative);
+  if (name != row->names.end()) {
+    row->choose(policies, static_cast<std::size_t>(name - row->names.begin()));
+  }
 }
 
 std::string_view piece_text(const Pieces& pieces, std::string_view piece) {

@@ -30,6 +30,11 @@ const PresetConfig& preset_config(std::string_view id);
 // is none of theirs.
 std::string_view policy_text(const linux::Policies& policies, std::string_view key);
 
+// The keys that policies have, and the choice of one by its name; what is none changes nothing, the
+// schema has reported it.
+std::vector<std::string_view> policy_keys();
+void choose_policy(linux::Policies& policies, std::string_view key, std::string_view alternative);
+
 // The generation of one piece, by the key that chooses it: pci, iommu, vfio.
 std::string_view piece_text(const linux::Pieces& pieces, std::string_view piece);
 void set_piece(linux::Pieces& pieces, std::string_view piece, std::string_view generation);
