@@ -17,16 +17,6 @@ constexpr int kLetter = 7;
 constexpr int kBar = 60;
 constexpr int kGap = 24;  // between columns
 
-// The first row of each cell that has one.
-std::vector<const RunRow*> first_rows(const SweepResult& result) {
-  std::vector<const RunRow*> rows(result.plan.cells.size(), nullptr);
-  for (const RunRow& row : result.rows) {
-    const RunRow*& first = rows[result.plan.cell_of(row.run)];
-    if (first == nullptr) first = &row;
-  }
-  return rows;
-}
-
 const Measurement* measurement_of(const RunRow& row, const std::string& id) {
   const auto found = std::ranges::find(row.measurements, id, &Measurement::id);
   return found == row.measurements.end() ? nullptr : &*found;

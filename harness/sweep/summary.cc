@@ -201,4 +201,13 @@ std::string run_command_of(const SweepPlan& plan, std::uint64_t run) {
   return text;
 }
 
+std::vector<const RunRow*> first_rows(const SweepResult& result) {
+  std::vector<const RunRow*> rows(result.plan.cells.size(), nullptr);
+  for (const RunRow& row : result.rows) {
+    const RunRow*& first = rows[result.plan.cell_of(row.run)];
+    if (first == nullptr) first = &row;
+  }
+  return rows;
+}
+
 }  // namespace baton::harness

@@ -74,4 +74,7 @@ SweepSummary summarise(const SweepResult& result);
 // The command that runs one of the rows again.
 std::string run_command_of(const SweepPlan& plan, std::uint64_t run);
 
+// The first row of each cell, null for one without.
+std::vector<const RunRow*> first_rows(const SweepResult& result);
+
 }  // namespace baton::harness

@@ -18,16 +18,6 @@ constexpr int kLine = 20;  // pixels of the picture
 constexpr int kLetter = 7;
 constexpr int kColumn = 190;
 
-// The first row of each cell that has one.
-std::vector<const RunRow*> first_rows(const SweepResult& result) {
-  std::vector<const RunRow*> rows(result.plan.cells.size(), nullptr);
-  for (const RunRow& row : result.rows) {
-    const RunRow*& first = rows[result.plan.cell_of(row.run)];
-    if (first == nullptr) first = &row;
-  }
-  return rows;
-}
-
 std::vector<std::string> device_names(const SweepResult& result) {
   std::vector<std::string> names;
   for (const RunRow& row : result.rows) {
