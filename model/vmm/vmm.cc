@@ -513,6 +513,15 @@ Result<> Vmm::load() {
   return {};
 }
 
+// The one that the guest drives.
+Co<Result<>> Vmm::connect_first_device() {
+  Result<> done = co_await devices_.front()->map_bars(cpu_);
+  if (done) {
+    done = co_await devices_.front()->connect_interrupts(vcpu_);
+  }
+  co_return done;
+}
+
 // The retrieved iommufd has the objects of its predecessor under their old numbers.
 Co<Result<>> Vmm::take_over_devices() {
   for (const auto& device : devices_) {
@@ -524,11 +533,7 @@ Co<Result<>> Vmm::take_over_devices() {
       co_return done;
     }
   }
-  Result<> done = co_await devices_.front()->map_bars(cpu_);
-  if (done) {
-    done = co_await devices_.front()->connect_interrupts(vcpu_);
-  }
-  co_return done;
+  co_return co_await connect_first_device();
 }
 
 Co<bool> Vmm::has_dead_devices() {
@@ -563,11 +568,7 @@ Co<Result<>> Vmm::assign_again() {
       co_return done;
     }
   }
-  Result<> done = co_await devices_.front()->map_bars(cpu_);
-  if (done) {
-    done = co_await devices_.front()->connect_interrupts(vcpu_);
-  }
-  co_return done;
+  co_return co_await connect_first_device();
 }
 
 Co<Result<>> Vmm::finish() {

@@ -79,6 +79,7 @@ class Vmm {
   Co<linux::Result<>> take_over();
   Co<linux::Result<>> start_over();
   Co<linux::Result<int>> retrieve_file(std::uint64_t token, const char* what);
+  Co<linux::Result<>> connect_first_device();
   Co<linux::Result<>> take_over_devices();
   linux::Result<> load();
 
