@@ -108,11 +108,7 @@ std::string scenario_with(std::string_view defect) {
   return text.insert(text.find("\nvms:") + 1, fmt::format("defects: [{}]\n", defect));
 }
 
-// The two that compare with a second run are judged where they are named.
-std::set<std::string> fired_in_comparison(std::string_view defect) {
-  std::string text = scenario_text("unaware");
-  text.insert(text.find("\nvms:") + 1, fmt::format("defects: [{}]\n", defect));
-  const Loaded loaded = check_scenario_text("unaware.yaml", text, kFolder);
+std::set<std::string> fired_in(const Loaded& loaded) {
   INFO(loaded.errors());
   REQUIRE(loaded.good());
   std::set<std::string> fired;
@@ -120,6 +116,14 @@ std::set<std::string> fired_in_comparison(std::string_view defect) {
     if (verdict.violations != 0) fired.insert(verdict.id);
   }
   return fired;
+}
+
+// The two that compare with a second run are judged where they are named.
+std::set<std::string> fired_in_comparison(std::string_view defect) {
+  std::string text = scenario_text("unaware");
+  text.insert(text.find("\nvms:") + 1, fmt::format("defects: [{}]\n", defect));
+  const Loaded loaded = check_scenario_text("unaware.yaml", text, kFolder);
+  return fired_in(loaded);
 }
 
 // Which invariants a defect fires.
@@ -130,13 +134,7 @@ std::set<std::string> fired_by(std::string_view defect) {
       luo != nullptr     ? testing::load_luo(luo->scenario, luo->with)
       : stage != nullptr ? testing::load_stage(*stage)
                          : check_scenario_text("quickstart.yaml", scenario_with(defect), kFolder);
-  INFO(loaded.errors());
-  REQUIRE(loaded.good());
-  std::set<std::string> fired;
-  for (const InvariantVerdict& verdict : run_scenario(loaded, {}).verdicts) {
-    if (verdict.violations != 0) fired.insert(verdict.id);
-  }
-  return fired;
+  return fired_in(loaded);
 }
 
 }  // namespace
