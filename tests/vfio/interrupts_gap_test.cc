@@ -13,31 +13,12 @@ using linux::InterruptPolicy;
 struct RemappedKernel final : VfioKernel {
   using VfioKernel::VfioKernel;
 
-  Co<> bring_up() override {
-    kho.memory_init();
-    services.pages().release_all(!handoff.cold);
-    irq.init();
+  Co<> init_interrupt_remapping() override {
     intel.set_interrupts(irq);
-    luo.early_init();
     intel.set_live_update(luo);
     co_await intel.init_interrupt_remapping();
-    pci.set_live_update(&pci_live_update);
-    co_await pci_live_update.begin_enumeration();
-    co_await pci.enumerate();
-    static_cast<void>(kho.init());
-    co_await iommu.begin_boot();
-    co_await intel.init();
-    for (linux::pci::PciDev* dev : pci.devices()) {
-      static_cast<void>(co_await iommu.probe_device(*dev));
-    }
-    co_await intel.enable_translation();
-    co_await luo.late_init();
-    memfd.init();
-    iommufd.init();
-    vfio.init();
-    CHECK(intel.register_flb(vfio).has_value());
-    static_cast<void>(co_await bus.register_driver(vfio));
   }
+  void vfio_ready() override { CHECK(intel.register_flb(vfio).has_value()); }
 };
 
 // Its file freezes last. Then the device says something, and the freeze fails.

@@ -28,6 +28,7 @@ struct VfioKernel : LuoKernel {
     services.pages().release_all(!handoff.cold);
     irq.init();
     luo.early_init();
+    co_await init_interrupt_remapping();
     pci.set_live_update(&pci_live_update);
     co_await pci_live_update.begin_enumeration();
     co_await pci.enumerate();
@@ -42,8 +43,13 @@ struct VfioKernel : LuoKernel {
     memfd.init();
     iommufd.init();
     vfio.init();
+    vfio_ready();
     static_cast<void>(co_await bus.register_driver(vfio));
   }
+  // Of kernels with more than these: once LUO knows what was handed over; and before the driver's
+  // functions are found.
+  virtual Co<> init_interrupt_remapping() { co_return; }
+  virtual void vfio_ready() {}
 
   linux::pci::PciDev& dsa() { return *pci.find(kDsa); }
 
