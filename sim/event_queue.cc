@@ -2,6 +2,18 @@
 
 namespace baton::sim {
 
+inline Event* EventQueue::take_of_two(EventRing& slot, unsigned level) {
+  const unsigned shift = 8 * level;
+  Event& one = event_of(*slot.first());
+  Event& other = event_of(*slot.last());
+  const bool in_order = one.key_ <= other.key_;
+  Event& first = in_order ? one : other;
+  slot.part(first, in_order ? other : one, near_);
+  cursor_ = first.key_;
+  near_end_ = ((cursor_ >> shift) + 1) << shift;
+  return &first;
+}
+
 Event* EventQueue::pop_from_wheel() {
   while (summary_ != 0) {
     const auto word = static_cast<unsigned>(std::countr_zero(summary_));
@@ -21,7 +33,11 @@ Event* EventQueue::pop_from_wheel() {
       near_end_ = cursor_ + 1;  // what it schedules at once comes next, without the wheel
       return &only;
     }
-    enter(slot, number / kSlots);
+    const unsigned level = number / kSlots;
+    if (level != 0 && slot.has_two()) {
+      return take_of_two(slot, level);
+    }
+    enter(slot, level);
     if (!near_.empty()) {
       return take_near();
     }

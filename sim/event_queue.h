@@ -10,6 +10,7 @@
 //
 // A slot is not always spread over the levels below:
 //  - one event alone is the next one: taken, wherever it is filed;
+//  - of two the earlier one is taken, and the other becomes the short list of the next line;
 //  - a few are sorted into one short list, `near`, which from then on takes every event of that
 //    window, until finding a place in it takes too many steps;
 //  - those of one key, in a slot of the lowest level, become `near` as they are.
@@ -68,8 +69,10 @@ class EventQueue {
   }
 
   void put(Event& event, unsigned slot) {
-    if (slots_[slot].empty()) {
-      words_[slot / 64] |= std::uint64_t{1} << slot % 64;
+    // Not "if the slot was empty": that is as good as random, and guessing wrong costs more.
+    const std::uint64_t others = words_[slot / 64];
+    words_[slot / 64] = others | std::uint64_t{1} << slot % 64;
+    if (others == 0) {
       summary_ |= std::uint32_t{1} << slot / 64;
     }
     slots_[slot].push_back(event);
@@ -85,6 +88,8 @@ class EventQueue {
   static Contents look_into(EventRing& slot);
   static void fetch(EventRing& slot);
   Event* pop_from_wheel();
+  // Enters the window of a slot above the lowest level that holds two events.
+  Event* take_of_two(EventRing& slot, unsigned level);
   // Enters the window of a slot above the lowest level: its events are few, and become near, or
   // move to the levels below.
   void enter(EventRing& slot, unsigned level);

@@ -57,6 +57,8 @@ class EventRing {
   bool empty() const { return head_.next_ == &head_; }
   bool has_one() const { return head_.next_->next_ == &head_; }  // asked when not empty
 
+  bool has_two() const { return head_.next_->next_ == head_.previous_; }  // of two or more
+
   // Both ends, and steps towards them; end() is behind the last and before the first.
   EventLink* first() const { return head_.next_; }
   EventLink* last() const { return head_.previous_; }
@@ -74,6 +76,14 @@ class EventRing {
     next->previous_ = &head_;
     link->next_ = nullptr;
     return link;
+  }
+
+  // Of the two links in this ring one is taken out and the other moved into a ring that is empty.
+  void part(EventLink& taken, EventLink& moved, EventRing& to) {
+    clear();
+    taken.next_ = nullptr;
+    to.head_.next_ = to.head_.previous_ = &moved;
+    moved.next_ = moved.previous_ = &to.head_;
   }
 
   // Takes over all of `other`, which is not empty, in its order. This ring was empty.
