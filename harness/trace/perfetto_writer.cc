@@ -8,7 +8,7 @@
 namespace baton::harness {
 namespace {
 
-// Field numbers of proto/perfetto.proto, in the order in which the generated encoder writes them.
+// Field numbers of proto/perfetto.proto.
 namespace trace {
 constexpr unsigned kPacket = 1;
 }
@@ -42,32 +42,50 @@ enum class EventType : std::uint8_t { kSliceBegin = 1, kSliceEnd, kInstant, kCou
 constexpr std::uint64_t kUuidBase = 0x6261'746F'6E00'0000;
 constexpr std::uint64_t kCategory = 1;
 
-// Strings that are written once and named by number. Those that come again are mostly literals: an
-// address is a good guess of where a string was put, and what was put there is compared.
+// Strings that are written once and named by number. Most that come again are literals: an address
+// is a good guess of where a string was put.
 class Names {
  public:
   struct Found {
     std::uint64_t id;
     bool fresh;
   };
+  // Any text: what was put there is compared.
   Found intern(std::string_view name) {
-    const auto address = reinterpret_cast<std::uintptr_t>(name.data());
-    const Names::Entry*& guess = guesses_[(address ^ address >> 8) % guesses_.size()];
-    if (guess != nullptr && guess->first == name) return {guess->second, false};
-    const auto [entry, fresh] = ids_.try_emplace(std::string(name), ids_.size() + 1);
-    guess = &*entry;
-    return {entry->second, fresh};
+    Guess& guess = guess_of(name);
+    if (guess.text == name) return {guess.id, false};
+    return look_up(name, guess);
+  }
+  // A text that never changes is known by its address.
+  Found intern_static(std::string_view name) {
+    Guess& guess = guess_of(name);
+    if (guess.address == name.data() && guess.text.size() == name.size()) return {guess.id, false};
+    return look_up(name, guess);
   }
 
  private:
-  using Entry = std::pair<const std::string, std::uint64_t>;
+  struct Guess {
+    const char* address = nullptr;
+    std::string_view text{};  // as it was put
+    std::uint64_t id = 0;
+  };
+  Guess& guess_of(std::string_view name) {
+    const auto address = reinterpret_cast<std::uintptr_t>(name.data());
+    return guesses_[(address ^ address >> 8) % guesses_.size()];
+  }
+  Found look_up(std::string_view name, Guess& guess) {
+    const auto [entry, fresh] = ids_.try_emplace(std::string(name), ids_.size() + 1);
+    guess = {name.data(), entry->first, entry->second};
+    return {entry->second, fresh};
+  }
+
   std::map<std::string, std::uint64_t> ids_;
-  std::array<const Entry*, 256> guesses_{};
+  std::array<Guess, 256> guesses_{};
 };
 
 }  // namespace
 
-// One packet at a time is built and appended: a trace is the concatenation of its packets.
+// A trace is the concatenation of its packets, which are written one after the other in place.
 class PerfettoWriter::Encoder {
  public:
   struct Unit {
@@ -76,22 +94,22 @@ class PerfettoWriter::Encoder {
   };
   TrackId describe(std::string_view name, TrackId parent, int rank, const Unit* unit) {
     const TrackId track{kUuidBase + ++tracks_};
-    fields_.clear();
-    fields_.number(descriptor::kUuid, track.uuid);
-    fields_.bytes(descriptor::kName, name);
-    if (parent.uuid != 0) fields_.number(descriptor::kParentUuid, parent.uuid);
+    const ProtoBytes::Open packet = bytes_.open(trace::kPacket);
+    bytes_.number(packet::kSequenceId, static_cast<std::uint64_t>(TraceSequence::kRun));
+    const ProtoBytes::Open described = bytes_.open(packet::kTrackDescriptor);
+    bytes_.number(descriptor::kUuid, track.uuid);
+    bytes_.bytes(descriptor::kName, name);
+    if (parent.uuid != 0) bytes_.number(descriptor::kParentUuid, parent.uuid);
     if (unit != nullptr) {
-      counter_.clear();
-      if (unit->unit != 0) counter_.number(descriptor::kCounterUnit, unit->unit);
-      if (!unit->name.empty()) counter_.bytes(descriptor::kCounterUnitName, unit->name);
-      fields_.bytes(descriptor::kCounter, counter_.view());
+      const ProtoBytes::Open counter = bytes_.open(descriptor::kCounter);
+      if (unit->unit != 0) bytes_.number(descriptor::kCounterUnit, unit->unit);
+      if (!unit->name.empty()) bytes_.bytes(descriptor::kCounterUnitName, unit->name);
+      bytes_.close(counter);
     }
-    fields_.number(descriptor::kChildOrdering, descriptor::kExplicit);
-    fields_.signed_number(descriptor::kSiblingOrderRank, rank);
-    packet_.clear();
-    packet_.number(packet::kSequenceId, static_cast<std::uint64_t>(TraceSequence::kRun));
-    packet_.bytes(packet::kTrackDescriptor, fields_.view());
-    append_packet();
+    bytes_.number(descriptor::kChildOrdering, descriptor::kExplicit);
+    bytes_.signed_number(descriptor::kSiblingOrderRank, rank);
+    bytes_.close(described);
+    bytes_.close(packet);
     return track;
   }
 
@@ -101,19 +119,26 @@ class PerfettoWriter::Encoder {
     sequence_ = &sequences_.at(index);
     BATON_CHECK(at >= sequence_->last, "a trace goes back in time");
     sequence_->last = at;
-    sequence_id_ = static_cast<std::uint64_t>(sequence);
-    type_ = type;
-    track_ = track;
-    name_ = 0;
-    annotations_.clear();
-    interned_.clear();
-    new_names_.clear();
-    tail_.clear();
+    first_ = !sequence_->started;
+    sequence_->started = true;
+    packet_ = bytes_.open(trace::kPacket);
+    bytes_.number(packet::kTimestamp, static_cast<std::uint64_t>(at.ps() / 1000));
+    bytes_.number(packet::kSequenceId, static_cast<std::uint64_t>(sequence));
+    bytes_.number(packet::kSequenceFlags,
+                  first_ ? packet::kStateCleared | packet::kNeedsState : packet::kNeedsState);
+    if (first_) {
+      bytes_.number(packet::kFirstOnSequence, 1);
+      introduce(interned::kCategory, kCategory, "baton");
+    }
+    event_ = bytes_.open(packet::kTrackEvent);
+    bytes_.number(event::kType, static_cast<std::uint64_t>(type));
+    bytes_.number(event::kTrackUuid, track.uuid);
   }
   void name(std::string_view name) {
     const auto [id, fresh] = sequence_->names.intern(name);
-    name_ = id;
-    if (fresh) introduce(interned_, interned::kEventName, id, name);
+    if (fresh) introduce(interned::kEventName, id, name);
+    bytes_.number(event::kCategory, kCategory);
+    bytes_.number(event::kNameId, id);
   }
   void annotate(const TraceArgs& args) {
     for (const TraceArg& arg : args) annotate_one(arg);
@@ -124,33 +149,21 @@ class PerfettoWriter::Encoder {
                     static_cast<std::uint64_t>(sequence_->last.ps()));
     annotate_number(end ? "end_seq" : "seq", annotation::kUint, ++number_);
   }
-  void counter_value(std::int64_t value) { tail_.signed_number(event::kCounterValue, value); }
+  void counter_value(std::int64_t value) { bytes_.signed_number(event::kCounterValue, value); }
   void flow(Flow flow) {
-    if (flow.id != 0) tail_.fixed(flow.ends ? event::kTerminatingFlow : event::kFlow, flow.id);
+    if (flow.id != 0) bytes_.fixed(flow.ends ? event::kTerminatingFlow : event::kFlow, flow.id);
   }
 
   void finish_event() {
-    fields_.clear();
-    if (name_ != 0) fields_.number(event::kCategory, kCategory);
-    fields_.add(annotations_.view());
-    fields_.number(event::kType, static_cast<std::uint64_t>(type_));
-    if (name_ != 0) fields_.number(event::kNameId, name_);
-    fields_.number(event::kTrackUuid, track_.uuid);
-    fields_.add(tail_.view());
-    const bool first = !sequence_->started;
-    sequence_->started = true;
-    packet_.clear();
-    packet_.number(packet::kTimestamp, static_cast<std::uint64_t>(sequence_->last.ps() / 1000));
-    packet_.number(packet::kSequenceId, sequence_id_);
-    packet_.bytes(packet::kTrackEvent, fields_.view());
-    add_interned(first);
-    packet_.number(packet::kSequenceFlags,
-                   first ? packet::kStateCleared | packet::kNeedsState : packet::kNeedsState);
-    if (first) packet_.number(packet::kFirstOnSequence, 1);
-    append_packet();
+    bytes_.close(event_);
+    if (!interned_.empty()) {
+      bytes_.bytes(packet::kInternedData, interned_.view());
+      interned_.clear();
+    }
+    bytes_.close(packet_);
   }
 
-  std::string take() { return std::move(bytes_); }
+  std::string take() { return bytes_.take(); }
 
  private:
   struct Sequence {
@@ -161,32 +174,20 @@ class PerfettoWriter::Encoder {
   };
 
   // What this packet names for the first time.
-  void add_interned(bool first) {
-    if (!first && interned_.view().empty() && new_names_.view().empty()) return;
-    fields_.clear();
-    if (first) introduce(fields_, interned::kCategory, kCategory, "baton");
-    fields_.add(interned_.view());
-    fields_.add(new_names_.view());
-    packet_.bytes(packet::kInternedData, fields_.view());
-  }
-
-  static void introduce(ProtoBytes& to, unsigned field, std::uint64_t id, std::string_view text) {
-    to.begin(field, 2 + ProtoBytes::size_of(id) + ProtoBytes::size_of(text.size()) + text.size());
-    to.number(interned::kId, id);
-    to.bytes(interned::kText, text);
+  void introduce(unsigned field, std::uint64_t id, std::string_view text) {
+    interned_.begin(field,
+                    2 + ProtoBytes::size_of(id) + ProtoBytes::size_of(text.size()) + text.size());
+    interned_.number(interned::kId, id);
+    interned_.bytes(interned::kText, text);
   }
 
   std::uint64_t argument(std::string_view name) {
-    const auto [id, fresh] = sequence_->arguments.intern(name);
-    if (fresh) introduce(new_names_, interned::kAnnotationName, id, name);
+    const auto [id, fresh] = sequence_->arguments.intern_static(name);
+    if (fresh) introduce(interned::kAnnotationName, id, name);
     return id;
   }
   void annotate_number(std::string_view name, unsigned field, std::uint64_t value) {
-    const std::uint64_t id = argument(name);
-    annotations_.begin(event::kAnnotation,
-                       2 + ProtoBytes::size_of(id) + ProtoBytes::size_of(value));
-    annotations_.number(annotation::kNameId, id);
-    annotations_.number(field, value);
+    bytes_.two_numbers(event::kAnnotation, annotation::kNameId, argument(name), field, value);
   }
   void annotate_one(const TraceArg& arg) {
     if (const auto* flag = std::get_if<bool>(&arg.value)) {
@@ -199,38 +200,24 @@ class PerfettoWriter::Encoder {
       annotate_number(arg.name, annotation::kPointer, hex->value);
     } else if (const auto* text = std::get_if<std::string>(&arg.value)) {
       const std::uint64_t id = argument(arg.name);
-      annotations_.begin(event::kAnnotation, 2 + ProtoBytes::size_of(id) +
-                                                 ProtoBytes::size_of(text->size()) + text->size());
-      annotations_.number(annotation::kNameId, id);
-      annotations_.bytes(annotation::kString, *text);
+      bytes_.begin(event::kAnnotation,
+                   2 + ProtoBytes::size_of(id) + ProtoBytes::size_of(text->size()) + text->size());
+      bytes_.number(annotation::kNameId, id);
+      bytes_.bytes(annotation::kString, *text);
     }
   }
 
-  void append_packet() {
-    fields_.clear();
-    fields_.bytes(trace::kPacket, packet_.view());
-    bytes_ += fields_.view();
-  }
-
-  std::string bytes_;
+  ProtoBytes bytes_;
   std::array<Sequence, 2> sequences_;
   std::uint64_t tracks_ = 0;
   std::uint64_t number_ = 0;
 
   // Of the event that is being put together.
   Sequence* sequence_ = nullptr;
-  std::uint64_t sequence_id_ = 0;
-  EventType type_ = EventType::kInstant;
-  TrackId track_;
-  std::uint64_t name_ = 0;  // 0: none
-  ProtoBytes annotations_;
-  ProtoBytes interned_;  // names of events, then of arguments: fields in order
-  ProtoBytes new_names_;
-  ProtoBytes tail_;
-  // For one message each while it is encoded.
-  ProtoBytes fields_;
-  ProtoBytes counter_;
-  ProtoBytes packet_;
+  bool first_ = false;  // of its sequence
+  ProtoBytes::Open packet_{};
+  ProtoBytes::Open event_{};
+  ProtoBytes interned_;
 };
 
 PerfettoWriter::PerfettoWriter() : encoder_(std::make_unique<Encoder>()) {}
