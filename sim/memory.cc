@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace baton::sim {
 
@@ -118,6 +119,9 @@ void PhysicalMemory::write(PhysAddr address, std::span<const std::byte> from) {
   }
   while (!from.empty()) {
     const std::size_t step = std::min<std::size_t>(from.size(), kPageSize - address.page_offset());
+    if (step == kPageSize) {
+      own(address.page_number());  // whatever was there need not be made first
+    }
     copy_bytes(page(address).data() + address.page_offset(), from.data(), step);
     from = from.subspan(step);
     address = address + step;
@@ -149,14 +153,21 @@ std::uint64_t PhysicalMemory::pattern(std::uint32_t generation, std::uint64_t pa
   return 0xDEAD'0000'0000'0000 | std::uint64_t{generation} << 40 | (page_number & 0xFF'FFFF'FFFF);
 }
 
-void PhysicalMemory::materialise(std::uint64_t page_number) {
+// The page has bytes of its own from now on. What its state was.
+std::uint8_t PhysicalMemory::own(std::uint64_t page_number) {
+  if (states_[page_number] == kReal) {
+    return kReal;
+  }
   const RegionStates regions{states_, size_};
   regions.spread(page_number / kPagesPerRegion);
-  const std::uint8_t state = states_[page_number];
+  mark_region(page_number);
+  return std::exchange(states_[page_number], kReal);
+}
+
+void PhysicalMemory::materialise(std::uint64_t page_number) {
+  const std::uint8_t state = own(page_number);
   std::byte* bytes = base_ + page_number * kPageSize;
   const std::uint32_t generation = state == kDefault ? generation_ : state - 1U;
-  mark_region(page_number);
-  states_[page_number] = kReal;
   if (state == kZero || generation == 0) {
     std::memset(bytes, 0, kPageSize);
     return;

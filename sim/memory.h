@@ -125,6 +125,7 @@ class PhysicalMemory {
       materialise(page_number);
     }
   }
+  std::uint8_t own(std::uint64_t page_number);
   void materialise(std::uint64_t page_number);
   void mark_region(std::uint64_t page_number);
 

@@ -272,8 +272,15 @@ pci::Completion Platform::request(const pci::MemoryRequest& request, std::span<s
   if (!translation.allowed) {
     return refused(request, "iommu-fault", translation.latency);
   }
+  return translated_access(*unit, request, translation, data);
+}
+
+pci::Completion Platform::translated_access(iommu_vtd::RemappingUnit& unit,
+                                            const pci::MemoryRequest& request,
+                                            const iommu_vtd::Translation& translation,
+                                            std::span<std::byte> data) {
   pci::Completion completion = host_access(request, translation.address, data, translation.latency);
-  unit->under_way(request, completion.latency);
+  unit.under_way(request, completion.latency);
   return completion;
 }
 
@@ -370,7 +377,12 @@ pci::Completion Platform::host_access(const pci::MemoryRequest& request, PhysAdd
             .latency = latency + config_.timing.ram_access,
             .stopped_at = {}};
   }
-  // Peer to peer through the root complex: down again by BARs and windows.
+  return peer_access(request, address, data, latency);
+}
+
+// Peer to peer through the root complex: down again by BARs and windows.
+pci::Completion Platform::peer_access(const pci::MemoryRequest& request, PhysAddr address,
+                                      std::span<std::byte> data, sim::Duration latency) {
   pci::Completion completion =
       request.write ? fabric_.cpu_write(address, data) : fabric_.cpu_read(address, data);
   if (completion.destination == pci::Destination::kNowhere) {

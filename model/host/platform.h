@@ -88,6 +88,12 @@ class Platform {
                                     std::span<const std::byte> data);
   pci::Completion host_access(const pci::MemoryRequest& request, PhysAddr address,
                               std::span<std::byte> data, sim::Duration latency);
+  pci::Completion translated_access(iommu_vtd::RemappingUnit& unit,
+                                    const pci::MemoryRequest& request,
+                                    const iommu_vtd::Translation& translation,
+                                    std::span<std::byte> data);
+  pci::Completion peer_access(const pci::MemoryRequest& request, PhysAddr address,
+                              std::span<std::byte> data, sim::Duration latency);
   std::optional<std::pair<Sbdf, std::uint16_t>> ecam_target(PhysAddr address) const;
   iommu_vtd::RemappingUnit* unit_at(PhysAddr address);
 

@@ -362,21 +362,32 @@ Completion Fabric::climb(Function& from, MemoryRequest& request, std::span<std::
     return completion;
   }
   if (request.poisoned) return stopped("poisoned", CompletionStatus::kSuccess);
+  return at_root(request, data, latency);
+}
+
+// By itself, so that the completion is made where climb()'s caller wants it: a copy of what has
+// just been written member by member waits until the page behind it has left the host's store
+// buffer (docs/performance.md).
+Completion Fabric::at_root(const MemoryRequest& request, std::span<std::byte> data,
+                           sim::Duration latency) {
   Completion completion = root_complex_.request(request, data);
   completion.latency += latency;
   return completion;
 }
 
-Completion Fabric::request(Function& from, MemoryRequest request, std::span<std::byte> data) {
+Completion Fabric::request(Function& from, MemoryRequest& request, std::span<std::byte> data) {
+  const std::uint32_t segment = request.segment;
   const Bdf sender = request.requester;
   Completion completion = climb(from, request, data);
   // A translation request that asks for write is answered like any other.
   if (request.write && request.type != AddressType::kTranslationRequest) {
     completion.status = CompletionStatus::kSuccess;  // posted: nobody tells the sender
-    return completion;
+  } else {
+    route_completion(from, request, sender, completion);
+    if (completion.stopped_at != "link-down") from.note_refusal(request, completion);
   }
-  route_completion(from, request, sender, completion);
-  if (completion.stopped_at != "link-down") from.note_refusal(request, completion);
+  request.segment = segment;
+  request.requester = sender;
   return completion;
 }
 

@@ -101,8 +101,9 @@ class Fabric {
   Completion cpu_write(PhysAddr address, std::span<const std::byte> from);
 
   // A request from a function: upstream through every bridge above it, or peer to peer where a
-  // bridge's windows claim it, or to the root complex.
-  Completion request(Function& from, MemoryRequest request, std::span<std::byte> data);
+  // bridge's windows claim it, or to the root complex. On its way the request may be somebody
+  // else's; it comes back as it was.
+  Completion request(Function& from, MemoryRequest& request, std::span<std::byte> data);
   // A Page Request message of a function. False: a link above is down.
   bool request_page(Function& from, const PageRequest& request);
 
@@ -126,6 +127,8 @@ class Fabric {
   std::optional<Completion> walk_down(Bus& bus, unsigned first_devfn, const MemoryRequest& request,
                                       std::span<std::byte> data, sim::Duration latency);
   Completion climb(Function& from, MemoryRequest& request, std::span<std::byte> data);
+  Completion at_root(const MemoryRequest& request, std::span<std::byte> data,
+                     sim::Duration latency);
   void route_completion(Function& from, const MemoryRequest& request, Bdf sender,
                         Completion& completion);
   Completion from_cpu(const MemoryRequest& request, std::span<std::byte> data);

@@ -332,19 +332,29 @@ void Function::note_refusal(const MemoryRequest& request, const Completion& comp
 }
 
 Completion Function::read(std::uint64_t address, std::span<std::byte> data,
-                          std::optional<Pasid> pasid, Services services) {
+                          const std::optional<Pasid>& pasid, Services services) {
   MemoryRequest request;
-  request.pasid = pasid;
   request.address = address;
-  request.length = static_cast<std::uint32_t>(data.size());
-  return send(request, data, services);
+  if (pasid) request.pasid.emplace(*pasid);
+  return read(request, data, services);
 }
 
 Completion Function::write(std::uint64_t address, std::span<const std::byte> data,
-                           std::optional<Pasid> pasid, Services services) {
+                           const std::optional<Pasid>& pasid, Services services) {
   MemoryRequest request;
-  request.pasid = pasid;
   request.address = address;
+  if (pasid) request.pasid.emplace(*pasid);
+  return write(request, data, services);
+}
+
+Completion Function::read(MemoryRequest& request, std::span<std::byte> data, Services services) {
+  request.length = static_cast<std::uint32_t>(data.size());
+  request.write = false;
+  return send(request, data, services);
+}
+
+Completion Function::write(MemoryRequest& request, std::span<const std::byte> data,
+                           Services services) {
   request.length = static_cast<std::uint32_t>(data.size());
   request.write = true;
   // One signature carries both directions; nobody writes into the data of a write.
@@ -354,32 +364,32 @@ Completion Function::write(std::uint64_t address, std::span<const std::byte> dat
 Completion Function::write_poisoned(std::uint64_t address, std::span<const std::byte> data) {
   MemoryRequest request;
   request.address = address;
-  request.length = static_cast<std::uint32_t>(data.size());
-  request.write = true;
   request.poisoned = true;
-  return send(request, {const_cast<std::byte*>(data.data()), data.size()}, Services::kUse);
+  return write(request, data, Services::kUse);
 }
 
-Completion Function::send(const MemoryRequest& request, std::span<std::byte> data,
-                          Services services) {
+Completion Function::send(MemoryRequest& request, std::span<std::byte> data, Services services) {
   BATON_CHECK(fabric_ != nullptr && bus_ != nullptr, "a request of a function on no bus");
   BATON_CHECK(!data.empty() && (request.address & 0xFFF) + data.size() <= 4096,
               "a request crosses a page");
-  MemoryRequest complete = request;
-  complete.segment = bus_->segment();
-  complete.requester = requester_id();
-  complete.payload_max = max_payload();
-  Completion completion;
-  if (bus_master()) {
-    completion = services == Services::kUse && translation_services_enabled()
-                     ? send_translated(complete, data)
-                     : fabric_->request(*this, complete, data);
-  } else {
+  request.segment = bus_->segment();
+  request.requester = requester_id();
+  request.payload_max = max_payload();
+  const Completion completion = send_by(services, request, data);
+  if (request_done_.active()) request_done_.publish({*this, request, completion, data});
+  return completion;
+}
+
+Completion Function::send_by(Services services, MemoryRequest& request, std::span<std::byte> data) {
+  if (!bus_master()) {
+    Completion completion;
     completion.status = CompletionStatus::kUnsupportedRequest;
     completion.stopped_at = "bus-master-off";
+    return completion;
   }
-  if (request_done_.active()) request_done_.publish({*this, complete, completion, data});
-  return completion;
+  return services == Services::kUse && translation_services_enabled()
+             ? send_translated(request, data)
+             : fabric_->request(*this, request, data);
 }
 
 // Address translation services.

@@ -199,6 +199,14 @@ bool Device::take_work(std::uint32_t engine, Work& work) {
 
 // What engines ask for ---------------------------------------------------------------------------
 
+void Device::address_by(std::uint32_t wq, std::uint64_t address,
+                        pci::MemoryRequest& request) const {
+  request.address = address;
+  if (registers_.wq(wqcfg::kPasidEnable, wq) != 0) {
+    request.pasid.emplace(static_cast<std::uint32_t>(registers_.wq(wqcfg::kPasid, wq)));
+  }
+}
+
 std::optional<Pasid> Device::pasid_of(std::uint32_t wq) const {
   if (registers_.wq(wqcfg::kPasidEnable, wq) == 0) return std::nullopt;
   return Pasid(static_cast<std::uint32_t>(registers_.wq(wqcfg::kPasid, wq)));
@@ -210,12 +218,16 @@ pci::Function::Services Device::services_of(std::uint32_t wq) const {
 
 pci::Completion Device::dma_read(std::uint32_t wq, std::uint64_t address,
                                  std::span<std::byte> data) {
-  return read(address, data, pasid_of(wq), services_of(wq));
+  pci::MemoryRequest request;
+  address_by(wq, address, request);
+  return read(request, data, services_of(wq));
 }
 
 pci::Completion Device::dma_write(std::uint32_t wq, std::uint64_t address,
                                   std::span<const std::byte> data) {
-  return write(address, data, pasid_of(wq), services_of(wq));
+  pci::MemoryRequest request;
+  address_by(wq, address, request);
+  return write(request, data, services_of(wq));
 }
 
 bool Device::interrupt_allowed(std::uint32_t wq, std::uint32_t handle) const {

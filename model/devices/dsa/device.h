@@ -79,6 +79,8 @@ class Device final : public pci::Function, private EngineHost {
   void cause(const Field& bit);
   std::optional<std::uint32_t> arbitrate(Group& group);
   bool ready(std::uint32_t wq) const;
+  // The address of a request, and the PASID of the queue that it is for.
+  void address_by(std::uint32_t wq, std::uint64_t address, pci::MemoryRequest& request) const;
   std::optional<Pasid> pasid_of(std::uint32_t wq) const;
   Services services_of(std::uint32_t wq) const;
   bool interrupt_allowed(std::uint32_t wq, std::uint32_t handle) const;
