@@ -13,6 +13,7 @@ using DE = DeviceEvent;
 constexpr std::string_view kBindSource = "linux vfio/device_cdev.c vfio_df_ioctl_bind_iommufd";
 constexpr std::string_view kAccess = "linux vfio/vfio_main.c access_granted";
 constexpr std::string_view kAttach = "linux vfio/device_cdev.c vfio_df_ioctl_attach_pt";
+constexpr std::string_view kDispatch = "linux vfio/vfio_main.c vfio_device_fops_unl_ioctl";
 constexpr std::string_view kFaults = "linux vfio/pci/vfio_pci_core.c vfio_pci_mmap_huge_fault";
 constexpr std::string_view kGroup = "linux vfio/group.c vfio_df_group_open";
 constexpr std::string_view kLast = "linux vfio/vfio_main.c vfio_device_fops_release";
@@ -58,7 +59,7 @@ constexpr FileTable::Row kFiles[] = {
     {F::kBound, FE::kFinish, F::kBound, {}, kLive, kSession},
     {F::kBound, FE::kClose, F::kClosed, {}, kLast, "the device is closed"},
     {F::kOfGroup, FE::kBind, F::kOfGroup, Errno::kInval, kBindSource},
-    {F::kOfGroup, FE::kPageTable, F::kOfGroup, Errno::kNoTty, kAttach},
+    {F::kOfGroup, FE::kPageTable, F::kOfGroup, Errno::kNoTty, kDispatch},
     {F::kOfGroup, FE::kRequest, F::kOfGroup, {}, kAccess},
     {F::kOfGroup, FE::kFault, F::kOfGroup, {}, kFaults},
     {F::kOfGroup, FE::kPreserve, F::kOfGroup, Errno::kNoEnt, kLive},
@@ -111,7 +112,7 @@ constexpr DeviceTable::Row kDevices[] = {
 
 constexpr std::string_view kFileStates[] = {"opened", "retrieved", "bound", "of-group", "closed"};
 constexpr std::string_view kFileEvents[] = {"VFIO_DEVICE_BIND_IOMMUFD",
-                                            "VFIO_DEVICE_(AT|DE)TACH_IOMMUFD_PT",
+                                            "VFIO_DEVICE_ATTACH_IOMMUFD_PT, DETACH",
                                             "other request, read, write, mmap",
                                             "access to a mapping",
                                             "LIVEUPDATE_SESSION_PRESERVE_FD",

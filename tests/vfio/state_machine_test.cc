@@ -68,7 +68,7 @@ Co<> ask_all(VfioKernel& kernel, Owner& owner, Place at) {
   AWAIT_EQUAL(request(kernel, owner.cdev, uapi::kVfioDeviceReset, nothing),
               by_tables(at, {FileEvent::kRequest}, {change}));
   linux::File& file = **kernel.process.file(owner.cdev);
-  const auto mapped = kernel.process.map_file(file, 0, 4096, true);
+  const auto mapped = file.map(0, 4096, true);  // without a mapping that would hold the file
   CHECK((mapped ? 0 : error(mapped.error())) ==
         by_tables(at, {FileEvent::kRequest}, {DeviceEvent::kUse}));
 }
@@ -142,6 +142,9 @@ Co<> unfrozen(VfioKernel& kernel, VfioNotes&) {
 }
 
 Co<> incoming(VfioKernel& kernel, VfioNotes&) {
+  Calls calls;
+  TestHandler handler(kernel, calls);  // knows the file that could not be frozen at first
+  CHECK(kernel.luo.register_handler(handler));
   AWAIT_OK(kernel.bind_driver());
   const int device = co_await open_device(kernel);
   const int session = co_await retrieve_session(kernel, device, "vm0");
@@ -190,7 +193,8 @@ TEST_CASE("each request in each state of a VFIO device is answered as the tables
     policies.prepared_lockdown = lockdown;
     run({outgoing}, posted, policies);
   }
-  policies.cancel_after_freeze = linux::CancelAfterFreeze::kUnfreeze;
-  policies.interrupts = linux::InterruptPolicy::kIrteDrop;
-  run({unfrozen, incoming}, {}, policies);
+  linux::Policies running;
+  running.cancel_after_freeze = linux::CancelAfterFreeze::kUnfreeze;
+  running.prepared_lockdown = linux::PreparedLockdown::kVfio;
+  run({unfrozen, incoming}, {}, running);
 }
