@@ -53,7 +53,7 @@ Co<> ask_all(IommufdKernel& kernel, const Guest& guest, IoasState ioas, HwptStat
   CHECK(iommufd.attach(guest.device, pt).has_value());
 }
 
-// A session that has the memory; `token` of the iommufd.
+// Up to the kexec, once given up on the way.
 Co<> through_states(IommufdKernel& kernel) {
   const Guest guest = co_await make_guest(kernel);
   co_await ask_all(kernel, guest, IoasState::kMutable, HwptState::kMarked, AttachState::kAttached);

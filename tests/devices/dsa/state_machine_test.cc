@@ -7,7 +7,6 @@
 using namespace baton;
 namespace dsa = baton::devices::dsa;
 using dsa::Command;
-using dsa::CommandError;
 using dsa::DeviceState;
 using dsa::WqState;
 using test::FlatMachine;
