@@ -48,12 +48,16 @@ inline constexpr IovaRange kMessageWindow{0xFEE0'0000, 0xFEEF'FFFF};
 
 class Ioas final : public Object {
  public:
-  Ioas(linux::KernelServices& services, linux::iommu::IommuCore& iommu, std::uint32_t object_id)
-      : Object(ObjectType::kIoas, object_id), services_(services), iommu_(iommu) {}
+  Ioas(linux::KernelServices& services, linux::iommu::IommuCore& iommu, std::uint32_t object_id,
+       IoasState initial = IoasState::kMutable)
+      : Object(ObjectType::kIoas, object_id),
+        state(ioas_table(), initial),
+        services_(services),
+        iommu_(iommu) {}
+
+  linux::StateOf<IoasState, IoasEvent> state;  // whether its areas can change
 
   const std::map<std::uint64_t, Area>& areas() const { return areas_; }
-  bool immutable() const { return immutable_; }
-  void set_immutable(bool immutable) { immutable_ = immutable; }
 
   // A place for `length` bytes whose memory starts at `origin`. ENOSPC.
   linux::Result<std::uint64_t> choose_iova(std::uint64_t length, std::uint64_t origin) const;
@@ -100,7 +104,6 @@ class Ioas final : public Object {
   std::map<std::uint64_t, Area> areas_;
   std::vector<linux::iommu::Domain*> domains_;
   std::vector<Reserved> reserved_;
-  bool immutable_ = false;
 };
 
 }  // namespace baton::iommufd

@@ -130,11 +130,13 @@ Co<Result<>> Iommufd::State::destroy(std::span<std::byte> request) {
     co_return fail(Errno::kNoEnt);
   }
   Object& object = *found->second;
-  if (object.users > 0) {
-    co_return fail(Errno::kBusy);
+  Hwpt* target = hwpt(cmd.id);
+  const Result<> may = target == nullptr ? Result<>{} : target->state.check(HwptEvent::kDestroy);
+  if (!may || object.users > 0) {
+    co_return fail(may ? Errno::kBusy : may.error());
   }
-  if (object.type == ObjectType::kHwpt) {
-    destroy_hwpt(static_cast<Hwpt&>(object));
+  if (target != nullptr) {
+    destroy_hwpt(*target);
   } else {
     co_await destroy_ioas(static_cast<Ioas&>(object));  // a device always has a user, VFIO
   }
@@ -178,9 +180,9 @@ Result<> Iommufd::State::ioas_iova_ranges(Process& process, std::span<std::byte>
 // The part that both map requests share: flags and place.
 Result<> Iommufd::State::map_place(Ioas& space, std::uint32_t flags, std::uint64_t& iova,
                                    std::uint64_t length, std::uint64_t origin, Area& area) {
-  if (space.immutable()) {
-    // AMBIGUOUS: the posted series refuses changes while preserved, with an errno not seen; EBUSY.
-    return fail(Errno::kBusy);
+  // AMBIGUOUS: the posted series refuses changes while preserved, with an errno not seen; EBUSY.
+  if (auto may = space.state.check(IoasEvent::kChange); !may) {
+    return may;
   }
   if (length == 0 || length % sim::kPageSize != 0 || origin % sim::kPageSize != 0) {
     return fail(Errno::kInval);
@@ -280,8 +282,8 @@ Co<Result<>> Iommufd::State::ioas_unmap(std::span<std::byte> request) {
   if (!all && (cmd.iova == UINT64_MAX || cmd.length == UINT64_MAX)) {
     co_return fail(Errno::kOverflow);
   }
-  if (space->immutable()) {
-    co_return fail(Errno::kBusy);
+  if (auto may = space->state.check(IoasEvent::kChange); !may) {
+    co_return may;
   }
   if (cmd.length == 0) {
     co_return fail(Errno::kInval);
@@ -314,7 +316,7 @@ Result<> Iommufd::State::hwpt_mark(std::span<std::byte> request) {
       return fail(Errno::kAddrInUse);
     }
   }
-  target->marked = true;
+  target->state.commit(HwptEvent::kMark);
   target->token = cmd.hwpt_token;
   return {};
 }

@@ -79,19 +79,21 @@ Co<> IommufdSubsystem::unpreserve(luo::FileArgs& args) {
 
 // The token of the iommufd itself is known to LUO only after preserve().
 Co<Result<>> IommufdSubsystem::freeze(luo::FileArgs& args) {
+  Iommufd::State& state = *from_file(*args.file)->state_;
   if (!state_->restores()) {
+    state.context.commit(ContextEvent::kFreeze);
     co_return Result<>{};
   }
   const Result<std::uint64_t> token = state_->luo.token_of(*args.session, *args.file);
   if (!token) {
     co_return fail(token.error());
   }
-  const Iommufd::State& state = *from_file(*args.file)->state_;
   if (!state.exporters_preserved()) {
     state_->services.print(sim::LogLevel::kWarning,
                            "iommufd: a BAR that is mapped is of a device that is not preserved");
     co_return fail(Errno::kInval);
   }
+  state.context.commit(ContextEvent::kFreeze);
   state_->services.port().ram().store(state.preserved->contents, *token);
   co_return Result<>{};
 }
@@ -160,8 +162,9 @@ Result<> Iommufd::State::check_ioas(luo::Session& session, const Ioas& space, Co
 Result<> Iommufd::State::preserve_hwpts(luo::Session& session, Contents& contents,
                                         HwptRecords& records) {
   for (Hwpt* hwpt : marked_hwpts()) {
-    if (!hwpt->ioas.immutable()) {
-      hwpt->ioas.set_immutable(true);
+    const IoasState before = hwpt->ioas.state.value();
+    hwpt->ioas.state.commit(IoasEvent::kPreserve);
+    if (before == IoasState::kMutable) {
       preserved->made_immutable.push_back(&hwpt->ioas);
       if (auto checked = check_ioas(session, hwpt->ioas, contents); !checked) {
         return checked;
@@ -171,7 +174,7 @@ Result<> Iommufd::State::preserve_hwpts(luo::Session& session, Contents& content
     if (!domain) {
       return fail(domain.error());
     }
-    hwpt->preserved = true;
+    hwpt->state.commit(HwptEvent::kPreserve);
     ++hwpt->users;
     records.push_back({*domain, hwpt->token});
     contents.hwpts.push_back({hwpt->id, hwpt->ioas.id, hwpt->automatic});
@@ -181,20 +184,23 @@ Result<> Iommufd::State::preserve_hwpts(luo::Session& session, Contents& content
 
 void Iommufd::State::undo_hwpts() {
   for (Hwpt* hwpt : marked_hwpts()) {
-    if (hwpt->preserved) {
+    if (hwpt->state.value() == HwptState::kPreserved) {
       shared.iommu.unpreserve_domain(*hwpt->domain);
-      hwpt->preserved = false;
+      hwpt->state.commit(HwptEvent::kUnpreserve);
       --hwpt->users;
     }
   }
   const bool forgotten = shared.services.has(Defect::kIommufdKeepImmutable);
   for (Ioas* space : preserved->made_immutable) {
-    space->set_immutable(forgotten);
+    if (!forgotten) space->state.commit(IoasEvent::kUnpreserve);
   }
 }
 
 Result<PhysAddr> Iommufd::State::preserve(luo::Session& session) {
   linux::KernelServices& services = shared.services;
+  if (const auto may = context.check(ContextEvent::kPreserve); !may) {
+    return fail(may.error());
+  }
   for (const Hwpt* hwpt : marked_hwpts()) {
     if (hwpt->domain == nullptr) {
       return fail(Errno::kInval);
@@ -222,6 +228,7 @@ Result<PhysAddr> Iommufd::State::preserve(luo::Session& session) {
     free_records();
     return fail(done.error());
   }
+  context.commit(ContextEvent::kPreserve);
   return *record;
 }
 
@@ -251,6 +258,7 @@ void Iommufd::State::free_records() {
 }
 
 void Iommufd::State::unpreserve() {
+  context.commit(ContextEvent::kUnpreserve);
   if (shared.restores()) shared.flb.remove(preserved->record);
   undo_hwpts();
   free_records();
@@ -259,13 +267,16 @@ void Iommufd::State::unpreserve() {
 Result<> Iommufd::preserve_device(luo::Session& session, std::uint32_t device_id) {
   State& state = *state_;
   Device* device = state.device(device_id);
-  if (device == nullptr || device->hwpt == nullptr) {
+  if (device == nullptr) {
     return fail(Errno::kNoEnt);
+  }
+  if (auto may = device->attachment.check(AttachEvent::kPreserve); !may) {
+    return may;
   }
   // Of a table of user space what it lies over is handed over; the table itself is guest memory,
   // and hardware goes on with both.
   const Hwpt& hwpt = device->hwpt->paging();
-  if (!hwpt.marked) {
+  if (!hwpt.is_marked()) {
     return fail(Errno::kInval);
   }
   const Result<std::uint64_t> token = state.shared.luo.token_of(session, *this);
@@ -280,16 +291,16 @@ Result<> Iommufd::preserve_device(luo::Session& session, std::uint32_t device_id
     iommu.unpreserve_device(device->dev);
     return noted;
   }
-  device->preserved = true;
+  device->attachment.commit(AttachEvent::kPreserve);
   return {};
 }
 
 void Iommufd::unpreserve_device(std::uint32_t device_id) {
   Device* device = state_->device(device_id);
-  BATON_CHECK(device != nullptr && device->preserved, "unpreserve of a device never preserved");
+  BATON_CHECK(device != nullptr, "unpreserve of no device");
+  device->attachment.commit(AttachEvent::kUnpreserve);
   state_->shared.iommu.unpreserve_device(device->dev);
   state_->forget_device(device_id);
-  device->preserved = false;
 }
 
 bool Iommufd::State::exporters_preserved() const {
@@ -297,7 +308,7 @@ bool Iommufd::State::exporters_preserved() const {
     return std::ranges::any_of(objects, [exporter](const auto& entry) {
       if (entry.second->type != ObjectType::kDevice) return false;
       const auto& device = static_cast<const Device&>(*entry.second);
-      return device.preserved && device.dev.address == exporter;
+      return device.is_preserved() && device.dev.address == exporter;
     });
   });
 }

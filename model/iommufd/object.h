@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 
+#include "model/iommufd/state_machine.h"
 #include "model/linux/iommu/iommu.h"
 
 namespace baton::iommufd {
@@ -25,13 +26,17 @@ class Ioas;
 // A hardware page table. Paging: one domain that mirrors one IOAS. Nested: a table that user space
 // keeps in its own memory, over such a one.
 struct Hwpt final : Object {
-  Hwpt(std::uint32_t object_id, Ioas& address_space)
-      : Object(ObjectType::kHwpt, object_id), ioas(address_space) {}
+  Hwpt(std::uint32_t object_id, Ioas& address_space, HwptState initial = HwptState::kPlain)
+      : Object(ObjectType::kHwpt, object_id), ioas(address_space), state(hwpt_table(), initial) {}
   Hwpt(std::uint32_t object_id, Hwpt& below)
-      : Object(ObjectType::kHwpt, object_id), ioas(below.ioas), parent(&below) {}
+      : Object(ObjectType::kHwpt, object_id),
+        ioas(below.ioas),
+        parent(&below),
+        state(hwpt_table(), HwptState::kPlain) {}
 
   // find_hwpt_paging(): itself, or what it lies over.
   Hwpt& paging() { return parent == nullptr ? *this : *parent; }
+  bool is_marked() const { return state.value() != HwptState::kPlain; }
 
   Ioas& ioas;              // of the paging one
   Hwpt* parent = nullptr;  // of a nested one
@@ -39,9 +44,8 @@ struct Hwpt final : Object {
   bool pasid_compat = false;                     // IOMMU_HWPT_ALLOC_PASID
   std::unique_ptr<linux::iommu::Domain> domain;  // null: restored, but no device brought it back
   bool automatic = false;                        // made by attaching a device to the IOAS
-  bool marked = false;                           // IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE, for ever
-  std::uint64_t token = 0;
-  bool preserved = false;  // in this kernel, for the next one
+  linux::StateOf<HwptState, HwptEvent> state;
+  std::uint64_t token = 0;  // of a marked one
 };
 
 struct Device final : Object {
@@ -53,7 +57,12 @@ struct Device final : Object {
   linux::pci::PciDev& dev;
   Hwpt* hwpt = nullptr;
   std::map<std::uint32_t, Hwpt*> pasids;  // attachments of PASIDs
-  bool preserved = false;
+  linux::StateOf<AttachState, AttachEvent> attachment{attach_table(), AttachState::kBound};
+
+  bool is_preserved() const {
+    return attachment.value() == AttachState::kPreserved ||
+           attachment.value() == AttachState::kPreservedLoose;
+  }
 };
 
 }  // namespace baton::iommufd

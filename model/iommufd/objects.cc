@@ -71,6 +71,7 @@ Result<Hwpt*> Iommufd::State::alloc_hwpt(Ioas& ioas, Device& device, linux::iomm
 }
 
 void Iommufd::State::destroy_hwpt(Hwpt& hwpt) {
+  hwpt.state.commit(HwptEvent::kDestroy);
   if (hwpt.domain != nullptr) {
     if (hwpt.parent == nullptr) {
       hwpt.ioas.remove_domain(*hwpt.domain);
@@ -89,7 +90,7 @@ Co<> Iommufd::State::destroy_ioas(Ioas& ioas) {
 std::vector<Hwpt*> Iommufd::State::marked_hwpts() {
   std::vector<Hwpt*> marked;
   for (const auto& [id, object] : objects) {
-    if (object->type == ObjectType::kHwpt && static_cast<Hwpt&>(*object).marked) {
+    if (object->type == ObjectType::kHwpt && static_cast<Hwpt&>(*object).is_marked()) {
       marked.push_back(static_cast<Hwpt*>(object.get()));
     }
   }
@@ -114,7 +115,8 @@ Result<std::uint32_t> Iommufd::bind(linux::pci::PciDev& dev) {
 
 void Iommufd::unbind(std::uint32_t device_id) {
   Device* device = state_->device(device_id);
-  BATON_CHECK(device != nullptr && !device->preserved, "unbind of no device, or a preserved one");
+  BATON_CHECK(device != nullptr && !device->is_preserved(),
+              "unbind of no device, or a preserved one");
   while (!device->pasids.empty()) {
     state_->detach_pasid(*device, device->pasids.begin()->first);
   }
@@ -122,6 +124,7 @@ void Iommufd::unbind(std::uint32_t device_id) {
     state_->detach_hwpt(*device);
   }
   linux::pci::PciDev& dev = device->dev;
+  device->attachment.commit(AttachEvent::kUnbind);
   state_->objects.erase(device_id);
   state_->shared.iommu.release_dma_owner(dev);
 }
@@ -151,10 +154,12 @@ Result<> Iommufd::State::attach_hwpt(Device& device, Hwpt& target) {
   if (target.domain == nullptr) {
     return fail(Errno::kInval);
   }
-  if (device.preserved && shared.locks_down()) {
-    // AMBIGUOUS: the posted series leaves replacing under a preserved device open; policy
-    // prepared_lockdown decides whether record and tables can come to disagree.
-    return fail(Errno::kBusy);
+  // AMBIGUOUS: the posted series leaves replacing under a preserved device open; policy
+  // prepared_lockdown decides whether record and tables can come to disagree.
+  if (shared.locks_down()) {
+    if (auto may = device.attachment.check(AttachEvent::kChange); !may) {
+      return may;
+    }
   }
   if (!target.pasid_compat && !device.pasids.empty()) {
     return fail(Errno::kInval);  // iommufd_hwpt_pasid_compat()
@@ -171,6 +176,7 @@ Result<> Iommufd::State::attach_hwpt(Device& device, Hwpt& target) {
     }
     return attached;
   }
+  device.attachment.commit(AttachEvent::kAttach);
   Hwpt* old = std::exchange(device.hwpt, &target);
   ++target.users;
   if (old != nullptr) {
@@ -195,8 +201,8 @@ Result<> Iommufd::State::attach_pasid(Device& device, std::uint32_t pasid, Hwpt&
   if (!compatible || target.domain == nullptr) {
     return fail(Errno::kInval);
   }
-  if (device.preserved) {
-    return fail(Errno::kBusy);  // as without PASID
+  if (auto may = device.attachment.check(AttachEvent::kAttachPasid); !may) {
+    return may;
   }
   if (auto attached = shared.iommu.attach_pasid(device.dev, pasid, *target.domain); !attached) {
     return attached;
@@ -243,6 +249,7 @@ Result<> Iommufd::attach(std::uint32_t device_id, std::uint32_t& pt_id, std::uin
 }
 
 void Iommufd::State::detach_hwpt(Device& device) {
+  device.attachment.commit(AttachEvent::kDetach);
   shared.iommu.detach(device.dev);
   Hwpt* old = std::exchange(device.hwpt, nullptr);
   old->ioas.unreserve(&device);
@@ -251,13 +258,17 @@ void Iommufd::State::detach_hwpt(Device& device) {
 
 Result<> Iommufd::detach(std::uint32_t device_id, std::uint32_t pasid) {
   Device* device = state_->device(device_id);
-  const bool attached =
-      device != nullptr && (pasid == 0 ? device->hwpt != nullptr : device->pasids.contains(pasid));
-  if (!attached) {
-    return {};  // as the VFIO request does
+  // Nothing to take away is no error, as the VFIO request has it.
+  if (device == nullptr || (pasid != 0 && !device->pasids.contains(pasid))) {
+    return {};
   }
-  if (device->preserved && state_->shared.locks_down()) {
-    return fail(Errno::kBusy);
+  if (pasid == 0 && device->hwpt == nullptr) {
+    return device->attachment.apply(AttachEvent::kDetach);
+  }
+  if (state_->shared.locks_down()) {
+    if (auto may = device->attachment.check(AttachEvent::kChange); !may) {
+      return may;
+    }
   }
   if (pasid == 0) {
     state_->detach_hwpt(*device);

@@ -89,6 +89,7 @@ Result<> Iommufd::State::restore_objects(luo::Session& session, PhysAddr record,
     return areas;
   }
   restore_hwpts(*contents, *records);
+  context.commit(ContextEvent::kRestore);
   incoming = Incoming{};
   incoming->record = record;
   incoming->token = contents->token;
@@ -106,8 +107,8 @@ Result<> Iommufd::State::restore_objects(luo::Session& session, PhysAddr record,
 Result<> Iommufd::State::restore_areas(luo::Session& session, const Contents& contents) {
   auto area = contents.areas.begin();
   for (const auto& entry : contents.ioas) {
-    Ioas& space = add(std::make_unique<Ioas>(shared.services, shared.iommu, entry.id));
-    space.set_immutable(true);
+    Ioas& space =
+        add(std::make_unique<Ioas>(shared.services, shared.iommu, entry.id, IoasState::kRestored));
     for (std::uint32_t i = 0; i < entry.areas; ++i, ++area) {
       if (area->region) {
         if (auto done = restore_device_memory(space, *area); !done) {
@@ -193,9 +194,8 @@ Result<> Iommufd::State::check_device_memory(const linux::pci::PciDev& dev) {
 void Iommufd::State::restore_hwpts(const Contents& contents, const HwptRecords& records) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     Ioas& space = *ioas(contents.hwpts[i].ioas_id);
-    Hwpt& restored = add(std::make_unique<Hwpt>(contents.hwpts[i].id, space));
+    Hwpt& restored = add(std::make_unique<Hwpt>(contents.hwpts[i].id, space, HwptState::kRestored));
     restored.automatic = contents.hwpts[i].automatic;
-    restored.marked = true;
     restored.token = records[i].token;
     restored.domain = shared.iommu.take_restored_domain(records[i].domain);
     if (restored.domain != nullptr) {
@@ -208,8 +208,8 @@ void Iommufd::State::restore_hwpts(const Contents& contents, const HwptRecords& 
 // BIND of a device that was preserved behind this iommufd: the group's owner is our token, the
 // domain is already attached, and the device object has its old id.
 Result<> Iommufd::State::reclaim(linux::pci::PciDev& dev, std::uint32_t& id) {
-  if (!incoming) {
-    return fail(Errno::kNoEnt);
+  if (const auto may = context.check(ContextEvent::kReclaim); !may) {
+    return may;
   }
   const auto found =
       std::find_if(incoming->awaited.begin(), incoming->awaited.end(),
@@ -228,6 +228,7 @@ Result<> Iommufd::State::reclaim(linux::pci::PciDev& dev, std::uint32_t& id) {
   Device& device = add(std::make_unique<Device>(awaited.id, dev));
   Hwpt& attached = *hwpt(awaited.hwpt_id);
   if (attached.domain != nullptr && shared.iommu.attached(dev) == attached.domain.get()) {
+    device.attachment.commit(AttachEvent::kAttach);
     device.hwpt = &attached;
     static_cast<void>(attached.ioas.reserve(kMessageWindow, &device));
   } else {
@@ -244,6 +245,7 @@ void Iommufd::State::note_reclaimed(std::uint32_t hwpt_id) {
   if (std::any_of(incoming->awaited.begin(), incoming->awaited.end(), waits)) {
     return;
   }
+  hwpt(hwpt_id)->state.commit(HwptEvent::kReclaim);
   const auto& ids = incoming->hwpt_ids;
   const auto index =
       static_cast<std::uint64_t>(std::find(ids.begin(), ids.end(), hwpt_id) - ids.begin());
@@ -271,14 +273,14 @@ Co<> IommufdSubsystem::finish(luo::FileArgs& args) {
 }
 
 void Iommufd::State::finish() {
-  if (!incoming) {
-    return;
-  }
+  context.commit(ContextEvent::kFinish);
   shared.services.pages().free(incoming->record);
   incoming.reset();
   for (const auto& [id, object] : objects) {
     if (object->type == ObjectType::kIoas) {
-      static_cast<Ioas&>(*object).set_immutable(false);
+      static_cast<Ioas&>(*object).state.commit(IoasEvent::kFinish);
+    } else if (object->type == ObjectType::kHwpt) {
+      static_cast<Hwpt&>(*object).state.commit(HwptEvent::kFinish);
     }
   }
 }

@@ -156,6 +156,7 @@ class Iommufd::State {
   IommufdSubsystem::State& shared;
   const std::uint64_t owner;  // DMA owner number of this context
   std::map<std::uint32_t, std::unique_ptr<Object>> objects;
+  linux::StateOf<ContextState, ContextEvent> context{context_table(), ContextState::kOpen};
   std::optional<Preserved> preserved;
   std::optional<Incoming> incoming;
 

@@ -90,7 +90,7 @@ Result<std::int64_t> Iommufd::State::vfio_map(linux::Process& process,
   if ((request.flags & ~kAccess) != 0) return fail(Errno::kInval);
   Ioas* space = compat();
   if (space == nullptr) return fail(Errno::kNoDev);
-  if (space->immutable()) return fail(Errno::kBusy);
+  if (const auto may = space->state.check(IoasEvent::kChange); !may) return fail(may.error());
   if ((request.flags & kAccess) == 0 || request.size == 0 ||
       (request.size | request.vaddr) % sim::kPageSize != 0) {
     return fail(Errno::kInval);
@@ -116,7 +116,7 @@ Co<Result<std::int64_t>> Iommufd::State::vfio_unmap(std::span<std::byte> argumen
   if ((request.flags & ~uapi::kVfioDmaUnmapFlagAll) != 0) co_return fail(Errno::kInval);
   Ioas* space = compat();
   if (space == nullptr) co_return fail(Errno::kNoDev);
-  if (space->immutable()) co_return fail(Errno::kBusy);
+  if (const auto may = space->state.check(IoasEvent::kChange); !may) co_return fail(may.error());
   const bool all = (request.flags & uapi::kVfioDmaUnmapFlagAll) != 0;
   if (all ? (request.iova | request.size) != 0
           : request.size == 0 || request.iova > UINT64_MAX - (request.size - 1)) {

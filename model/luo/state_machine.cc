@@ -1,12 +1,11 @@
 #include "model/luo/state_machine.h"
 
-#include <array>
-
 namespace baton::luo {
 
 namespace {
 
 using linux::Errno;
+using linux::Transition;
 using S = SessionState;
 using SE = SessionEvent;
 using F = FileState;
@@ -21,13 +20,30 @@ constexpr std::string_view kSerialize = "linux luo_session.c luo_session_seriali
 constexpr std::string_view kFile = "linux luo_file.c";
 constexpr std::string_view kFlb = "linux luo_flb.c";
 
+// Guards.
+constexpr std::string_view kAllFrozen = "every file has been frozen; else all is undone";
+constexpr std::string_view kAllFinish = "every file can finish; else EBUSY and no change";
+constexpr std::string_view kAllCan = "every file can finish";
+constexpr std::string_view kOneCannot = "a file cannot finish";
+constexpr std::string_view kHandlerFroze = "the handler's freeze succeeded";
+constexpr std::string_view kAnother = "another file refused, or the jump failed";
+constexpr std::string_view kSessionClosed = "its session is closed";
+constexpr std::string_view kGaveFile = "the handler gave a file";
+constexpr std::string_view kGaveError = "the handler gave an error, which every later try answers";
+constexpr std::string_view kAllowed = "the handler allowed it";
+constexpr std::string_view kFirstFile = "for the first file that depends on it";
+constexpr std::string_view kLastFile = "with the last file";
+constexpr std::string_view kListed = "the previous kernel lists it";
+constexpr std::string_view kFirstUse = "somebody asks for it the first time";
+constexpr std::string_view kCallbackError = "its callback gave an error, which stays the answer";
+
 // A serialized session still passes the check of its kind; it waits at the lock that follows.
 constexpr Transition<S, SE> kSessions[] = {
     {S::kOutgoing, SE::kPreserveFd, S::kOutgoing, {}, kIoctl},
     {S::kOutgoing, SE::kRetrieveFd, S::kOutgoing, Errno::kInval, kIoctl},
     {S::kOutgoing, SE::kGetName, S::kOutgoing, {}, kIoctl},
     {S::kOutgoing, SE::kFinish, S::kOutgoing, Errno::kInval, kIoctl},
-    {S::kOutgoing, SE::kSerialize, S::kSerialized, {}, kSerialize},
+    {S::kOutgoing, SE::kSerialize, S::kSerialized, {}, kSerialize, kAllFrozen},
     {S::kOutgoing, SE::kClose, S::kClosed, {}, kRelease},
     {S::kSerialized, SE::kPreserveFd, S::kSerialized, {}, kIoctl},
     {S::kSerialized, SE::kRetrieveFd, S::kSerialized, Errno::kInval, kIoctl},
@@ -39,10 +55,10 @@ constexpr Transition<S, SE> kSessions[] = {
     {S::kRetrieved, SE::kPreserveFd, S::kRetrieved, Errno::kInval, kIoctl},
     {S::kRetrieved, SE::kRetrieveFd, S::kRetrieved, {}, kIoctl},
     {S::kRetrieved, SE::kGetName, S::kRetrieved, {}, kIoctl},
-    {S::kRetrieved, SE::kFinish, S::kFinished, {}, kIoctl},
+    {S::kRetrieved, SE::kFinish, S::kFinished, {}, kIoctl, kAllFinish},
     {S::kRetrieved, SE::kRetrieve, S::kRetrieved, Errno::kInval, kRetrieve},
-    {S::kRetrieved, SE::kClose, S::kClosed, {}, kRelease},
-    {S::kRetrieved, SE::kCloseBusy, S::kOrphan, {}, kRelease},
+    {S::kRetrieved, SE::kClose, S::kClosed, {}, kRelease, kAllCan},
+    {S::kRetrieved, SE::kCloseBusy, S::kOrphan, {}, kRelease, kOneCannot},
     {S::kFinished, SE::kPreserveFd, S::kFinished, Errno::kInval, kIoctl},
     {S::kFinished, SE::kRetrieveFd, S::kFinished, {}, kIoctl},
     {S::kFinished, SE::kGetName, S::kFinished, {}, kIoctl},
@@ -53,52 +69,61 @@ constexpr Transition<S, SE> kSessions[] = {
 };
 
 constexpr Transition<F, FE> kFiles[] = {
-    {F::kPreserved, FE::kFreeze, F::kFrozen, {}, kFile},
-    {F::kPreserved, FE::kUnpreserve, F::kAbandoned, {}, kFile},
-    {F::kFrozen, FE::kUnfreeze, F::kPreserved, {}, kFile},
-    {F::kFrozen, FE::kUnpreserve, F::kAbandoned, {}, kFile},  // as above: without the lock
-    {F::kNotRetrieved, FE::kRetrieve, F::kRetrieved, {}, kFile},
-    {F::kNotRetrieved, FE::kRetrieveError, F::kRetrieveFailed, {}, kFile},
-    {F::kNotRetrieved, FE::kFinish, F::kFinished, {}, kFile},
-    {F::kRetrieved, FE::kRetrieve, F::kRetrieved, {}, kFile},
-    {F::kRetrieved, FE::kFinish, F::kFinished, {}, kFile},
-    // Further tries answer the stored error of the first.
-    {F::kRetrieveFailed, FE::kRetrieveError, F::kRetrieveFailed, {}, kFile},
-    {F::kRetrieveFailed, FE::kFinish, F::kFinished, {}, kFile},
+    {F::kPreserved, FE::kFreeze, F::kFrozen, {}, kFile, kHandlerFroze},
+    {F::kPreserved, FE::kUnpreserve, F::kAbandoned, {}, kFile, kSessionClosed},
+    {F::kFrozen, FE::kUnfreeze, F::kPreserved, {}, kFile, kAnother},
+    // As above: without the lock.
+    {F::kFrozen, FE::kUnpreserve, F::kAbandoned, {}, kFile, kSessionClosed},
+    {F::kNotRetrieved, FE::kRetrieve, F::kRetrieved, {}, kFile, kGaveFile},
+    {F::kNotRetrieved, FE::kRetrieveError, F::kRetrieveFailed, {}, kFile, kGaveError},
+    {F::kNotRetrieved, FE::kFinish, F::kFinished, {}, kFile, kAllowed},
+    {F::kRetrieved, FE::kRetrieve, F::kRetrieved, {}, kFile, "the same file again"},
+    {F::kRetrieved, FE::kFinish, F::kFinished, {}, kFile, kAllowed},
+    {F::kRetrieveFailed, FE::kRetrieveError, F::kRetrieveFailed, {}, kFile, "the stored error"},
+    {F::kRetrieveFailed, FE::kFinish, F::kFinished, {}, kFile, kAllowed},
 };
 
 constexpr Transition<B, BE> kFlbs[] = {
-    {B::kUnused, BE::kPreserve, B::kPreserved, {}, kFlb},
-    {B::kPreserved, BE::kUnpreserve, B::kUnused, {}, kFlb},
-    {B::kUnused, BE::kFound, B::kUnretrieved, {}, kFlb},
-    {B::kUnretrieved, BE::kRetrieve, B::kRetrieved, {}, kFlb},
-    {B::kUnretrieved, BE::kRetrieveError, B::kRetrieveFailed, {}, kFlb},
-    {B::kRetrieved, BE::kFinish, B::kFinished, {}, kFlb},
+    {B::kUnused, BE::kPreserve, B::kPreserved, {}, kFlb, kFirstFile},
+    {B::kPreserved, BE::kUnpreserve, B::kUnused, {}, kFlb, kLastFile},
+    {B::kUnused, BE::kFound, B::kUnretrieved, {}, kFlb, kListed},
+    {B::kUnretrieved, BE::kRetrieve, B::kRetrieved, {}, kFlb, kFirstUse},
+    {B::kUnretrieved, BE::kRetrieveError, B::kRetrieveFailed, {}, kFlb, kCallbackError},
+    {B::kRetrieved, BE::kFinish, B::kFinished, {}, kFlb, kLastFile},
 };
+
+constexpr std::string_view kSessionStates[] = {"outgoing", "serialized", "unretrieved", "retrieved",
+                                               "finished", "orphan",     "closed"};
+constexpr std::string_view kSessionEvents[] = {"LIVEUPDATE_SESSION_PRESERVE_FD",
+                                               "LIVEUPDATE_SESSION_RETRIEVE_FD",
+                                               "LIVEUPDATE_SESSION_GET_NAME",
+                                               "LIVEUPDATE_SESSION_FINISH",
+                                               "LIVEUPDATE_IOCTL_RETRIEVE_SESSION",
+                                               "reboot hook",
+                                               "close",
+                                               "close, busy"};
+constexpr std::string_view kFileStates[] = {"preserved", "frozen",          "not-retrieved",
+                                            "retrieved", "retrieve-failed", "finished",
+                                            "abandoned"};
+constexpr std::string_view kFileEvents[] = {"freeze",   "unfreeze",         "unpreserve",
+                                            "retrieve", "retrieve, failed", "finish"};
+constexpr std::string_view kFlbStates[] = {"unused",    "preserved",       "unretrieved",
+                                           "retrieved", "retrieve-failed", "finished"};
+constexpr std::string_view kFlbEvents[] = {"preserve", "unpreserve",       "found",
+                                           "retrieve", "retrieve, failed", "finish"};
+
+constexpr StateTable<S, SE> kSessionTable(kSessions, kSessionStates, kSessionEvents);
+constexpr StateTable<F, FE> kFileTable(kFiles, kFileStates, kFileEvents);
+constexpr StateTable<B, BE> kFlbTable(kFlbs, kFlbStates, kFlbEvents);
 
 }  // namespace
 
-std::span<const Transition<SessionState, SessionEvent>> session_table() { return kSessions; }
-std::span<const Transition<FileState, FileEvent>> file_table() { return kFiles; }
-std::span<const Transition<FlbState, FlbEvent>> flb_table() { return kFlbs; }
+const StateTable<S, SE>& session_table() { return kSessionTable; }
+const StateTable<F, FE>& file_table() { return kFileTable; }
+const StateTable<B, BE>& flb_table() { return kFlbTable; }
 
-std::string_view name(SessionState state) {
-  constexpr std::array<std::string_view, 7> kNames{
-      "outgoing", "serialized", "unretrieved", "retrieved", "finished", "orphan", "closed"};
-  return kNames.at(static_cast<std::size_t>(state));
-}
-
-std::string_view name(FileState state) {
-  constexpr std::array<std::string_view, 7> kNames{"preserved", "frozen",          "not-retrieved",
-                                                   "retrieved", "retrieve-failed", "finished",
-                                                   "abandoned"};
-  return kNames.at(static_cast<std::size_t>(state));
-}
-
-std::string_view name(FlbState state) {
-  constexpr std::array<std::string_view, 6> kNames{"unused",    "preserved",       "unretrieved",
-                                                   "retrieved", "retrieve-failed", "finished"};
-  return kNames.at(static_cast<std::size_t>(state));
-}
+std::string_view name(SessionState state) { return kSessionTable.name(state); }
+std::string_view name(FileState state) { return kFileTable.name(state); }
+std::string_view name(FlbState state) { return kFlbTable.name(state); }
 
 }  // namespace baton::luo

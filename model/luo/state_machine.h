@@ -1,15 +1,10 @@
-// The state machines of LUO as tables: state, event, next state, errno when refused, source. One
-// function applies a row; StateOf is the only writer of a state. docs/ draws its diagrams from
-// here.
+// The state machines of LUO: of a session, of a file in one, and of what files share.
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <string_view>
 
-#include "model/linux/base/errno.h"
-#include "sim/check.h"
+#include "model/linux/base/state_table.h"
 
 namespace baton::luo {
 
@@ -69,59 +64,15 @@ enum class FlbEvent : std::uint8_t {
   kFinish,
 };
 
-template <class State, class Event>
-struct Transition {
-  State state;
-  Event event;
-  State next;
-  std::optional<linux::Errno> refused;
-  std::string_view source;
-};
+using linux::StateOf;
+using linux::StateTable;
 
-std::span<const Transition<SessionState, SessionEvent>> session_table();
-std::span<const Transition<FileState, FileEvent>> file_table();
-std::span<const Transition<FlbState, FlbEvent>> flb_table();
+const StateTable<SessionState, SessionEvent>& session_table();
+const StateTable<FileState, FileEvent>& file_table();
+const StateTable<FlbState, FlbEvent>& flb_table();
 
 std::string_view name(SessionState state);
 std::string_view name(FileState state);
 std::string_view name(FlbState state);
-
-template <class State, class Event>
-class StateOf {
- public:
-  using Table = std::span<const Transition<State, Event>>;
-
-  StateOf(Table table, State initial) : table_(table), state_(initial) {}
-
-  State value() const { return state_; }
-
-  // What the event would meet; no change.
-  linux::Result<> check(Event event) const {
-    const auto& row = find(event);
-    return row.refused ? linux::fail(*row.refused) : linux::Result<>();
-  }
-
-  linux::Result<> apply(Event event) {
-    const auto& row = find(event);
-    if (row.refused) {
-      return linux::fail(*row.refused);
-    }
-    state_ = row.next;
-    return {};
-  }
-
- private:
-  const Transition<State, Event>& find(Event event) const {
-    for (const auto& row : table_) {
-      if (row.state == state_ && row.event == event) {
-        return row;
-      }
-    }
-    sim::check_failed(__FILE__, __LINE__, "row", "an event that this state cannot meet");
-  }
-
-  Table table_;
-  State state_;
-};
 
 }  // namespace baton::luo

@@ -33,12 +33,17 @@ unsigned access_width(std::uint64_t at, std::size_t left, unsigned widest) {
 
 }  // namespace
 
-CdevFile::CdevFile(Device& opened, bool from_live_update)
-    : device(opened), from_live_update_(from_live_update) {
+CdevFile::CdevFile(Device& opened, FileState initial)
+    : device(opened),
+      from_live_update_(initial == FileState::kRetrieved),
+      state_(file_table(), initial) {
   ++device.open_files;
 }
 
-CdevFile::CdevFile(Device& opened, GroupFile& group) : CdevFile(opened, false) {
+CdevFile::CdevFile(Device& opened, bool from_live_update)
+    : CdevFile(opened, from_live_update ? FileState::kRetrieved : FileState::kOpened) {}
+
+CdevFile::CdevFile(Device& opened, GroupFile& group) : CdevFile(opened, FileState::kOfGroup) {
   via_group_ = &group;
 }
 
@@ -49,17 +54,14 @@ std::string CdevFile::name() const {
 }
 
 linux::Result<> CdevFile::usable() const {
-  if (!is_bound()) {
-    return linux::fail(Errno::kInval);
-  }
-  const bool answers_on = device.vfio.services.has(linux::Defect::kVfioForgetFrozen);
-  return device.frozen && !answers_on ? linux::fail(Errno::kIo) : linux::Result<>();
+  const auto has = state_.check(FileEvent::kRequest);
+  return has ? device.answer(DeviceEvent::kUse) : has;
 }
 
 linux::Result<> CdevFile::may_change() const {
   const bool locked =
       device.vfio.services.config().policies.prepared_lockdown != linux::PreparedLockdown::kNone;
-  return device.preserved && locked ? linux::fail(Errno::kBusy) : linux::Result<>();
+  return device.answer(locked ? DeviceEvent::kChange : DeviceEvent::kUse);
 }
 
 // What the freeze may demand, interrupts down, and what makes that undone, as many up as there
@@ -119,11 +121,10 @@ Co<linux::Result<std::int64_t>> CdevFile::ioctl(linux::Process& process, std::ui
   co_return done ? Answer(0) : linux::fail(done.error());
 }
 
-// Behind a group there is no page table to choose.
 Co<CdevFile::Answer> CdevFile::change_page_table(std::uint32_t command,
                                                  std::span<std::byte> argument) {
-  if (via_group_ != nullptr) {
-    co_return linux::fail(Errno::kNoTty);
+  if (const auto has = state_.check(FileEvent::kPageTable); !has) {
+    co_return linux::fail(has.error());
   }
   if (const auto may = may_change(); !may) {
     co_return linux::fail(may.error());
@@ -153,7 +154,10 @@ Co<CdevFile::Answer> CdevFile::bind(linux::Process& process, std::span<std::byte
   if (const auto taken = take_argument(argument, request, kMinimum); !taken) {
     co_return linux::fail(taken.error());
   }
-  if (via_group_ != nullptr || request.flags != 0 || request.iommufd < 0) {
+  if (const auto may = state_.check(FileEvent::kBind); !may) {
+    co_return linux::fail(may.error());
+  }
+  if (request.flags != 0 || request.iommufd < 0) {
     co_return linux::fail(Errno::kInval);
   }
   // vfio_device_block_group().
@@ -164,8 +168,9 @@ Co<CdevFile::Answer> CdevFile::bind(linux::Process& process, std::span<std::byte
   linux::KernelServices& services = device.vfio.services;
   taken(process, linux::DeviceHolder::kProcess);
   const auto guard = co_await device.lock.lock(services.port().context());
-  if (device.bound != nullptr) {
-    co_return linux::fail(Errno::kInval);  // this file, or another: a cdev has one owner
+  // A cdev has one owner: this file, or another.
+  if (const auto may = device.stage.check(DeviceEvent::kBind); !may) {
+    co_return linux::fail(may.error());
   }
   const auto file = process.file(request.iommufd);
   if (!file) {
@@ -191,7 +196,8 @@ Co<CdevFile::Answer> CdevFile::bind(linux::Process& process, std::span<std::byte
   }
   device.iommufd = iommufd;
   device.iommufd_device = *id;
-  device.bound = this;
+  device.stage.commit(DeviceEvent::kBind);
+  state_.commit(FileEvent::kBind);
   if (device.group != nullptr) ++device.group->bound_cdevs;
   request.out_devid = *id;
   taken(process, linux::DeviceHolder::kIommufd);
@@ -210,7 +216,7 @@ void CdevFile::taken(const linux::Process& process, linux::DeviceHolder kind) {
 Co<linux::Result<>> CdevFile::open_device() {
   std::optional<DeviceState> inherited;
   // Generation v5 has reset the device, and finds nothing else of it.
-  if (from_live_update_ && device.dev.incoming && device.vfio.runs()) {
+  if (from_live_update_ && device.dev.incoming() && device.vfio.runs()) {
     const auto state = co_await device.vfio.inherited_state(device);
     if (!state) {
       co_return linux::fail(state.error());
@@ -462,7 +468,10 @@ linux::Result<> CdevFile::map(std::uint64_t offset, std::uint64_t length, bool /
 
 // A frozen device's mappings are zapped, like those of one whose memory decode is off.
 linux::Result<linux::MappedPage> CdevFile::fault(std::uint64_t offset, bool /*write*/) {
-  if (!is_bound() || !device.accessible()) {
+  if (const auto has = state_.check(FileEvent::kFault); !has) {
+    return linux::fail(has.error());
+  }
+  if (!device.accessible()) {
     return linux::fail(Errno::kFault);
   }
   const auto region = static_cast<std::uint32_t>(offset >> uapi::kVfioPciOffsetShift);
@@ -474,9 +483,10 @@ Co<> CdevFile::release() {
   const auto guard = co_await device.lock.lock(services.port().context());
   if (via_group_ != nullptr) {
     co_await leave_group();
-  } else if (is_bound()) {
+  } else if (state_.value() == FileState::kBound) {
     co_await unbind();
   }
+  state_.commit(FileEvent::kClose);
   if (--device.open_files == 0) {
     device.closed.wake_all();
   }
@@ -485,10 +495,10 @@ Co<> CdevFile::release() {
 // Last close.
 Co<> CdevFile::unbind() {
   co_await device.disable();
+  device.stage.commit(DeviceEvent::kClose);
   iommufd::Iommufd* iommufd = device.iommufd;
   iommufd->unbind(device.iommufd_device);
   co_await iommufd->settle();
-  device.bound = nullptr;
   device.iommufd = nullptr;
   if (device.group != nullptr) --device.group->bound_cdevs;
   co_await device.vfio.services.files().put(*iommufd);
@@ -499,6 +509,7 @@ Co<> CdevFile::leave_group() {
   Group& group = via_group_->group();
   if (--device.group_opens == 0) {
     co_await device.disable();
+    device.stage.commit(DeviceEvent::kClose);
     if (iommufd::Iommufd* iommufd = device.iommufd; iommufd != nullptr) {
       iommufd->unbind(device.iommufd_device);
       co_await iommufd->settle();

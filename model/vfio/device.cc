@@ -72,7 +72,16 @@ Co<> Device::disable() {
   co_await notices.disable();
   co_await try_reset("vfio_pci_core_disable");
   core.disable_device(dev);
-  frozen = false;
+}
+
+// A kernel that forgets that it froze the device answers as before.
+linux::Result<> Device::answer(DeviceEvent event) const {
+  DeviceStage as = stage.value();
+  if (vfio.services.has(linux::Defect::kVfioForgetFrozen)) {
+    if (as == DeviceStage::kFrozen) as = DeviceStage::kPreserved;
+    if (as == DeviceStage::kDead) as = DeviceStage::kBound;
+  }
+  return linux::StateOf<DeviceStage, DeviceEvent>(device_table(), as).check(event);
 }
 
 Co<> Device::try_reset(const char* by) {
@@ -89,7 +98,8 @@ Co<> Device::try_reset(const char* by) {
 // mapped is not preserved in this generation.
 Co<> Device::freeze_by_reset() {
   constexpr const char* kFreeze = "vfio_pci_liveupdate_freeze";
-  frozen = true;  // zaps the mappings; callers wait for the lock and find it so too
+  // Zaps the mappings; callers wait for the lock and find it so too.
+  stage.commit(DeviceEvent::kFreeze);
   if (!vfio.services.has(linux::Defect::kVfioSkipFreezeReset)) co_await try_reset(kFreeze);
   vfio.pci.write(dev, kCommand, 2, kCommandIntxDisable, kFreeze);
 }

@@ -11,6 +11,7 @@
 #include "model/vfio/device_state_flb.h"
 #include "model/vfio/interrupts.h"
 #include "model/vfio/notices.h"
+#include "model/vfio/state_machine.h"
 #include "model/vfio/vfio_pci.h"
 
 namespace baton::vfio {
@@ -44,8 +45,14 @@ class Device {
   // The MSI-X table's place in this BAR: reads are all ones, writes are dropped.
   bool in_msix_table(std::uint32_t index, std::uint64_t offset) const;
   // Handed over and not finished: nobody opens it but through its session [posted vfio v5].
-  bool refused_by_handover() const { return dev.incoming; }
-  bool accessible() const { return !frozen && view.memory_enabled(); }
+  bool refused_by_handover() const {
+    return !dev.from_previous.check(linux::pci::IncomingEvent::kOpen).has_value();
+  }
+  bool accessible() const {
+    return stage.check(DeviceEvent::kTouch).has_value() && view.memory_enabled();
+  }
+  // What a request to the open device is answered.
+  linux::Result<> answer(DeviceEvent event) const;
 
   DeviceState state() const;
   // What the function had before D3hot, for baton-vfio-v1; nullopt when it keeps all itself.
@@ -69,17 +76,16 @@ class Device {
   Group* group = nullptr;    // its IOMMU group; null without an IOMMU
   unsigned group_opens = 0;  // files that the group has given out
   // While bound to an iommufd, as a character device or behind its group.
-  CdevFile* bound = nullptr;
   iommufd::Iommufd* iommufd = nullptr;
   std::uint32_t iommufd_device = 0;
 
   unsigned open_files = 0;  // registration references
   sim::WaitQueue closed;
   bool unregistering = false;
-  bool preserved = false;        // by live update
-  bool preserved_iommu = false;  // together with its attachment
+  linux::StateOf<DeviceStage, DeviceEvent> stage{device_table(), DeviceStage::kClosed};
+  // Of a preserved one: together with its attachment; vectors in use then.
+  bool preserved_iommu = false;
   std::size_t preserved_vectors = 0;
-  bool frozen = false;  // by live update: every call answers EIO
 };
 
 // /dev/vfio/devices/vfioN, the anonymous file that a retrieve makes, or the one that a group gives
@@ -100,7 +106,7 @@ class CdevFile final : public linux::File {
   linux::Result<linux::MappedPage> fault(std::uint64_t offset, bool write) override;
   Co<> release() override;
 
-  bool is_bound() const { return via_group_ != nullptr || device.bound == this; }
+  const linux::StateOf<FileState, FileEvent>& state() const { return state_; }
   bool is_of_group() const { return via_group_ != nullptr; }
 
   Device& device;
@@ -138,8 +144,11 @@ class CdevFile final : public linux::File {
   linux::Result<std::size_t> write_bar(std::uint32_t bar, std::uint64_t at,
                                        std::span<const std::byte> from);
 
+  CdevFile(Device& opened, FileState initial);
+
   bool from_live_update_;
   GroupFile* via_group_ = nullptr;
+  linux::StateOf<FileState, FileEvent> state_;
 };
 
 class VfioPci::State {

@@ -160,12 +160,16 @@ Co<GroupFile::Answer> GroupFile::get_device(linux::Process& process,
   }
   linux::KernelServices& services = group_.vfio.services;
   const auto guard = co_await device->lock.lock(services.port().context());
+  if (const auto may = device->stage.check(DeviceEvent::kOpenByGroup); !may) {
+    co_return fail(may.error());
+  }
   if (device->group_opens == 0) {
     const auto opened = co_await open_device(*device);
     if (!opened) {
       co_return fail(opened.error());
     }
   }
+  device->stage.commit(DeviceEvent::kOpenByGroup);
   ++device->group_opens;
   services.files().get(*this);
   const auto fd = process.install(services.files().add(std::make_unique<CdevFile>(*device, *this)));

@@ -92,9 +92,9 @@ void Interrupts::unfreeze() {
 // that this one looks at them.
 bool Interrupts::inherits() const {
   const linux::Policies& policies = services_.config().policies;
-  return dev_.incoming && (policies.interrupts == InterruptPolicy::kPostedCapture ||
-                           policies.interrupts == InterruptPolicy::kRemember ||
-                           policies.msi_at_boot == linux::MsiAtBoot::kAdopt);
+  return dev_.incoming() && (policies.interrupts == InterruptPolicy::kPostedCapture ||
+                             policies.interrupts == InterruptPolicy::kRemember ||
+                             policies.msi_at_boot == linux::MsiAtBoot::kAdopt);
 }
 
 // The table says other messages by now, and the device sends those: what is found here is all that

@@ -61,14 +61,19 @@ bool VfioPci::can_preserve(linux::File& file) {
   const CdevFile* cdev = cdev_file_of(&file);
   const bool adopts = state_->services.config().policies.sriov == linux::SriovPolicy::kAdopt;
   const bool group_too = state_->services.has(linux::Defect::kVfioPreserveGroupFile);
-  return cdev != nullptr && cdev->is_bound() && (!cdev->is_of_group() || group_too) &&
-         (!cdev->device.dev.is_virtual() || adopts);
+  if (cdev == nullptr) return false;
+  const bool taken =
+      cdev->state().check(FileEvent::kPreserve).has_value() || (cdev->is_of_group() && group_too);
+  return taken && (!cdev->device.dev.is_virtual() || adopts);
 }
 
 Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {
   State& state = *state_;
   Device& device = cdev_file_of(args.file)->device;
   const auto guard = co_await device.lock.lock(state.services.port().context());
+  if (const auto may = device.stage.check(DeviceEvent::kPreserve); !may) {
+    co_return may;
+  }
   if (const auto known = state.pci_live_update.preserve(device.dev); !known) {
     co_return known;
   }
@@ -100,7 +105,7 @@ Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {
   if (state.services.has(linux::Defect::kVfioSkipRecord)) state.kho.unpreserve_folio(*record, 0);
   state.services.port().ram().store(*record, device.dev.address.segment);
   state.services.port().ram().store(*record + kRecordBdf, device.dev.address.bdf.value());
-  device.preserved = true;
+  device.stage.commit(DeviceEvent::kPreserve);
   device.preserved_iommu = attached;
   device.preserved_vectors = device.interrupts.enabled();
   args.serialized_data = record->value();
@@ -112,7 +117,7 @@ Co<> VfioPci::unpreserve(luo::FileArgs& args) {
   Device& device = cdev_file_of(args.file)->device;
   const auto guard = co_await device.lock.lock(state.services.port().context());
   if (state.runs()) state.states.drop(device.dev.address);
-  device.preserved = false;
+  device.stage.commit(DeviceEvent::kUnpreserve);
   state.kho.unpreserve_free(PhysAddr(args.serialized_data));
   if (device.preserved_iommu) {
     device.iommufd->unpreserve_device(device.iommufd_device);
@@ -159,7 +164,7 @@ Co<linux::Result<>> VfioPci::freeze(luo::FileArgs& args) {
   if (const auto held_back = device.interrupts.freeze(); !held_back) {
     co_return held_back;
   }
-  device.frozen = true;
+  device.stage.commit(DeviceEvent::kFreeze);
   co_return linux::Result<>();
 }
 
@@ -170,7 +175,7 @@ Co<> VfioPci::unfreeze(luo::FileArgs& args) {
   if (!state_->runs() || dead) co_return;
   Device& device = cdev_file_of(args.file)->device;
   const auto guard = co_await device.lock.lock(state_->services.port().context());
-  device.frozen = false;
+  device.stage.commit(DeviceEvent::kUnfreeze);
   device.interrupts.unfreeze();
 }
 
@@ -195,7 +200,8 @@ Co<linux::Result<linux::File*>> VfioPci::retrieve(luo::FileArgs& args) {
 
 Co<bool> VfioPci::can_finish(luo::FileArgs& args) {
   const CdevFile* cdev = cdev_file_of(args.file);
-  co_return args.retrieve_status == 1 && cdev != nullptr && cdev->is_bound();
+  co_return args.retrieve_status == 1 && cdev != nullptr &&
+      cdev->state().check(FileEvent::kFinish).has_value();
 }
 
 Co<> VfioPci::finish(luo::FileArgs& args) {

@@ -127,7 +127,7 @@ TEST_CASE("every state of LUO meets its events as the tables say") {
   CHECK(session.apply(luo::SessionEvent::kCloseBusy));
   CHECK(session.value() == luo::SessionState::kOrphan);
   CHECK_THROWS_AS(session.apply(luo::SessionEvent::kClose), sim::BugError);
-  for (const auto& row : luo::session_table()) {
+  for (const auto& row : luo::session_table().rows()) {
     CHECK((!row.refused || row.next == row.state));
     CHECK(!luo::name(row.next).empty());
     CHECK(!row.source.empty());

@@ -30,7 +30,7 @@ Co<> hand_over(VfioKernel& kernel, VfioNotes& notes) {
 }
 
 Co<> take_over(VfioKernel& kernel, VfioNotes& notes) {
-  CHECK(kernel.dsa().incoming);
+  CHECK(kernel.dsa().incoming());
   CHECK((notes.config(4, 2) & 6) == 6);
   AWAIT_OK(kernel.bind_driver());
   CHECK(open_cdev(kernel) == error(Errno::kBusy));
@@ -62,7 +62,7 @@ Co<> take_over(VfioKernel& kernel, VfioNotes& notes) {
   co_await kernel.services.spend(sim::Duration::microseconds(10));
   CHECK(fds[1]->count() == 1);
   AWAIT_EQUAL(finish(kernel, session), 0);
-  CHECK(!kernel.dsa().incoming);
+  CHECK(!kernel.dsa().incoming());
   CHECK(open_cdev(kernel) >= 0);
   uapi::VfioDeviceInfo info;
   AWAIT_EQUAL(request(kernel, owner.cdev, uapi::kVfioDeviceGetInfo, info), 0);
@@ -84,13 +84,13 @@ Co<> refusals(VfioKernel& kernel, VfioNotes&) {
   mark.hwpt_token = 5;
   AWAIT_EQUAL(request(kernel, owner.iommufd, uapi::kIommuHwptLiveupdateMarkPreserve, mark), 0);
   AWAIT_EQUAL(preserve_fd(kernel, session, owner.cdev, 1), error(Errno::kNoEnt));
-  CHECK(!kernel.dsa().outgoing);  // undone
+  CHECK(!kernel.dsa().outgoing());  // undone
   AWAIT_EQUAL(preserve_fd(kernel, session, owner.memfd, 2), 0);
   AWAIT_EQUAL(preserve_fd(kernel, session, owner.iommufd, 3), 0);
   AWAIT_EQUAL(preserve_fd(kernel, session, owner.cdev, 1), 0);
-  CHECK(kernel.dsa().outgoing);
+  CHECK(kernel.dsa().outgoing());
   AWAIT_OK(kernel.process.close(session));
-  CHECK(!kernel.dsa().outgoing);
+  CHECK(!kernel.dsa().outgoing());
   // The same again under the same name; all of it works on.
   const int again = co_await create_session(kernel, device, "vm0");
   AWAIT_EQUAL(preserve_fd(kernel, again, owner.memfd, 2), 0);

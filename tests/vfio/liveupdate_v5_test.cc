@@ -89,7 +89,7 @@ Co<> hand_over(VfioKernel& kernel, VfioNotes& notes) {
 
 // Without the IOMMU series: a new iommufd, a full open, and the session ends.
 Co<> use_again(VfioKernel& kernel, VfioNotes& notes) {
-  CHECK(kernel.dsa().incoming);
+  CHECK(kernel.dsa().incoming());
   AWAIT_OK(kernel.bind_driver());
   CHECK(open_cdev(kernel) == error(Errno::kBusy));
   const int device = co_await open_device(kernel);
@@ -107,7 +107,7 @@ Co<> use_again(VfioKernel& kernel, VfioNotes& notes) {
   CHECK((notes.config(4, 2) & 4) == 0);
   CHECK(open_cdev(kernel) == error(Errno::kBusy));
   AWAIT_EQUAL(finish(kernel, session), 0);
-  CHECK(!kernel.dsa().incoming);
+  CHECK(!kernel.dsa().incoming());
   CHECK(open_cdev(kernel) >= 0);
 }
 

@@ -2,7 +2,8 @@
 // [DSA 341204, CMD and CMDSTATUS].
 //
 // A command takes effect when its fixed time is over; those that drain then wait for the
-// descriptors accepted until that instant.
+// descriptors accepted until that instant. What a command does or is answered in which state of the
+// device and of its queues is in the tables of state_machine.cc.
 #include "model/devices/dsa/device.h"
 
 namespace baton::devices::dsa {
@@ -17,12 +18,11 @@ std::uint32_t bitmap_of(std::uint32_t operand) {
 }  // namespace
 
 void Device::write_command(std::uint32_t value) {
-  if (command_.active) {
-    record_error(field::kSwerrorCode.put(kErrorCommandOverlap), 0);
+  if (const auto taken = command_state_.apply(CommandEvent::kWrite); !taken) {
+    record_error(field::kSwerrorCode.put(static_cast<std::uint64_t>(taken.error())), 0);
     return;
   }
   command_ = {};
-  command_.active = true;
   command_.code = static_cast<std::uint32_t>(field::kCommand.get(value));
   command_.operand = static_cast<std::uint32_t>(field::kOperand.get(value));
   command_.interrupt = field::kCommandInterrupt.get(value) != 0;
@@ -34,58 +34,59 @@ void Device::write_command(std::uint32_t value) {
 void Device::on_command() {
   const CommandError error = check_command();
   if (error != CommandError::kNone) {
-    end_command(error);
+    end_command(CommandEvent::kRefuse, error);
     return;
   }
-  command_.begun = true;
+  command_state_.commit(CommandEvent::kBegin);
   command_.ticket = last_ticket_;
   begin_command();
   try_finish_command();
 }
 
-CommandError Device::check_wq_operand(bool must_be_enabled) {
+CommandError Device::check_wq_operand(WqEvent event) {
   if ((command_.operand >> 16 & 0xF) != 0 || command_.operand >> kWqCount != 0) {
     return CommandError::kBadWq;
   }
   command_.wqs = bitmap_of(command_.operand);
   for (std::uint32_t wq = 0; wq < kWqCount; ++wq) {
-    if ((command_.wqs >> wq & 1) == 0 || !must_be_enabled) continue;
-    if (registers_.wq_state(wq) != WqState::kEnabled) return CommandError::kWqNotEnabled;
+    if ((command_.wqs >> wq & 1) == 0) continue;
+    const CommandError by_state = registers_.check(wq, event);
+    if (by_state != CommandError::kNone) return by_state;
   }
   return CommandError::kNone;
 }
 
 CommandError Device::check_command() {
   constexpr std::uint32_t kAllWqs = (1u << kWqCount) - 1;
-  const DeviceState state = registers_.device_state();
   if (command_.code < 1 || command_.code > 12) return CommandError::kUnsupported;
-  // Halt here always asks for more than the Reset Device command.
-  if (state == DeviceState::kHalt) return CommandError::kHalted;
   const auto code = static_cast<Command>(command_.code);
-  if (code <= Command::kResetDevice && command_.operand != 0) {
-    return CommandError::kReservedOperand;
-  }
+  const CommandError by_state = registers_.check(event_of(code));
+  // Who is in Halt looks at no operand.
+  if (by_state == CommandError::kHalted) return by_state;
+  const std::uint32_t operand_most = code <= Command::kResetDevice ? 0
+                                     : code == Command::kEnableWq  ? 0xFF
+                                                                   : ~std::uint32_t{0};
+  if (command_.operand > operand_most) return CommandError::kReservedOperand;
+  if (by_state != CommandError::kNone) return by_state;
   switch (code) {
     case Command::kEnableDevice:
       return check_enable_device(registers_, pci_enables());
     case Command::kDisableDevice:
-      command_.wqs = kAllWqs;
-      return state == DeviceState::kEnabled ? CommandError::kNone
-                                            : CommandError::kDeviceNotEnabledAlready;
     case Command::kDrainAll:
     case Command::kAbortAll:
     case Command::kResetDevice:
       command_.wqs = kAllWqs;
       return CommandError::kNone;
     case Command::kEnableWq:
-      if (command_.operand > 0xFF) return CommandError::kReservedOperand;
       return check_enable_wq(registers_, pci_enables(), command_.operand);
     case Command::kDisableWq:
+      return check_wq_operand(WqEvent::kDisable);
     case Command::kDrainWq:
+      return check_wq_operand(WqEvent::kDrain);
     case Command::kAbortWq:
-      return check_wq_operand(true);
+      return check_wq_operand(WqEvent::kAbort);
     case Command::kResetWq:
-      return check_wq_operand(false);
+      return check_wq_operand(WqEvent::kReset);
     case Command::kDrainPasid:
     case Command::kAbortPasid:
       command_.wqs = wqs_with_pasid(command_.operand);
@@ -102,11 +103,9 @@ std::uint32_t Device::wqs_with_pasid(std::uint32_t pasid) const {
   return wqs;
 }
 
-void Device::stop_accepting(std::uint32_t wqs) {
+void Device::commit_wqs(WqEvent event) {
   for (std::uint32_t wq = 0; wq < kWqCount; ++wq) {
-    if ((wqs >> wq & 1) != 0 && registers_.wq_state(wq) == WqState::kEnabled) {
-      registers_.set_wq_state(wq, WqState::kDisabling);
-    }
+    if ((command_.wqs >> wq & 1) != 0) registers_.commit(wq, event);
   }
 }
 
@@ -123,21 +122,19 @@ void Device::abandon(std::uint32_t wqs) {
 void Device::begin_command() {
   switch (static_cast<Command>(command_.code)) {
     case Command::kResetDevice:
-      if (registers_.device_state() == DeviceState::kEnabled) {
-        registers_.set_device_state(DeviceState::kDisabling);
-      }
-      stop_accepting(command_.wqs);
+      registers_.commit(DeviceEvent::kResetDevice);
+      commit_wqs(WqEvent::kDeviceStops);
       abandon(command_.wqs);
       break;
     case Command::kDisableDevice:
-      registers_.set_device_state(DeviceState::kDisabling);
-      stop_accepting(command_.wqs);
+      registers_.commit(DeviceEvent::kDisableDevice);
+      commit_wqs(WqEvent::kDeviceStops);
       break;
     case Command::kDisableWq:
-      stop_accepting(command_.wqs);
+      commit_wqs(WqEvent::kDisable);
       break;
     case Command::kResetWq:
-      stop_accepting(command_.wqs);
+      commit_wqs(WqEvent::kReset);
       abandon(command_.wqs);
       break;
     case Command::kAbortAll:
@@ -167,33 +164,30 @@ bool Device::drained() const {
 }
 
 void Device::try_finish_command() {
-  if (!command_.active || !command_.begun || !drained()) return;
+  if (command_state_.value() != CommandState::kBegun || !drained()) return;
   finish_command();
-  end_command(CommandError::kNone);
+  end_command(CommandEvent::kDrained, CommandError::kNone);
 }
 
 void Device::finish_command() {
-  const auto each_wq = [this](auto&& body) {
-    for (std::uint32_t wq = 0; wq < kWqCount; ++wq) {
-      if ((command_.wqs >> wq & 1) != 0) body(wq);
-    }
-  };
   switch (static_cast<Command>(command_.code)) {
     case Command::kEnableDevice:
-      registers_.set_device_state(DeviceState::kEnabled);
+      registers_.commit(DeviceEvent::kEnableDevice);
       adopt_groups();
       break;
     case Command::kEnableWq:
-      registers_.set_wq_state(command_.operand, WqState::kEnabled);
+      registers_.commit(command_.operand, WqEvent::kEnable);
       break;
     case Command::kDisableDevice:
-      registers_.set_device_state(DeviceState::kDisabled);
+      registers_.commit(DeviceEvent::kStopped);
       [[fallthrough]];
     case Command::kDisableWq:
-      each_wq([this](std::uint32_t wq) { registers_.set_wq_state(wq, WqState::kDisabled); });
+      commit_wqs(WqEvent::kStopped);
       break;
     case Command::kResetWq:
-      each_wq([this](std::uint32_t wq) { registers_.reset_wq(wq); });
+      for (std::uint32_t wq = 0; wq < kWqCount; ++wq) {
+        if ((command_.wqs >> wq & 1) != 0) registers_.reset_wq(wq);
+      }
       break;
     case Command::kResetDevice:
       registers_.reset_device();
@@ -208,7 +202,8 @@ void Device::finish_command() {
   }
 }
 
-void Device::end_command(CommandError error) {
+void Device::end_command(CommandEvent by, CommandError error) {
+  command_state_.commit(by);
   const bool interrupt = command_.interrupt;
   simulation_.cancel(command_event_);
   command_ = {};

@@ -118,10 +118,11 @@ void Device::submit(std::uint64_t portal_offset, std::span<const std::byte> from
   }
   if (!enabled) return;
   if (!room) {
-    record_error(field::kSwerrorWqValid.put(1) | field::kSwerrorWq.put(wq) |
+    record_error(
+        field::kSwerrorWqValid.put(1) | field::kSwerrorWq.put(wq) |
                      field::kSwerrorDescriptorValid.put(1) |
                      field::kSwerrorOperation.put(work.descriptor.opcode_byte()) |
-                     field::kSwerrorCode.put(kErrorQueueOverflow),
+            field::kSwerrorCode.put(static_cast<std::uint64_t>(SoftwareError::kQueueOverflow)),
                  0);
     return;
   }
@@ -336,10 +337,12 @@ void Device::clear_work() {
 }
 
 // Descriptors in flight are lost without a record; only a function level reset helps.
-void Device::halt(std::uint8_t code) {
+void Device::halted(SoftwareError error) {
+  const auto code = static_cast<std::uint8_t>(error);
   clear_work();
-  registers_.set_device_state(DeviceState::kHalt, ResetNeeded::kFunctionLevel);
-  if (command_.active) end_command(CommandError::kHalted);
+  if (command_state_.value() != CommandState::kIdle) {
+    end_command(CommandEvent::kHalt, CommandError::kHalted);
+  }
   record_error(field::kSwerrorCode.put(code), 0);
   if (registers_.get(field::kHaltInterrupt) != 0) cause(field::kCauseHalt);
   if (device_halted_.active()) device_halted_.publish({*this, code});
@@ -364,17 +367,19 @@ void Device::on_config_write(std::uint16_t, unsigned, std::uint32_t, std::uint32
   const Watched now = watched();
   const Watched before = last_watched_;
   last_watched_ = now;
-  const DeviceState state = registers_.device_state();
-  if (state != DeviceState::kEnabled && state != DeviceState::kDisabling) return;
   const bool bus_master_cleared = before.bus_master && !now.bus_master;
   const bool translation_changed =
       now.ats != before.ats || now.pasid != before.pasid || now.pri != before.pri;
-  if (bus_master_cleared || translation_changed) halt(kErrorConfigChange);
+  if (!bus_master_cleared && !translation_changed) return;
+  const DeviceState state = registers_.device_state();
+  registers_.commit(DeviceEvent::kConfigChange);
+  if (registers_.device_state() != state) halted(SoftwareError::kConfigChange);
 }
 
 void Device::on_reset(pci::ResetKind) {
   clear_work();
   simulation_.cancel(command_event_);
+  command_state_.commit(CommandEvent::kHardwareReset);
   command_ = {};
   registers_.reset();
   group_of_engine_.fill(kNoGroup);

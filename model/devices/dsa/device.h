@@ -20,6 +20,7 @@
 #include "model/devices/dsa/engine.h"
 #include "model/devices/dsa/observations.h"
 #include "model/devices/dsa/register_file.h"
+#include "model/devices/dsa/state_machine.h"
 #include "model/devices/dsa/work_queue.h"
 #include "model/pci/function.h"
 #include "sim/event.h"
@@ -50,8 +51,6 @@ class Device final : public pci::Function, private EngineHost {
   };
   // The command that is active.
   struct ActiveCommand {
-    bool active = false;
-    bool begun = false;  // its first microsecond is over; it waits for descriptors
     bool interrupt = false;
     std::uint32_t code = 0;
     std::uint32_t operand = 0;
@@ -74,7 +73,7 @@ class Device final : public pci::Function, private EngineHost {
   void adopt_groups();
   void kick_group_of(std::uint32_t wq);
   void clear_work();
-  void halt(std::uint8_t code);
+  void halted(SoftwareError error);
   void record_error(std::uint64_t qword0, std::uint64_t qword1);
   void cause(const Field& bit);
   std::optional<std::uint32_t> arbitrate(Group& group);
@@ -90,15 +89,15 @@ class Device final : public pci::Function, private EngineHost {
   void write_command(std::uint32_t value);
   void on_command();
   CommandError check_command();
-  CommandError check_wq_operand(bool must_be_enabled);
+  CommandError check_wq_operand(WqEvent event);
   void begin_command();
-  void stop_accepting(std::uint32_t wqs);
+  void commit_wqs(WqEvent event);  // of each queue that the command is about
   void abandon(std::uint32_t wqs);
   std::uint32_t wqs_with_pasid(std::uint32_t pasid) const;
   bool drained() const;
   void try_finish_command();
   void finish_command();
-  void end_command(CommandError error);
+  void end_command(CommandEvent by, CommandError error);
 
   // EngineHost
   pci::Completion dma_read(std::uint32_t wq, std::uint64_t address,
@@ -125,6 +124,8 @@ class Device final : public pci::Function, private EngineHost {
   std::array<std::uint32_t, kEngineCount> group_of_engine_{};
   std::deque<Engine> engines_;
   ActiveCommand command_;
+  sim::StateOf<CommandState, CommandEvent, SoftwareError> command_state_{command_table(),
+                                                                         CommandState::kIdle};
   Watched last_watched_;
   std::uint64_t last_ticket_ = 0;
   sim::Time bandwidth_free_at_;

@@ -89,7 +89,6 @@ CommandError check_read_buffers(const RegisterFile& r) {
 }  // namespace
 
 CommandError check_enable_device(const RegisterFile& registers, const PciEnables& pci) {
-  if (registers.device_state() != DeviceState::kDisabled) return CommandError::kNotDisabled;
   if (!pci.bus_master) return CommandError::kBusMasterOff;
   for (const auto& step : {check_sizes, check_groups, check_wq_membership, check_engine_membership,
                            check_read_buffers}) {
@@ -99,9 +98,9 @@ CommandError check_enable_device(const RegisterFile& registers, const PciEnables
 }
 
 CommandError check_enable_wq(const RegisterFile& r, const PciEnables& pci, std::uint32_t wq) {
-  if (r.device_state() != DeviceState::kEnabled) return CommandError::kDeviceNotEnabled;
   if (wq >= kWqCount) return CommandError::kBadWq;
-  if (r.wq_state(wq) != WqState::kDisabled) return CommandError::kWqNotDisabled;
+  const CommandError by_state = r.check(wq, WqEvent::kEnable);
+  if (by_state != CommandError::kNone) return by_state;
   if (size_of(r, wq) == 0) return CommandError::kWqSizeZero;
   if (r.wq(wqcfg::kPriority, wq) == 0) return CommandError::kPriorityZero;
   if (r.wq(wqcfg::kBlockOnFault, wq) != 0) return CommandError::kBlockOnFault;

@@ -1,6 +1,6 @@
-// What Enable Device and Enable WQ demand of the configuration [DSA 341204, chapters 3 and 9;
-// command descriptions]. The order of the checks is the specification's list; which failure a part
-// reports first is its own choice.
+// What Enable Device and Enable WQ demand of the configuration, in a state of the device that
+// allows them [DSA 341204, chapters 3 and 9; command descriptions]. The order of the checks is the
+// specification's list; which failure a part reports first is its own choice.
 #pragma once
 
 #include <cstdint>

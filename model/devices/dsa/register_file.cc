@@ -9,6 +9,10 @@ namespace {
 
 constexpr std::uint16_t kSwerrorEnd = offset::kSwerror + 32;
 
+// What a reset clears includes the fields of states, which their tables have made Disabled before.
+static_assert(DeviceState::kDisabled == DeviceState{} && WqState::kDisabled == WqState{});
+static_assert(ResetNeeded::kDevice == ResetNeeded{});
+
 }  // namespace
 
 RegisterFile::RegisterFile() {
@@ -36,6 +40,8 @@ void RegisterFile::adopt(std::span<const Field> rows, std::uint16_t base) {
 }
 
 void RegisterFile::reset() {
+  commit(DeviceEvent::kHardwareReset);
+  commit_all(WqEvent::kHardwareReset);
   values_.fill(0);
   set(offset::kVersion, 4, kVersion1);
   set(offset::kGencap, 8, kGencapValue);
@@ -59,6 +65,8 @@ void RegisterFile::reset_configuration() {
 }
 
 void RegisterFile::reset_device() {
+  commit(DeviceEvent::kStopped);
+  commit_all(WqEvent::kStopped);
   const auto clear = [this](std::uint16_t from, std::uint16_t to) {
     std::fill(values_.begin() + from / 4, values_.begin() + to / 4, 0u);
   };
@@ -68,6 +76,7 @@ void RegisterFile::reset_device() {
 }
 
 void RegisterFile::reset_wq(std::uint32_t wq) {
+  commit(wq, WqEvent::kStopped);
   const std::uint16_t base = wq_base(wq);
   const std::uint64_t size = get(wqcfg::kSize, base);
   std::fill_n(values_.begin() + base / 4, kWqcfgStride / 4, 0u);
@@ -116,17 +125,36 @@ void RegisterFile::set(const Field& f, std::uint64_t value, std::uint16_t base) 
   set(at, f.bytes, (get(at, f.bytes) & ~f.mask()) | f.put(value));
 }
 
-void RegisterFile::set_device_state(DeviceState state, ResetNeeded needed) {
-  set(field::kState, static_cast<std::uint64_t>(state));
-  set(field::kResetType, static_cast<std::uint64_t>(needed));
-}
-
 WqState RegisterFile::wq_state(std::uint32_t wq) const {
   return static_cast<WqState>(get(wqcfg::kState, wq_base(wq)));
 }
 
-void RegisterFile::set_wq_state(std::uint32_t wq, WqState state) {
-  set(wqcfg::kState, static_cast<std::uint64_t>(state), wq_base(wq));
+CommandError RegisterFile::check(DeviceEvent event) const {
+  return device_table().at(device_state(), event).refused.value_or(CommandError::kNone);
+}
+
+CommandError RegisterFile::check(std::uint32_t wq, WqEvent event) const {
+  return wq_table().at(wq_state(wq), event).refused.value_or(CommandError::kNone);
+}
+
+// Halt here always asks for more than the Reset Device command.
+void RegisterFile::commit(DeviceEvent event) {
+  const auto& row = device_table().at(device_state(), event);
+  BATON_CHECK(!row.refused, "a DSA does what its table refuses");
+  const bool halt = row.next == DeviceState::kHalt;
+  set(field::kState, static_cast<std::uint64_t>(row.next));
+  set(field::kResetType,
+      static_cast<std::uint64_t>(halt ? ResetNeeded::kFunctionLevel : ResetNeeded::kDevice));
+}
+
+void RegisterFile::commit(std::uint32_t wq, WqEvent event) {
+  const auto& row = wq_table().at(wq_state(wq), event);
+  BATON_CHECK(!row.refused, "a work queue does what its table refuses");
+  set(wqcfg::kState, static_cast<std::uint64_t>(row.next), wq_base(wq));
+}
+
+void RegisterFile::commit_all(WqEvent event) {
+  for (std::uint32_t wq = 0; wq < kWqCount; ++wq) commit(wq, event);
 }
 
 }  // namespace baton::devices::dsa

@@ -1,6 +1,7 @@
 // Storage of the registers below offset::kRegistersEnd: what software reads, which bits its writes
 // reach in which state, what each reset leaves [DSA 341204, chapter 9; reset columns of its
-// tables]. Writes with an effect (CMD) are the device's business; the file stores and masks.
+// tables]. Writes with an effect (CMD) are the device's business; the file stores and masks. The
+// states of device and queues are fields of it, which only the rows of their tables change.
 #pragma once
 
 #include <array>
@@ -8,6 +9,7 @@
 #include <span>
 
 #include "model/devices/dsa/registers.h"
+#include "model/devices/dsa/state_machine.h"
 
 namespace baton::devices::dsa {
 
@@ -17,9 +19,9 @@ class RegisterFile {
 
   // Power-on, warm reset and function level reset.
   void reset();
-  // The Reset Device command: CMD, CMDSTATUS and SWERROR are kept.
+  // The end of the Reset Device command: CMD, CMDSTATUS and SWERROR are kept.
   void reset_device();
-  // The Reset WQ command: everything but the size.
+  // The end of the Reset WQ command: everything but the size.
   void reset_wq(std::uint32_t wq);
 
   // Software, one naturally aligned dword. Bits outside `enabled` are not written (narrow stores).
@@ -33,9 +35,13 @@ class RegisterFile {
   void set(const Field& f, std::uint64_t value, std::uint16_t base = 0);
 
   DeviceState device_state() const { return static_cast<DeviceState>(get(field::kState)); }
-  void set_device_state(DeviceState state, ResetNeeded needed = ResetNeeded::kDevice);
   WqState wq_state(std::uint32_t wq) const;
-  void set_wq_state(std::uint32_t wq, WqState state);
+  // What an event would be answered, kNone when it would happen; no change.
+  CommandError check(DeviceEvent event) const;
+  CommandError check(std::uint32_t wq, WqEvent event) const;
+  // An event that has come about: check() allowed it, or nobody can refuse it.
+  void commit(DeviceEvent event);
+  void commit(std::uint32_t wq, WqEvent event);
 
   static constexpr std::uint16_t wq_base(std::uint32_t wq) {
     return static_cast<std::uint16_t>(offset::kWqcfg + wq * kWqcfgStride);
@@ -56,6 +62,7 @@ class RegisterFile {
   using Masks = std::array<std::uint32_t, kDwords>;
 
   void adopt(std::span<const Field> rows, std::uint16_t base);
+  void commit_all(WqEvent event);
   void reset_configuration();
 
   std::array<std::uint32_t, kDwords> values_{};

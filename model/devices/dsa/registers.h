@@ -248,8 +248,10 @@ enum class CommandError : std::uint8_t {
 };
 
 // Codes that only SWERROR knows.
-inline constexpr std::uint8_t kErrorConfigChange = 0x51;
-inline constexpr std::uint8_t kErrorCommandOverlap = 0x52;
-inline constexpr std::uint8_t kErrorQueueOverflow = 0x53;
+enum class SoftwareError : std::uint8_t {
+  kConfigChange = 0x51,
+  kCommandOverlap = 0x52,
+  kQueueOverflow = 0x53,
+};
 
 }  // namespace baton::devices::dsa

@@ -66,13 +66,14 @@ PciLuStub::Device* PciLuStub::find(Sbdf address) const {
 Result<File*> PciLuStub::open(Sbdf address) {
   Device* device = find(address);
   if (device == nullptr) return fail(Errno::kNoEnt);
-  if (device->dev.incoming) return fail(Errno::kBusy);
+  const auto may = device->dev.from_previous.check(pci::IncomingEvent::kOpen);
+  if (!may) return fail(may.error());
   return &services_.files().add(std::make_unique<StubFile>(*device));
 }
 
 Co<Result<>> PciLuStub::probe(pci::PciDev& dev) {
   devices_.push_back(std::make_unique<Device>(dev));
-  log(*devices_.back(), dev.incoming ? "probe, handed over" : "probe");
+  log(*devices_.back(), dev.incoming() ? "probe, handed over" : "probe");
   co_return Result<>();
 }
 

@@ -100,7 +100,7 @@ const pci::PciDev* Sysfs::incoming(std::string_view path) const {
   const std::optional<Sbdf> key = pci_address(path.substr(kIncoming.size()));
   const std::vector<pci::PciDev*> devices = kernel_.pci_.devices();
   const auto found = std::ranges::find_if(devices, [&](const pci::PciDev* dev) {
-    return key && dev->was_incoming && dev->recorded_as() == key;
+    return key && dev->was_incoming() && dev->recorded_as() == key;
   });
   return found == devices.end() ? nullptr : *found;
 }
@@ -187,7 +187,7 @@ Result<std::string> Sysfs::read(std::string_view path) const {
 // Policy prepared_lockdown: all. What is preserved is kept from its driver's other users too: no
 // reset, no other driver, no change of the virtual functions. No upstream series has such a rule.
 bool Sysfs::locked_down(const pci::PciDev& dev) const {
-  return dev.outgoing && kernel_.config_.policies.prepared_lockdown == PreparedLockdown::kAll;
+  return dev.outgoing() && kernel_.config_.policies.prepared_lockdown == PreparedLockdown::kAll;
 }
 
 // sriov_numvfs_store(). [linux drivers/pci/iov.c]

@@ -18,7 +18,7 @@ void PciBusType::set_dma_hooks(std::function<Result<>(PciDev&)> configure,
 
 // What was handed over says whose it is; only until it is finished.
 bool PciBusType::knows_format(const Driver& driver, const PciDev& dev) {
-  return !dev.incoming || !dev.handed_format || *dev.handed_format == driver.data_format();
+  return !dev.incoming() || !dev.handed_format || *dev.handed_format == driver.data_format();
 }
 
 // With an override only the driver of exactly that name; id tables do not matter then, and with
@@ -26,7 +26,7 @@ bool PciBusType::knows_format(const Driver& driver, const PciDev& dev) {
 bool PciBusType::matches(const Driver& driver, const PciDev& dev) const {
   if (!dev.driver_override.empty()) return dev.driver_override == driver.name();
   const bool by_format = services_.config().policies.driver_binding == DriverBindingPolicy::kGuid;
-  if (by_format && dev.incoming && dev.handed_format) return knows_format(driver, dev);
+  if (by_format && dev.incoming() && dev.handed_format) return knows_format(driver, dev);
   const DynamicId id{&driver, dev.vendor, dev.device};
   return std::ranges::find(dynamic_ids_, id) != dynamic_ids_.end() || driver.matches(dev);
 }
@@ -35,7 +35,7 @@ bool PciBusType::matches(const Driver& driver, const PciDev& dev) const {
 bool PciBusType::binds_by_itself(const PciDev& dev) const {
   if (dev.is_bridge()) return true;
   const DriverBindingPolicy policy = services_.config().policies.driver_binding;
-  if (!dev.incoming)
+  if (!dev.incoming())
     return policy != DriverBindingPolicy::kUserspaceAll || !core_.was_handed_over();
   switch (policy) {
     case DriverBindingPolicy::kFirstMatch:
@@ -127,7 +127,7 @@ Co<Result<>> PciBusType::probe(Driver& driver, PciDev& dev) {
 }
 
 Co<Result<>> PciBusType::bind(Driver& driver, PciDev& dev) {
-  const bool needs_override = dev.incoming && services_.config().policies.driver_binding ==
+  const bool needs_override = dev.incoming() && services_.config().policies.driver_binding ==
                                                   DriverBindingPolicy::kDriverOverride;
   if (!matches(driver, dev) || (needs_override && dev.driver_override.empty())) {
     co_return fail(Errno::kNoDev);

@@ -25,7 +25,7 @@ Co<> PciCore::State::init_capabilities(PciDev& dev) {
 // that was handed over keeps what it has for as long as this kernel runs [posted pci v9].
 Co<> PciCore::State::enable_acs(PciDev& dev) {
   if (dev.acs_cap == 0) co_return;
-  if (dev.was_incoming && services_.config().policies.acs == AcsPolicy::kAdopt) co_return;
+  if (dev.was_incoming() && services_.config().policies.acs == AcsPolicy::kAdopt) co_return;
   constexpr const char* kAcs = "pci_enable_acs";
   const std::uint32_t capabilities = read(dev, dev.acs_cap + 4U, 2, kAcs);
   const std::uint32_t control = read(dev, dev.acs_cap + 6U, 2, kAcs);
@@ -36,7 +36,7 @@ Co<> PciCore::State::enable_acs(PciDev& dev) {
 // sets them up. A function that was handed over may be spared [policy msi_at_boot]; the ports above
 // it are not, for this kernel sets their services up anew.
 Co<> PciCore::State::init_msi(PciDev& dev) {
-  const bool spared = dev.incoming && !dev.is_bridge() &&
+  const bool spared = dev.incoming() && !dev.is_bridge() &&
                       services_.config().policies.msi_at_boot != MsiAtBoot::kClear;
   dev.msi_cap = find_capability(dev, regs::kCapMsi, "pci_msi_init");
   if (dev.msi_cap != 0) {
@@ -74,7 +74,7 @@ Co<> PciCore::State::init_pm(PciDev& dev) {
   }
   // The way up makes most functions forget their registers, so one that was handed over is left in
   // D3hot, for its owner to wake (design target: posted pci v9 says nothing of power states).
-  if (dev.incoming && (control & regs::kPmState) != 0) {
+  if (dev.incoming() && (control & regs::kPmState) != 0) {
     dev.current_state = static_cast<PowerState>(control & regs::kPmState);
     co_return;
   }
@@ -94,7 +94,7 @@ Co<> PciCore::State::configure_ari(PciDev& dev) {
   constexpr const char* kAri = "pci_configure_ari";
   const std::uint32_t capabilities = read(*port, port->pcie_cap + regs::kExpDevCap2, 4, kAri);
   if ((capabilities & regs::kDevCap2Ari) == 0) co_return;
-  const bool adopt = port->incoming && services_.config().policies.ari == AriPolicy::kAdopt;
+  const bool adopt = port->incoming() && services_.config().policies.ari == AriPolicy::kAdopt;
   if (no_ari_ && !adopt) co_return;
   if (adopt) {
     const std::uint32_t control = read(*port, port->pcie_cap + regs::kExpDevCtl2, 2, kAri);

@@ -54,7 +54,7 @@ Result<> PciCore::State::enable_device(PciDev& dev) {
   if (++dev.enable_count > 1) return {};
   enable_bridge(dev);
   // One that was handed over in D3hot stays there until its owner wakes it.
-  if (dev.pm_cap != 0 && dev.current_state != PowerState::kD0 && !dev.incoming) {
+  if (dev.pm_cap != 0 && dev.current_state != PowerState::kD0 && !dev.incoming()) {
     const std::uint32_t control = read(dev, dev.pm_cap + 4U, 2, "pci_power_up");
     write_now(dev, dev.pm_cap + 4U, 2, control & ~std::uint32_t{regs::kPmState}, "pci_power_up");
     dev.current_state = PowerState::kD0;

@@ -159,7 +159,7 @@ bool PciCore::State::is_refused(const PciBus& bus, const PciDev& bridge) const {
   const bool each = services_.config().policies.bus_numbers == BusNumberPolicy::kInheritPreserved;
   if (each && bridge.inherits_buses) return true;
   return std::ranges::any_of(bus.devices, [](const auto& dev) {
-    return dev->is_bridge() && dev->incoming && dev->subordinate == nullptr;
+    return dev->is_bridge() && dev->incoming() && dev->subordinate == nullptr;
   });
 }
 

@@ -101,7 +101,7 @@ Co<> PciCore::State::find_vf_buses(PciDev& dev, unsigned total) {
 
 // The previous kernel handed over one of them, and left what reading alone does not tell.
 bool PciCore::State::keeps_virtual_functions(const PciDev& dev) const {
-  return dev.incoming && live_update_ != nullptr &&
+  return dev.incoming() && live_update_ != nullptr &&
          services_.config().policies.sriov == SriovPolicy::kAdopt &&
          live_update_->virtual_shape_of(dev) != nullptr;
 }

@@ -14,7 +14,7 @@ constexpr unsigned kBars = 6;
 constexpr sim::Duration kResetPulse = sim::Duration::milliseconds(2);
 
 bool has_incoming(const PciBus& bus) {
-  return std::ranges::any_of(bus.devices, [](const auto& dev) { return dev->incoming; });
+  return std::ranges::any_of(bus.devices, [](const auto& dev) { return dev->incoming(); });
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ Co<> PciCore::State::move_preserved_bars() {
   constexpr const char* kBy = "pci_std_update_resource";
   const std::vector<PciDev*> devices = devices_;
   for (PciDev* dev : devices) {
-    if (!dev->incoming || dev->is_bridge()) continue;
+    if (!dev->incoming() || dev->is_bridge()) continue;
     for (unsigned index = 0; index < kBars; ++index) {
       Resource& bar = dev->resources[index];
       if (bar.size == 0 || !bar.memory) continue;
@@ -128,7 +128,7 @@ Co<> PciCore::State::enable_preserved_ats() {
   constexpr std::uint32_t kSmallestUnit = 0x001F;
   const std::vector<PciDev*> devices = devices_;
   for (const PciDev* dev : devices) {
-    if (!dev->incoming) continue;
+    if (!dev->incoming()) continue;
     const std::uint16_t ats = find_extended(*dev, kExtAts, "pci_ats_init");
     if (ats == 0) continue;
     const std::uint32_t control = read(*dev, ats + 6U, 2, "pci_prepare_ats") & ~kSmallestUnit;
@@ -143,7 +143,7 @@ Co<> PciCore::State::disable_preserved_pasids() {
   constexpr std::uint16_t kExtPasid = 0x1B;
   const std::vector<PciDev*> devices = devices_;
   for (const PciDev* dev : devices) {
-    if (!dev->incoming) continue;
+    if (!dev->incoming()) continue;
     const std::uint16_t pasid = find_extended(*dev, kExtPasid, "pci_pasid_init");
     if (pasid == 0) continue;
     co_await write(*dev, pasid + 6U, 2, 0, "pci_disable_pasid");

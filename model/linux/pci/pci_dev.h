@@ -12,6 +12,7 @@
 
 #include "model/linux/driver_core/driver.h"
 #include "model/linux/pci/address_space.h"
+#include "model/linux/pci/tracking.h"
 #include "sim/address.h"
 
 namespace baton::linux::pci {
@@ -126,10 +127,19 @@ class PciDev {
   bool link_configured = false;  // pcie_aspm_init_link_state() has seen the link below
 
   // Live update [linux drivers/pci/liveupdate.c, posted v9].
-  bool incoming = false;
-  bool was_incoming = false;
-  bool frozen = false;
-  bool outgoing = false;
+  StateOf<OutgoingState, OutgoingEvent> to_next{outgoing_table(), OutgoingState::kPlain};
+  StateOf<IncomingState, IncomingEvent> from_previous{incoming_table(),
+                                                      IncomingState::kNotHandedOver};
+  bool outgoing() const {
+    return to_next.value() == OutgoingState::kOutgoing ||
+           to_next.value() == OutgoingState::kOutgoingFrozen;
+  }
+  bool frozen() const {
+    return to_next.value() == OutgoingState::kFrozen ||
+           to_next.value() == OutgoingState::kOutgoingFrozen;
+  }
+  bool incoming() const { return from_previous.value() == IncomingState::kIncoming; }
+  bool was_incoming() const { return from_previous.value() != IncomingState::kNotHandedOver; }
   bool inherits_buses = false;  // of a bridge, as decided at its first pass [policy bus_numbers]
   // The address under which records of the previous kernel know it, whatever it is called now
   // [policy device_key]. None: they do not know it.

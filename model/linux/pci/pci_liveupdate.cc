@@ -79,7 +79,7 @@ class PciLiveUpdate::State {
     services_.port().simulation().topic<FunctionRecord>().publish(
         {services_.generation(), event, dev.address, {record.domain, Bdf(record.bdf)}});
   }
-  Result<> get(PciDev& dev, bool for_another);
+  Result<> get(PciDev& dev, OutgoingEvent event);
   Result<> add(PciDev& dev);
   void put(PciDev& dev);
   void publish(LedgerEvent event, const PciDev& dev);
@@ -100,13 +100,18 @@ class PciLiveUpdate::State {
 };
 
 // One record, or one more reference to it.
-Result<> PciLiveUpdate::State::get(PciDev& dev, bool for_another) {
+Result<> PciLiveUpdate::State::get(PciDev& dev, OutgoingEvent event) {
+  if (const auto may = dev.to_next.check(event); !may) return may;
   const Record* record = outgoing(dev);
-  if (record == nullptr) return dev.frozen ? fail(Errno::kInval) : add(dev);
+  if (record == nullptr) {
+    const auto added = add(dev);
+    if (added) dev.to_next.commit(event);
+    return added;
+  }
   // What is preserved for itself has one owner; a bridge and a physical function count what is
   // preserved below them.
-  if (!for_another || (!dev.is_bridge() && dev.num_vfs == 0)) return fail(Errno::kBusy);
-  if (dev.frozen) return fail(Errno::kInval);
+  if (!dev.is_bridge() && dev.num_vfs == 0) return fail(Errno::kBusy);
+  dev.to_next.commit(event);
   Record more = *record;
   ++more.refcount;
   table_.write(table_.index_of(*record), more);
@@ -128,7 +133,6 @@ Result<> PciLiveUpdate::State::add(PciDev& dev) {
   }
   const Record record{dev.address.segment, dev.address.bdf.value(), 1};
   table_.write(*place, record);
-  dev.outgoing = true;
   publish_record(LedgerEvent::kPreserved, dev, record);
   publish(LedgerEvent::kPreserved, dev);
   return {};
@@ -141,7 +145,7 @@ void PciLiveUpdate::State::put(PciDev& dev) {
   if (--record.refcount == 0) {
     publish_record(LedgerEvent::kUnpreserved, dev, record);
     record = Record{};
-    dev.outgoing = false;
+    dev.to_next.commit(OutgoingEvent::kLastReference);
     if (hands_shapes_over()) shapes_.drop(dev);
     paths_.drop(dev);
     drivers_.drop(dev);
@@ -202,9 +206,9 @@ Result<> PciLiveUpdate::preserve(PciDev& dev) {
   const bool adopts = state_->services_.config().policies.sriov == SriovPolicy::kAdopt;
   if (dev.is_virtual() && !adopts) return fail(Errno::kInval);
   if (const auto flb = state_->luo_.get_outgoing(*this); !flb) return flb;
-  if (const auto own = state_->get(dev, false); !own) return own;
+  if (const auto own = state_->get(dev, OutgoingEvent::kPreserve); !own) return own;
   for (PciDev* holder = holder_of(dev); holder != nullptr; holder = holder_of(*holder)) {
-    const auto got = state_->get(*holder, true);
+    const auto got = state_->get(*holder, OutgoingEvent::kPreserveBelow);
     if (got) continue;
     for (PciDev* undo = &dev; undo != holder; undo = holder_of(*undo)) state_->put(*undo);
     return got;
@@ -213,9 +217,9 @@ Result<> PciLiveUpdate::preserve(PciDev& dev) {
 }
 
 void PciLiveUpdate::unpreserve(PciDev& dev) {
-  if (dev.frozen || !is_outgoing(dev)) {
+  if (!dev.to_next.apply(OutgoingEvent::kUnpreserve)) {
     state_->services_.print(sim::LogLevel::kWarning, "pci {}: unpreserve of a {} device",
-                            to_string(dev.address), dev.frozen ? "frozen" : "not preserved");
+                            to_string(dev.address), dev.frozen() ? "frozen" : "not preserved");
     return;
   }
   for (PciDev* each = &dev; each != nullptr; each = holder_of(*each)) state_->put(*each);
@@ -223,9 +227,10 @@ void PciLiveUpdate::unpreserve(PciDev& dev) {
 
 void PciLiveUpdate::finish_device(PciDev& dev) {
   for (PciDev* each = &dev; each != nullptr; each = holder_of(*each)) {
-    Record* record = each->incoming ? state_->incoming(*each) : nullptr;
+    each->from_previous.commit(IncomingEvent::kFinish);
+    Record* record = each->incoming() ? state_->incoming(*each) : nullptr;
     if (record == nullptr || --record->refcount > 0) continue;
-    each->incoming = false;
+    each->from_previous.commit(IncomingEvent::kLastReference);
     state_->publish_record(LedgerEvent::kFinished, *each, *record);
     state_->publish(LedgerEvent::kFinished, *each);
   }
@@ -279,10 +284,10 @@ bool PciLiveUpdate::has_incoming() const {
 void PciLiveUpdate::setup_device(PciDev& dev) {
   dev.record_key = state_->key_of(dev);
   dev.record_key_known = true;
+  if (state_->outgoing(dev) != nullptr) dev.to_next.commit(OutgoingEvent::kFound);
   const Record* record = state_->incoming(dev);
   if (record == nullptr) return;
-  dev.incoming = true;
-  dev.was_incoming = true;
+  dev.from_previous.commit(IncomingEvent::kFound);
   state_->drivers_.tell(dev);
   state_->publish_record(LedgerEvent::kRestored, dev, *record);
   state_->publish(LedgerEvent::kRestored, dev);
@@ -296,7 +301,7 @@ const FunctionShape* PciLiveUpdate::virtual_shape_of(const PciDev& dev) const {
   return dev.record_key ? state_->shapes_.find_virtual(*dev.record_key) : nullptr;
 }
 
-void PciLiveUpdate::freeze(PciDev& dev) { dev.frozen = true; }
+void PciLiveUpdate::freeze(PciDev& dev) { dev.to_next.commit(OutgoingEvent::kShutdown); }
 
 bool PciLiveUpdate::is_outgoing(const PciDev& dev) const {
   return state_->outgoing(dev) != nullptr;

@@ -124,7 +124,7 @@ Co<> PciePort::remove_services(PciDev& dev) {
 Co<> PciePort::remove(PciDev& dev) {
   co_await remove_services(dev);
   // [linux drivers/pci/pcie/portdrv.c, v9: a port that is handed over stays enabled]
-  if (!dev.outgoing) core_.disable_device(dev);
+  if (!dev.outgoing()) core_.disable_device(dev);
 }
 
 Co<> PciePort::shutdown(PciDev& dev) { return remove_services(dev); }

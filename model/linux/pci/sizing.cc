@@ -57,7 +57,7 @@ Resource decode_rom(std::uint32_t base, std::uint32_t mask) {
 }  // namespace
 
 Co<> PciCore::State::read_bases(PciDev& dev, unsigned count, std::uint16_t rom) {
-  if (dev.incoming && live_update_ != nullptr && !services_.has(Defect::kPciSizeBars)) {
+  if (dev.incoming() && live_update_ != nullptr && !services_.has(Defect::kPciSizeBars)) {
     if (const FunctionShape* shape = live_update_->shape_of(dev)) {
       adopt_bases(dev, count, rom, *shape);
       return let_time_pass();

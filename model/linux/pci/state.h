@@ -171,7 +171,7 @@ class PciCore::State {
   // Functions that run through the jump get no write that can be spared [policy config_writes:
   // three-stage-from-folio]. The posted series v9 alone walks as at a cold boot.
   bool spares(const PciDev& dev) const {
-    return dev.incoming && services_.config().pieces.vfio == VfioLiveUpdate::kRunning;
+    return dev.incoming() && services_.config().pieces.vfio == VfioLiveUpdate::kRunning;
   }
   bool is_6_1() const { return services_.config().pieces.pci_core == PciCoreVersion::kV6_1; }
 

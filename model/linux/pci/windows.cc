@@ -23,7 +23,7 @@ Resource window_of(std::uint64_t base, std::uint64_t limit, bool memory) {
 // A register pair that reads as zero is tried with a closed window; the upper half of the
 // prefetchable base always.
 Co<> PciCore::State::read_bridge_windows(PciDev& dev) {
-  if (dev.incoming && live_update_ != nullptr && !services_.has(Defect::kPciProbeWindows)) {
+  if (dev.incoming() && live_update_ != nullptr && !services_.has(Defect::kPciProbeWindows)) {
     if (const FunctionShape* shape = live_update_->shape_of(dev)) {
       dev.io_window = (shape->windows & kShapeIoWindow) != 0;
       dev.pref_window = (shape->windows & kShapePrefWindow) != 0;

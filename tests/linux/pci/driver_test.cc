@@ -221,7 +221,7 @@ Co<> running_devices(LuoKernel& kernel, bool by_itself, bool by_bind, bool by_ov
   PciBusType bus(kernel.services, pci.core);
   TestDriver driver("native", 0x0B25);
   PciDev& dev = pci.at(kAccelerator);
-  dev.incoming = true;
+  dev.from_previous.commit(linux::pci::IncomingEvent::kFound);
   const auto registered = co_await bus.register_driver(driver);
   CHECK(registered);
   CHECK((dev.driver == &driver) == by_itself);
@@ -261,7 +261,7 @@ Co<> bind_by_format(LuoKernel& kernel, Bound& bound) {
   TestDriver knowing("knowing");
   knowing.format[0] = 7;
   PciDev& dev = pci.at(kAccelerator);
-  dev.incoming = true;
+  dev.from_previous.commit(linux::pci::IncomingEvent::kFound);
   dev.handed_format = knowing.format;
   const auto first = co_await bus.register_driver(native);
   const auto second = co_await bus.register_driver(knowing);
@@ -275,7 +275,7 @@ Co<> bind_by_format(LuoKernel& kernel, Bound& bound) {
   const auto asked = co_await bus.bind(native, dev);
   bound.by_bind = asked ? "native" : linux::name(asked.error());
   // Finished: a function like any other.
-  dev.incoming = false;
+  dev.from_previous.commit(linux::pci::IncomingEvent::kLastReference);
   if (!asked) {
     const auto later = co_await bus.bind(native, dev);
     CHECK(later);

@@ -44,8 +44,8 @@ Co<> first_kernel(LuoKernel& kernel, Story& story) {
   CHECK(accelerator == 0);
   const int again = co_await preserve(kernel, session, pci.at(kVirtio), 3);
   CHECK(again == static_cast<int>(Errno::kBusy));
-  for (const Sbdf& address : kVirtioPath) CHECK(pci.at(address).outgoing);
-  CHECK_FALSE(pci.at(kNvme).outgoing);
+  for (const Sbdf& address : kVirtioPath) CHECK(pci.at(address).outgoing());
+  CHECK_FALSE(pci.at(kNvme).outgoing());
 
   pci.live.freeze(pci.at(kNvme));
   const int frozen = co_await preserve(kernel, session, pci.at(kNvme), 4);
@@ -70,9 +70,9 @@ Co<> second_kernel(LuoKernel& kernel, Story& story) {
   CHECK(pci.live.inherit_bus_numbers());
   // By an IOMMU driver that asks for it.
   for (PciDev* dev : pci.core.devices()) co_await pci.core.enable_acs(*dev);
-  for (const Sbdf& address : kVirtioPath) CHECK(pci.at(address).incoming);
-  CHECK(pci.at(kAccelerator).incoming);
-  CHECK_FALSE(pci.at(kNvme).incoming);
+  for (const Sbdf& address : kVirtioPath) CHECK(pci.at(address).incoming());
+  CHECK(pci.at(kAccelerator).incoming());
+  CHECK_FALSE(pci.at(kNvme).incoming());
   CHECK(pci.at(kVirtio).resources[4].size == 0x4000);
   CHECK(pci.at(kVirtio).resources[4].prefetchable);
   CHECK(pci.at(kVirtio).resources[4].start.value() != 0);
@@ -101,8 +101,8 @@ Co<> second_kernel(LuoKernel& kernel, Story& story) {
   const auto done = co_await call(kernel, session, uapi::kLiveupdateSessionFinish, finish);
   CHECK(done.has_value());
   for (const Sbdf& address : kVirtioPath) {
-    CHECK_FALSE(pci.at(address).incoming);
-    CHECK(pci.at(address).was_incoming);
+    CHECK_FALSE(pci.at(address).incoming());
+    CHECK(pci.at(address).was_incoming());
   }
 }
 

@@ -60,14 +60,14 @@ Co<> find_again(LuoKernel& kernel, Seen& seen) {
     CHECK(physical.num_vfs == 0);
     co_return;
   }
-  CHECK(physical.incoming);
+  CHECK(physical.incoming());
   CHECK(physical.num_vfs == 2);
   CHECK(physical.vf_bars[0].size == 3 * 0x4000);
-  CHECK(first->incoming);
+  CHECK(first->incoming());
   CHECK(first->resources[0].start == PhysAddr(kVfBars));
   CHECK(first->resources[0].size == 0x4000);
   CHECK(pci.at(kSecond).resources[0].start == PhysAddr(kVfBars + 0x4000));
-  CHECK_FALSE(pci.at(kSecond).incoming);
+  CHECK_FALSE(pci.at(kSecond).incoming());
   CHECK((config_of(kernel, kFirst, 0x04, 2) & 4) != 0);
 }
 
