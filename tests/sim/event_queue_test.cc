@@ -84,6 +84,52 @@ TEST_CASE("the queue agrees with a sorted list over random inserts, takes and ca
   }
 }
 
+TEST_CASE("of two events of one window the earlier is first, of two at once the one filed first") {
+  // Distances that differ in each byte of the queue's keys, so that the two share a slot of each
+  // level, and what comes between them later finds its place.
+  for (unsigned bits = 0; bits < 52; ++bits) {
+    const std::int64_t far = std::int64_t{3} << bits;
+    for (const std::int64_t apart : {std::int64_t{0}, std::int64_t{1}, far / 4}) {
+      for (const bool late_first : {false, true}) {
+        Simulation simulation(1);
+        simulation.add_actor("a");
+        std::vector<int> log;
+        Numbered early(1, Phase::kDevice, log);
+        Numbered late(2, Phase::kDevice, log);
+        Numbered between(3, Phase::kDevice, log);
+        const Time at = Time::from_ps(far);
+        const Time later = at + Duration::picoseconds(apart);
+        if (late_first) simulation.schedule_at(late, later);
+        simulation.schedule_at(early, at);
+        if (!late_first) simulation.schedule_at(late, later);
+        const bool late_goes_first = late_first && apart == 0;
+        REQUIRE(simulation.step());
+        CHECK(log == std::vector{late_goes_first ? 2 : 1});
+        CHECK(simulation.now() == at);
+        simulation.schedule_at(between, at + Duration::picoseconds(apart / 2));
+        simulation.run();
+        const int other = late_goes_first ? 1 : 2;
+        CHECK(log.size() == 3);
+        CHECK(log.back() == (apart == 0 ? 3 : other));
+      }
+    }
+  }
+}
+
+TEST_CASE("the second of two events of one window can be cancelled when the first has run") {
+  Simulation simulation(1);
+  simulation.add_actor("a");
+  std::vector<int> log;
+  Numbered first(1, Phase::kDevice, log);
+  Numbered second(2, Phase::kDevice, log);
+  simulation.schedule_at(second, Time::from_ps(1'000'007));
+  simulation.schedule_at(first, Time::from_ps(1'000'003));
+  REQUIRE(simulation.step());
+  simulation.cancel(second);
+  CHECK_FALSE(simulation.step());
+  CHECK(log == std::vector{1});
+}
+
 TEST_CASE("run_until stops between far events without disturbing the order of near ones") {
   Simulation simulation(1);
   simulation.add_actor("a");

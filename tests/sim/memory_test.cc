@@ -72,6 +72,27 @@ TEST_CASE("a lazily zeroed page is zero, also when it is preserved untouched") {
   CHECK(memory.load<std::uint64_t>(PhysAddr(0xA000)) == 0);
 }
 
+TEST_CASE("a page written as a whole is what was written, and a page like any other from then on") {
+  PhysicalMemory memory(kGiB);
+  memory.overwrite(1, {});
+  memory.zero_pages({PhysAddr(0x9000), 0x1000});
+  const std::vector<std::byte> bytes(2 * kPageSize, std::byte{0x5A});
+  memory.write(PhysAddr(0x8000), bytes);
+  memory.write(PhysAddr(0x4010), std::span(bytes).first(kPageSize));  // parts of two pages
+  CHECK(memory.load<std::uint64_t>(PhysAddr(0x8FF8)) == 0x5A5A'5A5A'5A5A'5A5A);
+  CHECK(memory.load<std::uint64_t>(PhysAddr(0x9000)) == 0x5A5A'5A5A'5A5A'5A5A);
+  CHECK(memory.load<std::uint64_t>(PhysAddr(0x4000)) == PhysicalMemory::pattern(1, 4));
+  CHECK(memory.load<std::uint64_t>(PhysAddr(0x5018)) == PhysicalMemory::pattern(1, 5));
+  std::uint64_t peeked = 0;
+  CHECK(memory.peek(PhysAddr(0x8000), peeked));
+  CHECK(memory.touched() ==
+        std::vector{PhysRange{PhysAddr(0x4000), 0x2000}, PhysRange{PhysAddr(0x8000), 0x2000}});
+  const std::array kept{PhysRange{PhysAddr(0x9000), 0x1000}};
+  memory.overwrite(2, kept);
+  CHECK(memory.load<std::uint64_t>(PhysAddr(0x8000)) == PhysicalMemory::pattern(2, 8));
+  CHECK(memory.load<std::uint64_t>(PhysAddr(0x9000)) == 0x5A5A'5A5A'5A5A'5A5A);
+}
+
 TEST_CASE("memory zeroed or kept in whole stretches of 2 MiB is what page by page makes of it") {
   constexpr std::uint64_t kMiB = 1 << 20;
   PhysicalMemory whole(64 * kMiB);
