@@ -5,14 +5,15 @@
 #include <algorithm>
 
 #include "harness/report/failure_report.h"
+#include "harness/report/verdict.h"
 #include "harness/scenario/invariant_rows.h"
 
 namespace baton::harness {
 namespace {
 
-std::uint64_t violations_of(const RunResult& result, std::string_view id) {
+bool is_violated(const RunResult& result, std::string_view id) {
   const auto found = std::ranges::find(result.verdicts, id, &InvariantVerdict::id);
-  return found == result.verdicts.end() ? 0 : found->violations;
+  return found != result.verdicts.end() && verdict_of(*found) == PromiseVerdict::kViolated;
 }
 
 // One invariant of an expectation.
@@ -25,8 +26,8 @@ Case invariant_case(const RunResult& result, const ExpectationOutcome& outcome,
   one.id = id;
   one.title = title_of(id);
   one.at = expectation.at;
-  const bool violated = violations_of(result, id) != 0;
-  if (violated == wanted) return one;
+  const bool violated = is_violated(result, id);
+  if (violated == wanted && (wanted || not_shown(result, expectation, id).empty())) return one;
   one.outcome = Outcome::kFailed;
   one.details = violated ? format_violation_failure(result, id, expectation.at)
                          : format_missed(result, outcome);
