@@ -180,7 +180,7 @@ Co<ScriptProcesses::Answer> ScriptProcesses::wait_for(RunningProcess& process,
       sim::Duration::picoseconds(value_of(process, call, "every", index, kEveryPs));
   const sim::Duration timeout =
       sim::Duration::picoseconds(value_of(process, call, "timeout", index, kTimeoutPs));
-  for (sim::Duration waited;; waited += every) {
+  for (sim::Duration waited;;) {
     Answer answer = peek(process, call, index);
     if (!answer.value || answer.wrong.empty()) co_return answer;
     if (process.killed || waited >= timeout) {
@@ -190,7 +190,9 @@ Co<ScriptProcesses::Answer> ScriptProcesses::wait_for(RunningProcess& process,
       answer.wrong.clear();
       co_return answer;
     }
-    co_await process.calls.sleep(every);
+    const sim::Duration step = std::min(every, timeout - waited);
+    co_await process.calls.sleep(step);
+    waited += step;
   }
 }
 
