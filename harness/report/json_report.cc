@@ -83,6 +83,8 @@ std::string_view word(Outcome outcome) {
       return "met";
     case Outcome::kFailed:
       return "failed";
+    case Outcome::kUnchecked:
+      return "unchecked";
     case Outcome::kUnknown:
       return "unknown";
     case Outcome::kBug:

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "harness/report/cases.h"
+#include "harness/report/ci_reports.h"
 #include "harness/report/failure_report.h"
 #include "harness/report/json_report.h"
 #include "harness/report/text_report.h"
@@ -86,6 +87,16 @@ TEST_CASE("an invariant without a single check is called unchecked, and no succe
   // Beside one that was checked it says nothing, unless the run was given up.
   expectation.ids.emplace_back("dma-continuity");
   CHECK(not_shown(result, expectation, "isolation").empty());
+  result.expectations[0] = {expectation, true, ""};
+  CHECK(cases_of(result)[0].outcome == Outcome::kUnchecked);
+  CHECK(cases_of(result)[1].outcome == Outcome::kMet);
+  const std::vector<RunResult> runs{result};
+  CHECK(
+      format_ktap(runs).find("ok 1 s.holds-isolation # SKIP nothing to check\nok 2 s.holds-dma") !=
+      std::string::npos);
+  CHECK(format_junit(runs).find("<skipped message=\"nothing to check\"/>") != std::string::npos);
+  CHECK(format_junit(runs).find("tests=\"2\" failures=\"0\" errors=\"0\" skipped=\"1\"") !=
+        std::string::npos);
   result.given_up = "nothing came";
   CHECK(not_shown(result, expectation, "isolation") ==
         "isolation was not checked: the run was given up, nothing came");

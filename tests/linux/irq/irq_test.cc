@@ -326,8 +326,8 @@ TEST_CASE(
 TEST_CASE("a block of vectors needs a unit that remaps, and entries") {
   World world(KernelConfig{});
   IrqCore& irq = world.software->irq;
-  const pci::PciDev dev;
-  const pci::PciDev other;
+  pci::PciDev dev;
+  pci::PciDev other;
   OneEntry table(dev);
   irq.set_remapper(table);
   const auto handlers = [](std::size_t count) {
