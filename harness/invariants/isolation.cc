@@ -2,15 +2,20 @@
 // a page is known from what the kernels' page allocators gave out, not from any kernel's tables;
 // whose guest memory it is, from the file that it was made for and the page of each guest's own
 // account. A BAR of another device of the same VM is the guest's, too: peer to peer.
+//
+// A driver of the host may have the device before its VM takes it, or after: what that driver
+// allocated for the device's DMA is no stranger's memory then.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
 #include <string_view>
+#include <vector>
 
 #include "harness/invariants/checkers.h"
 #include "harness/invariants/watch.h"
+#include "model/linux/drivers/observations.h"
 #include "model/pci/observations.h"
 
 namespace baton::harness {
@@ -29,6 +34,13 @@ class Isolation final : public Checker {
     watch.simulation().topic<pci::RequestDone>().subscribe([this](const auto& o) {
       if (o.completion.arrived() && watch_.device(o.function) != nullptr) on_request(o);
     });
+    watch.simulation().topic<linux::drivers::DmaMemoryChanged>().subscribe(
+        [this](const auto& o) { on_driver_memory(o); });
+    // A kernel's drivers are gone with it, whatever their devices still do.
+    watch.simulation().topic<host::KernelJumped>().subscribe(
+        [this](const auto&) { of_drivers_.clear(); });
+    watch.simulation().topic<host::ColdRebooted>().subscribe(
+        [this](const auto&) { of_drivers_.clear(); });
   }
 
   std::string_view id() const override { return "isolation"; }
@@ -45,7 +57,7 @@ class Isolation final : public Checker {
     }
     const char* owner = watch_.history().owner(seen.completion.address);
     const bool guest_memory = owner != nullptr && owner == kGuestMemory;
-    if (guest_memory && of_its_guest(seen)) return;
+    if (guest_memory ? of_its_guest(seen) : of_its_driver(seen)) return;
     // A few of each window: a long one would leave no room for the next.
     const std::string_view way = way_of(seen);
     if (told_[way] >= kToldOfEachWindow) {
@@ -60,6 +72,22 @@ class Isolation final : public Checker {
                                     : fmt::format("kernel memory: {}", owner),
                  watch_.history().tell(seen.completion.address.page_base()),
                  watch_.history().ledger(seen.completion.address.page_base()));
+  }
+
+  void on_driver_memory(const linux::drivers::DmaMemoryChanged& seen) {
+    if (seen.allocated) {
+      of_drivers_.push_back({seen.device, seen.pages});
+    } else {
+      std::erase_if(of_drivers_, [&seen](const DriverMemory& one) {
+        return one.device == seen.device && one.pages == seen.pages;
+      });
+    }
+  }
+
+  bool of_its_driver(const pci::RequestDone& seen) const {
+    return std::ranges::any_of(of_drivers_, [&seen](const DriverMemory& one) {
+      return one.device == seen.function.location() && one.pages.contains(seen.completion.address);
+    });
   }
 
   // The BAR of another device that its VM owns.
@@ -108,6 +136,12 @@ class Isolation final : public Checker {
            Evidence{std::move(chain), std::move(changes), &seen.function});
   }
 
+  // What drivers of the running kernel have given their devices.
+  struct DriverMemory {
+    Sbdf device;
+    sim::PhysRange pages;
+  };
+  std::vector<DriverMemory> of_drivers_;
   std::map<std::string_view, unsigned> told_;
 };
 

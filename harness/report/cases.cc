@@ -5,14 +5,15 @@
 #include <algorithm>
 
 #include "harness/report/failure_report.h"
+#include "harness/report/verdict.h"
 #include "harness/scenario/invariant_rows.h"
 
 namespace baton::harness {
 namespace {
 
-std::uint64_t violations_of(const RunResult& result, std::string_view id) {
+PromiseVerdict verdict_on(const RunResult& result, std::string_view id) {
   const auto found = std::ranges::find(result.verdicts, id, &InvariantVerdict::id);
-  return found == result.verdicts.end() ? 0 : found->violations;
+  return found == result.verdicts.end() ? PromiseVerdict::kUnchecked : verdict_of(*found);
 }
 
 // One invariant of an expectation.
@@ -25,8 +26,15 @@ Case invariant_case(const RunResult& result, const ExpectationOutcome& outcome,
   one.id = id;
   one.title = title_of(id);
   one.at = expectation.at;
-  const bool violated = violations_of(result, id) != 0;
-  if (violated == wanted) return one;
+  const PromiseVerdict verdict = verdict_on(result, id);
+  const bool violated = verdict == PromiseVerdict::kViolated;
+  if (violated == wanted && (wanted || not_shown(result, expectation, id).empty())) {
+    if (verdict == PromiseVerdict::kUnchecked) {
+      one.outcome = Outcome::kUnchecked;
+      one.details = "nothing to check\n";
+    }
+    return one;
+  }
   one.outcome = Outcome::kFailed;
   one.details = violated ? format_violation_failure(result, id, expectation.at)
                          : format_missed(result, outcome);

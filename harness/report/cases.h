@@ -13,8 +13,9 @@ namespace baton::harness {
 enum class Outcome : std::uint8_t {
   kMet,
   kFailed,
-  kUnknown,  // the run was interrupted or stopped before its end
-  kBug,      // a check of baton itself failed: the run says nothing
+  kUnchecked,  // nothing broke the promise, and nothing was compared for it
+  kUnknown,    // the run was interrupted or stopped before its end
+  kBug,        // a check of baton itself failed: the run says nothing
 };
 
 struct Case {

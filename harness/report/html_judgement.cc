@@ -4,6 +4,7 @@
 
 #include "harness/report/html_sections.h"
 #include "harness/report/html_writer.h"
+#include "harness/report/verdict.h"
 #include "harness/scenario/invariant_rows.h"
 
 namespace baton::harness {
@@ -31,18 +32,16 @@ void invariants(Html& html, const RunResult& result) {
       "<th scope=\"col\" class=\"num\">violations</th></tr></thead><tbody>");
   for (const InvariantVerdict& verdict : result.verdicts) {
     const InvariantRow* const row = invariant_row(verdict.id);
-    const bool held = verdict.violations == 0;
+    const PromiseVerdict said = verdict_of(verdict);
     html.raw("<tr><th scope=\"row\" class=\"mono\">").t(verdict.id).raw("</th>");
     html.cell(row == nullptr ? "" : row->sentence);
-    const bool idle = held && verdict.checks == 0;
-    html.cell(idle   ? "never looked"
-              : held ? "held"
-                     : "violated",
-              idle   ? "dim"
-              : held ? "ok"
-                     : "no");
+    html.cell(name(said), said == PromiseVerdict::kHeld       ? "ok"
+                          : said == PromiseVerdict::kViolated ? "no"
+                                                              : "dim");
     html.cell(fmt::format("{}", verdict.checks), "num");
-    html.cell(fmt::format("{}", verdict.violations), held ? "num" : "num red").raw("</tr>");
+    html.cell(fmt::format("{}", verdict.violations),
+              said == PromiseVerdict::kViolated ? "num red" : "num")
+        .raw("</tr>");
   }
   html.raw("</tbody></table></div>");
 }

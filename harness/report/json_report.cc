@@ -4,6 +4,7 @@
 
 #include "harness/report/cases.h"
 #include "harness/report/json_text.h"
+#include "harness/report/verdict.h"
 #include "harness/scenario/invariant_rows.h"
 
 namespace baton::harness {
@@ -34,6 +35,7 @@ json::value phase_value(const PhaseRow& row) {
 
 json::value verdict_value(const InvariantVerdict& verdict) {
   return json::object{{"id", verdict.id},
+                      {"verdict", name(verdict_of(verdict))},
                       {"holds", verdict.violations == 0},
                       {"violations", verdict.violations},
                       {"checks", verdict.checks},
@@ -81,6 +83,8 @@ std::string_view word(Outcome outcome) {
       return "met";
     case Outcome::kFailed:
       return "failed";
+    case Outcome::kUnchecked:
+      return "unchecked";
     case Outcome::kUnknown:
       return "unknown";
     case Outcome::kBug:
@@ -130,6 +134,7 @@ json::value run_value(const RunResult& result) {
                       {"token", result.token},
                       {"set", array_of(result.overrides, text_value)},
                       {"passed", result.passed()},
+                      {"given_up", result.given_up},
                       {"interrupted", result.interrupted},
                       {"bug", result.bug},
                       {"host", result.host},

@@ -17,7 +17,7 @@ struct Counts {
     ++tests;
     failures += outcome == Outcome::kFailed ? 1 : 0;
     errors += outcome == Outcome::kBug ? 1 : 0;
-    skipped += outcome == Outcome::kUnknown ? 1 : 0;
+    skipped += outcome == Outcome::kUnknown || outcome == Outcome::kUnchecked ? 1 : 0;
   }
 
   std::string attributes() const {
@@ -57,6 +57,7 @@ std::string testcase(const RunResult& result, const Case& one) {
       return child("failure", one.id);
     case Outcome::kBug:
       return child("error", "bug");
+    case Outcome::kUnchecked:
     case Outcome::kUnknown:
       return fmt::format("{}>\n      <skipped message=\"{}\"/>\n    </testcase>\n", head,
                          xml_text(one.details.substr(0, one.details.find('\n'))));

@@ -43,8 +43,10 @@ std::string format_ktap(std::span<const RunResult> results) {
     for (const Case& one : cases_of(result)) {
       const bool bad = one.outcome == Outcome::kFailed || one.outcome == Outcome::kBug;
       if (bad) lines += diagnostics(one.details);
-      const std::string_view directive =
-          one.outcome == Outcome::kUnknown ? " # SKIP interrupted" : "";
+      const std::string_view directive = one.outcome == Outcome::kUnknown ? " # SKIP interrupted"
+                                         : one.outcome == Outcome::kUnchecked
+                                             ? " # SKIP nothing to check"
+                                             : "";
       lines += fmt::format("{} {} {}{}\n", bad ? "not ok" : "ok", ++number,
                            description(result, one), directive);
     }

@@ -97,7 +97,8 @@ struct RunResult {
   sim::Time end;
   std::uint64_t events = 0;
   std::string fingerprint;
-  StageFacts stage;  // what became of the devices
+  StageFacts stage;      // what became of the devices
+  std::string given_up;  // why it ended before what it is about; empty: it came to its end
   bool interrupted = false;
   bool stopped = false;            // at RunOptions::until_event: not judged
   std::vector<std::string> state;  // of the machine, when stopped

@@ -7,6 +7,7 @@
 #include "harness/report/cases.h"
 #include "harness/report/failure_report.h"
 #include "harness/report/transition_report.h"
+#include "harness/report/verdict.h"
 #include "harness/scenario/invariant_rows.h"
 
 namespace baton::harness {
@@ -45,7 +46,9 @@ void write_phases(Out out, const RunResult& result) {
 void write_verdicts(Out out, const RunResult& result) {
   for (const InvariantVerdict& verdict : result.verdicts) {
     if (verdict.violations == 0) {
-      fmt::format_to(out, "  holds     {:<19} {} checks\n", verdict.id, verdict.checks);
+      const bool silent = verdict_of(verdict) == PromiseVerdict::kUnchecked;
+      fmt::format_to(out, "  {:<9} {:<19} {}\n", name(verdict_of(verdict)), verdict.id,
+                     silent ? "nothing to check" : fmt::format("{} checks", verdict.checks));
       continue;
     }
     if (!verdict.not_promised.empty()) {

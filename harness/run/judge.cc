@@ -4,21 +4,34 @@
 
 #include <algorithm>
 
+#include "harness/report/verdict.h"
 #include "harness/scenario/presets.h"
 
 namespace baton::harness {
 namespace {
 
-ExpectationOutcome judge_invariants(const Expectation& expectation, const Findings& findings) {
+// What was seen instead of what is expected of this invariant; empty: it is as expected.
+std::string missed(const Expectation& expectation, const std::string& id, const RunResult& result,
+                   const Findings& findings) {
   const bool wanted = expectation.kind == ExpectationKind::kViolates;
+  const std::uint64_t count = findings.count(id);
+  if (count != 0) {
+    return wanted ? std::string() : fmt::format("{} is violated {} times", id, count);
+  }
+  const std::string silent = not_shown(result, expectation, id);
+  if (!wanted) return silent;
+  return silent.empty() ? fmt::format("{} holds", id) : silent;
+}
+
+ExpectationOutcome judge_invariants(const Expectation& expectation, const RunResult& result,
+                                    const Findings& findings) {
   ExpectationOutcome outcome{expectation, true, ""};
   for (const std::string& id : expectation.ids) {
-    const std::uint64_t count = findings.count(id);
-    if ((count != 0) == wanted) continue;
+    const std::string seen = missed(expectation, id, result, findings);
+    if (seen.empty()) continue;
     outcome.met = false;
     if (!outcome.seen.empty()) outcome.seen += "; ";
-    outcome.seen += count == 0 ? fmt::format("{} holds", id)
-                               : fmt::format("{} is violated {} times", id, count);
+    outcome.seen += seen;
   }
   return outcome;
 }
@@ -47,7 +60,7 @@ void judge(RunResult& result, const Scenario& scenario,
   for (const Expectation& expectation : scenario.expect) {
     result.expectations.push_back(expectation.kind == ExpectationKind::kMeasure
                                       ? judge_measure(expectation, result)
-                                      : judge_invariants(expectation, findings));
+                                      : judge_invariants(expectation, result, findings));
   }
 }
 

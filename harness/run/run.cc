@@ -325,18 +325,25 @@ class ScenarioRun::Impl {
     if (scenario().end) {
       if (operator_->started()) return *operator_->started() + *scenario().end;
     } else if (operator_->settled()) {
+      if (!operator_->started()) give_up("its kernel halted before the guests' devices did work");
       return now + kTail;
     }
     const bool waiting = !operator_->next() && !scenario().end;
     const sim::Time since = operator_->started() ? operator_->last_typed() : sim::Time();
     if ((waiting || !operator_->started()) && now - since > step_limit()) {
-      result_.notes.push_back(fmt::format(
-          "given up: {} within {}",
+      give_up(fmt::format(
+          "{} within {}",
           operator_->started() ? "the last step was not done" : "the guests' devices did no work",
           sim::to_string(step_limit())));
       return now;
     }
     return std::nullopt;
+  }
+
+  // Nothing of what the run is about comes any more.
+  void give_up(std::string why) {
+    result_.notes.push_back(fmt::format("given up: {}", why));
+    result_.given_up = std::move(why);
   }
 
   // A platform reset takes its time before the boot.

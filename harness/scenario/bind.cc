@@ -350,10 +350,13 @@ class Binder {
     constexpr std::array<std::string_view, 3> kWords{"holds", "violates", "measure"};
     expectation.text = fmt::format("{}: {}", kWords[which], fmt::join(expectation.ids, ", "));
     if (std::erase(expectation.ids, "all") != 0) {
-      // All that the scenario's kernels promise, and what a second run would cost only by name.
+      // All that the scenario's kernels promise, and what a second run would cost only by name;
+      // nothing of processes where there are none.
       for (const InvariantRow& row : invariant_rows()) {
         const bool named = std::ranges::count(expectation.ids, row.id) != 0;
-        const bool left_out = row.differential || !not_promised(scenario_, row.id).empty();
+        const bool of_processes = row.id == "process-calls" && scenario_.processes.empty();
+        const bool left_out =
+            row.differential || of_processes || !not_promised(scenario_, row.id).empty();
         if (!left_out && !named) expectation.ids.emplace_back(row.id);
       }
     }

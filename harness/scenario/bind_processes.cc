@@ -312,6 +312,8 @@ class CallBinder {
         }
         for (const Node& item : node.items) call_.eventfds.push_back(operand(item, key.name));
         return;
+      case CallKeyType::kDuration:
+        return bind_duration(key, node);
       case CallKeyType::kMemory:
         return bind_memory(node);
       case CallKeyType::kErrno:
@@ -336,6 +338,15 @@ class CallBinder {
       default:
         return;
     }
+  }
+
+  void bind_duration(const CallKey& key, const Node& node) {
+    const ParsedValue value = parse_duration(scalar(node, key.name));
+    if (good_ && (!value || *value == 0)) {
+      add(Problem::kBadValue, node.at, fmt::format("{}: cannot read \"{}\"", key.name, node.text),
+          value ? "it is longer than nothing" : value.error());
+    }
+    call_.operands.emplace_back(key.name, fmt::to_string(value.value_or(0)));
   }
 
   void bind_flags(const CallKey& key, const Node& node) {
@@ -427,6 +438,33 @@ class CallBinder {
     }
     if (node_.find("text") != nullptr && node_.find("bytes") != nullptr) {
       add(Problem::kConflict, node_.find("bytes")->at, "text and bytes are both given");
+    }
+    check_access();
+  }
+
+  // Loads and stores.
+  void check_access() {
+    if (const Node* width = node_.find("width")) {
+      const auto bytes = vmm::number_of(width->text);
+      if (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) {
+        add(Problem::kOutOfRange, width->at, "width: 1, 2, 4 or 8");
+      }
+    }
+    const Node* stride = node_.find("stride");
+    if (stride != nullptr && call_.repeat == 1) {
+      add(Problem::kConflict, stride->at, "a stride is for calls that are repeated");
+    }
+    const bool compares = call_.kind == vmm::CallKind::kCompare;
+    if (!compares && call_.kind != vmm::CallKind::kFill) return;
+    const auto contents = std::ranges::count_if(node_.keys, [](const Node::Key& key) {
+      return key.text == "value" || key.text == "pattern" || key.text == "with";
+    });
+    if (contents != 1) {
+      add(Problem::kConflict, node_.at, "it has one content", "",
+          compares ? "value:, pattern: or with:" : "value: or pattern:");
+    }
+    if (node_.find("at") != nullptr && node_.find("with") == nullptr) {
+      add(Problem::kConflict, node_.find("at")->at, "at is a place in what with names");
     }
   }
 

@@ -39,6 +39,37 @@ constexpr std::array kFcntlKeys{
     CallKey{"seals", T::kFlags, kMay, "F_ADD_SEALS of these; without them F_GET_SEALS"}};
 constexpr std::array kMmapKeys{kOffset, kLengthMust, CallKey{"prot", T::kFlags, kMay, "PROT_*"}};
 constexpr std::array kMunmapKeys{CallKey{"length", T::kOperand, kMay, "bytes; all by default"}};
+constexpr CallKey kStride{"stride", T::kOperand, kMay, "added to offset with each repetition"};
+constexpr CallKey kWidth{"width", T::kOperand, kMay, "1, 2, 4 or 8 bytes; 4 by default"};
+constexpr CallKey kMask{"mask", T::kOperand, kMay, "the bits that count; all by default"};
+constexpr std::array kLoadKeys{kOffset, kLength, kTextKey, kBytesKey, kStride};
+constexpr std::array kStoreKeys{kOffset, kTextKey, kBytesKey, kStride};
+constexpr std::array kPeekKeys{kOffset, kWidth, kMask,
+                               CallKey{"value", T::kOperand, kMay, "what must be read"}, kStride};
+constexpr std::array kPokeKeys{kOffset, kWidth,
+                               CallKey{"value", T::kOperand, kMust, "what is written"}, kStride};
+constexpr std::array kWaitForKeys{
+    kOffset,
+    kWidth,
+    kMask,
+    CallKey{"value", T::kOperand, kMust, "what must be read at last"},
+    CallKey{"every", T::kDuration, kMay, "between two looks; 1ms by default"},
+    CallKey{"timeout", T::kDuration, kMay, "5s by default; ETIMEDOUT then"}};
+constexpr std::array kMovdir64bKeys{
+    kOffset, CallKey{"from", T::kOperand, kMust, "memory that holds the 64 bytes"},
+    CallKey{"at", T::kOperand, kMay, "from here in it"},
+    CallKey{"stride", T::kOperand, kMay, "added to at with each repetition"}};
+constexpr CallKey kByteKey{"value", T::kOperand, kMay, "this byte all over, as memset"};
+constexpr CallKey kPatternKey{"pattern", T::kOperand, kMay,
+                              "words that all differ, by the seed that this is"};
+constexpr std::array kFillKeys{kOffset, kLengthMust, kByteKey, kPatternKey};
+constexpr std::array kCompareKeys{
+    kOffset,
+    kLengthMust,
+    kByteKey,
+    kPatternKey,
+    CallKey{"with", T::kOperand, kMay, "equal to this other memory, as memcmp"},
+    CallKey{"at", T::kOperand, kMay, "from here in the other memory"}};
 constexpr std::array kReadlinkKeys{kTextKey};
 constexpr std::array kRlimitKeys{CallKey{"value", T::kOperand, kMust, "descriptors"}};
 constexpr std::array kForkKeys{CallKey{"calls", T::kCalls, kMust, "what the child does"}};
@@ -139,7 +170,7 @@ constexpr std::array kRows{
     CallRow{"load",
             K::kLoad,
             T::kOperand,
-            kPreadKeys,
+            kLoadKeys,
             {},
             false,
             "reads mapped memory; EFAULT stands for SIGSEGV and SIGBUS",
@@ -147,11 +178,59 @@ constexpr std::array kRows{
     CallRow{"store",
             K::kStore,
             T::kOperand,
-            kPwriteKeys,
+            kStoreKeys,
             {},
             false,
             "writes mapped memory",
             "{store: p, text: hello}"},
+    CallRow{"peek",
+            K::kPeek,
+            T::kOperand,
+            kPeekKeys,
+            {},
+            true,
+            "one load of a number from mapped memory or from a register of a mapped BAR",
+            "{peek: registers, offset: 0xA8, mask: 0xFF, value: 0}"},
+    CallRow{"poke",
+            K::kPoke,
+            T::kOperand,
+            kPokeKeys,
+            {},
+            false,
+            "one store of a number",
+            "{poke: registers, offset: 0xA0, value: 0x500000}"},
+    CallRow{"wait_for",
+            K::kWaitFor,
+            T::kOperand,
+            kWaitForKeys,
+            {},
+            false,
+            "peek again and again, asleep in between, until the number is there",
+            "{wait_for: record, width: 1, value: 1, timeout: 1s}"},
+    CallRow{"movdir64b",
+            K::kMovdir64b,
+            T::kOperand,
+            kMovdir64bKeys,
+            {},
+            false,
+            "one store of 64 bytes that lie in memory, as to the portal of a DSA",
+            "{movdir64b: portal, from: descriptors, at: 64}"},
+    CallRow{"fill",
+            K::kFill,
+            T::kOperand,
+            kFillKeys,
+            {},
+            false,
+            "writes a region of mapped memory",
+            "{fill: p, length: 4KiB, pattern: 1}"},
+    CallRow{"compare",
+            K::kCompare,
+            T::kOperand,
+            kCompareKeys,
+            {},
+            false,
+            "reads a region of mapped memory, which must have this content",
+            "{compare: p, length: 4KiB, with: q, at: 4KiB}"},
     CallRow{"eventfd",
             K::kEventfd,
             T::kNumber,

@@ -516,10 +516,12 @@ constexpr std::array kRows{
 
     list("expect", kMust, "what must come out"),
     map("expect[]", kMay, "one expectation: holds, violates or measure"),
-    KeyRow{"expect[].holds", KeyType::kChoices, kMay, "", "", invariants_or_all, 0, 0,
-           "invariants that hold: all, an id, or a list of ids; all is every one that a single run "
-           "can judge, guest-unaware and device-unaware run twice and are named",
-           "all"},
+    KeyRow{
+        "expect[].holds", KeyType::kChoices, kMay, "", "", invariants_or_all, 0, 0,
+        "invariants that hold: all, an id, or a list of ids; all is every one that a single run "
+        "can judge, guest-unaware and device-unaware run twice and are named; a run that was given "
+        "up must have looked at each of them, and every run at one",
+        "all"},
     KeyRow{"expect[].violates", KeyType::kChoices, kMay, "", "", invariants, 0, 0,
            "an invariant that is known to be violated here, or a list of them",
            "memory-not-reused"},

@@ -116,6 +116,7 @@ Result<> Ioas::insert(Area area) {
   }
   if (area.dma_buf != nullptr) {
     services_.files().get(*area.dma_buf);
+    area.dma_buf->attach(*this);
   }
   const std::uint64_t iova = area.iova;
   areas_.emplace(iova, std::move(area));
@@ -158,6 +159,9 @@ Result<> Ioas::map_memfd(Area area) {
 // pfn_reader_fill_dmabuf].
 Result<> Ioas::map_dma_buf(Area area) {
   const linux::DmaBuf& buffer = *area.dma_buf;
+  if (buffer.revoked()) {
+    return fail(Errno::kNoDev);
+  }
   if (area.offset > buffer.bytes() || area.length > buffer.bytes() - area.offset) {
     return fail(Errno::kInval);
   }
@@ -217,9 +221,7 @@ Co<Result<std::uint64_t>> Ioas::unmap(std::uint64_t first, std::uint64_t last) {
     }
     Area area = std::move(at->second);
     areas_.erase(at);
-    for (Domain* domain : domains_) {
-      static_cast<void>(domain->unmap(Iova(area.iova), area.length));
-    }
+    unmap_from_domains(area);
     co_await iommu_.settle();
     unpin(area);
     unmapped += area.length;
@@ -227,9 +229,29 @@ Co<Result<std::uint64_t>> Ioas::unmap(std::uint64_t first, std::uint64_t last) {
       co_await services_.files().put(*area.memfd);
     }
     if (area.dma_buf != nullptr) {
+      area.dma_buf->detach(*this);
       co_await services_.files().put(*area.dma_buf);
     }
   }
+}
+
+void Ioas::unmap_from_domains(const Area& area) {
+  if (area.pages.empty()) {
+    return;  // revoked
+  }
+  for (Domain* domain : domains_) {
+    static_cast<void>(domain->unmap(Iova(area.iova), area.length));
+  }
+}
+
+// iopt_revoke_notify(): the areas stay, and lead nowhere.
+Co<> Ioas::on_revoked(linux::DmaBuf& buffer) {
+  for (auto& [iova, area] : areas_) {
+    if (area.dma_buf != &buffer) continue;
+    unmap_from_domains(area);
+    area.pages.clear();
+  }
+  co_await iommu_.settle();
 }
 
 Result<> Ioas::add_domain(Domain& domain) {
@@ -245,6 +267,7 @@ Result<> Ioas::add_domain(Domain& domain) {
         if (undo_iova >= iova) {
           break;
         }
+        if (undo.pages.empty()) continue;
         static_cast<void>(domain.unmap(Iova(undo_iova), undo.length));
       }
       unreserve(&domain);

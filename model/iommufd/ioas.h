@@ -32,7 +32,8 @@ struct Area {
   std::uint32_t seals = 0;            // of the memfd when the mapping was made
   std::vector<sim::PhysRange> pages;  // folios: one reference each, unless it is device memory
   std::optional<DeviceMemory> device_memory;
-  linux::DmaBuf* dma_buf = nullptr;  // that it was mapped from; null after a live update
+  // That it was mapped from; null after a live update. Once that was revoked there are no pages.
+  linux::DmaBuf* dma_buf = nullptr;
 
   std::uint64_t last() const { return iova + (length - 1); }
 };
@@ -46,7 +47,7 @@ struct IovaRange {
 // drivers/iommu/intel/iommu.c intel_iommu_get_resv_regions].
 inline constexpr IovaRange kMessageWindow{0xFEE0'0000, 0xFEEF'FFFF};
 
-class Ioas final : public Object {
+class Ioas final : public Object, private linux::DmaBuf::Importer {
  public:
   Ioas(linux::KernelServices& services, linux::iommu::IommuCore& iommu, std::uint32_t object_id,
        IoasState initial = IoasState::kMutable)
@@ -66,7 +67,7 @@ class Ioas final : public Object {
 
   // Pin and map. The area's place has been checked. A memfd area takes a reference to its file.
   linux::Result<> map_memfd(Area area);
-  // Takes a reference to the dma-buf that the area names.
+  // Takes a reference to the dma-buf that the area names. ENODEV: it was revoked.
   linux::Result<> map_dma_buf(Area area);
   linux::Result<> map_user(Area area, linux::Process& process, UserAddr start);
   // Puts back an area whose pages the tables of restored domains already have.
@@ -93,9 +94,11 @@ class Ioas final : public Object {
     const void* owner;
   };
 
+  Co<> on_revoked(linux::DmaBuf& buffer) override;
   bool overlaps_area(std::uint64_t first, std::uint64_t last) const;
   linux::Result<> pin_memfd(Area& area);
   void unpin(const Area& area);
+  void unmap_from_domains(const Area& area);
   linux::Result<> insert(Area area);
   linux::Result<> map_into(linux::iommu::Domain& domain, const Area& area);
 

@@ -136,7 +136,8 @@ Result<> Iommufd::State::check_ioas(luo::Session& session, const Ioas& space, Co
   constexpr std::uint32_t kSealsNeeded = luo::kSealSeal | luo::kSealShrink | luo::kSealGrow;
   contents.ioas.push_back({space.id, static_cast<std::uint32_t>(space.areas().size())});
   for (const auto& [iova, area] : space.areas()) {
-    if (area.device_memory && shared.restores()) {
+    // One that was revoked is neither.
+    if (area.device_memory && !area.pages.empty() && shared.restores()) {
       const Sbdf at = area.device_memory->exporter;
       const std::uint64_t exporter = at.segment | std::uint64_t{at.bdf.value()} << 32;
       contents.areas.push_back({area.iova, area.length, exporter, area.pages.front().start.value(),

@@ -173,7 +173,8 @@ Result<> Iommufd::State::check_device_memory(const linux::pci::PciDev& dev) {
       continue;
     }
     for (const auto& [iova, area] : static_cast<const Ioas&>(*object).areas()) {
-      if (!area.device_memory || area.device_memory->exporter != dev.address) {
+      if (!area.device_memory || area.pages.empty() ||  // revoked
+          area.device_memory->exporter != dev.address) {
         continue;
       }
       const linux::pci::Resource& bar = dev.resources[area.device_memory->region];

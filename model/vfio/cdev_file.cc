@@ -111,8 +111,10 @@ Co<linux::Result<std::int64_t>> CdevFile::ioctl(linux::Process& process, std::ui
   done = linux::fail(Errno::kNoTty);
   if (command == uapi::kVfioDeviceSetIrqs) {
     done = may_set_irqs(argument);
-    if (done) done = co_await set_irqs(process, argument);
-  } else if (command == uapi::kVfioDeviceReset) {
+    if (!done) co_return linux::fail(done.error());
+    co_return co_await set_irqs(process, argument);
+  }
+  if (command == uapi::kVfioDeviceReset) {
     done = may_change();
     if (done) done = co_await device.reset();
   } else if (command == uapi::kVfioDevicePciHotReset) {
@@ -135,7 +137,7 @@ Co<CdevFile::Answer> CdevFile::change_page_table(std::uint32_t command,
   co_return answer;
 }
 
-Co<linux::Result<>> CdevFile::set_irqs(linux::Process& process,
+Co<CdevFile::Answer> CdevFile::set_irqs(linux::Process& process,
                                        std::span<const std::byte> argument) {
   uapi::VfioIrqSet request;
   if (argument.size() < sizeof(request)) {
@@ -143,7 +145,8 @@ Co<linux::Result<>> CdevFile::set_irqs(linux::Process& process,
   }
   std::memcpy(&request, argument.data(), sizeof(request));
   if (Notices::has(request.index)) {
-    co_return co_await device.notices.set(process, argument);
+    const auto done = co_await device.notices.set(process, argument);
+    co_return done ? Answer(0) : linux::fail(done.error());
   }
   co_return co_await device.interrupts.set(process, argument);
 }

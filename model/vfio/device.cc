@@ -68,6 +68,7 @@ Co<> Device::disable() {
   linux::pci::PciCore& core = vfio.pci;
   co_await wake();
   core.clear_master(dev);  // stops DMA
+  co_await revoke_dma_bufs();
   co_await interrupts.disable();
   co_await notices.disable();
   co_await try_reset("vfio_pci_core_disable");
@@ -94,12 +95,12 @@ Co<> Device::try_reset(const char* by) {
 }
 
 // [vfio/pci v5, freeze, steps 3 to 7]. A reset that fails is no error: what is left is a function
-// without decode and bus master. Not modelled: revoking exported dma-bufs; an iommufd that has one
-// mapped is not preserved in this generation.
+// without decode and bus master.
 Co<> Device::freeze_by_reset() {
   constexpr const char* kFreeze = "vfio_pci_liveupdate_freeze";
   // Zaps the mappings; callers wait for the lock and find it so too.
   stage.commit(DeviceEvent::kFreeze);
+  co_await revoke_dma_bufs();
   if (!vfio.services.has(linux::Defect::kVfioSkipFreezeReset)) co_await try_reset(kFreeze);
   vfio.pci.write(dev, kCommand, 2, kCommandIntxDisable, kFreeze);
 }

@@ -4,8 +4,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "model/iommufd/iommufd.h"
+#include "model/linux/base/dma_buf.h"
 #include "model/luo/lock.h"
 #include "model/vfio/config_view.h"
 #include "model/vfio/device_state_flb.h"
@@ -21,7 +23,7 @@ class Group;
 class GroupFile;
 
 // struct vfio_pci_core_device.
-class Device {
+class Device final : private linux::DmaBuf::Exporter {
  public:
   Device(VfioPci::State& owner, linux::pci::PciDev& pci_dev, unsigned cdev_index);
 
@@ -32,6 +34,10 @@ class Device {
   Co<linux::Result<>> reset();  // VFIO_DEVICE_RESET: EINVAL when nothing works
   // vfio_pci_core_try_reset: as before the first open, reset if that works.
   Co<> try_reset(const char* by);
+  // dma_bufs.cc: a buffer over one of its BARs was given out. Nobody reaches the BAR through one
+  // any more.
+  void exported(linux::DmaBuf& buffer);
+  Co<> revoke_dma_bufs();
   // Live update, generation v5: stops the device and resets it.
   Co<> freeze_by_reset();
   // power.cc: vfio_pci_set_power_state. EBUSY: it has virtual functions.
@@ -86,6 +92,10 @@ class Device {
   // Of a preserved one: together with its attachment; vectors in use then.
   bool preserved_iommu = false;
   std::size_t preserved_vectors = 0;
+
+ private:
+  void on_released(linux::DmaBuf& buffer) override;
+  std::vector<linux::DmaBuf*> dma_bufs_;  // in the order in which they were given out
 };
 
 // /dev/vfio/devices/vfioN, the anonymous file that a retrieve makes, or the one that a group gives
@@ -125,7 +135,7 @@ class CdevFile final : public linux::File {
   Co<> unbind();
   Co<> leave_group();
   Co<Answer> change_page_table(std::uint32_t command, std::span<std::byte> argument);
-  Co<linux::Result<>> set_irqs(linux::Process& process, std::span<const std::byte> argument);
+  Co<Answer> set_irqs(linux::Process& process, std::span<const std::byte> argument);
   Co<> carry_out(const ConfigRequest& request);
   Answer attach(std::span<std::byte> argument);
   Answer detach(std::span<std::byte> argument);

@@ -63,8 +63,10 @@ CdevFile::Answer CdevFile::export_dma_buf(linux::Process& process,
       device.dev.address, request.region_index,
       device.dev.resources[request.region_index].start + range.offset, range.length);
   linux::FileTable& files = device.vfio.services.files();
-  const auto descriptor = process.install(files.add(std::move(owned)));
+  linux::DmaBuf& buffer = files.add(std::move(owned));
+  const auto descriptor = process.install(buffer);
   if (!descriptor) return fail(descriptor.error());
+  device.exported(buffer);
   return *descriptor;
 }
 

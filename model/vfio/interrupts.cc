@@ -18,16 +18,16 @@ constexpr std::uint32_t kDataTypes =
 constexpr std::uint32_t kActions =
     uapi::kVfioIrqSetActionMask | uapi::kVfioIrqSetActionUnmask | uapi::kVfioIrqSetActionTrigger;
 
-// vfio_set_irqs_validate_and_prepare(): the size of one element of data.
+// vfio_set_irqs_validate_and_prepare(): the size of one element of data. What is to be done with
+// it is looked at later.
 linux::Result<std::size_t> validate(const uapi::VfioIrqSet& set, std::uint32_t vectors) {
   const std::uint32_t data_type = set.flags & kDataTypes;
-  const std::uint32_t action = set.flags & kActions;
   if (set.argsz < sizeof(set) || set.index >= uapi::kVfioPciNumIrqs ||
       set.count >= UINT32_MAX - set.start || (set.flags & ~(kDataTypes | kActions)) != 0 ||
       set.start >= vectors || set.start + set.count > vectors) {
     return linux::fail(Errno::kInval);
   }
-  if (!std::has_single_bit(data_type) || !std::has_single_bit(action)) {
+  if (!std::has_single_bit(data_type)) {
     return linux::fail(Errno::kInval);
   }
   const std::size_t size = data_type == uapi::kVfioIrqSetDataEventfd ? sizeof(std::int32_t)
@@ -42,11 +42,20 @@ linux::Result<std::size_t> validate(const uapi::VfioIrqSet& set, std::uint32_t v
 }  // namespace
 
 std::uint32_t Interrupts::count(std::uint32_t index) const {
-  return index == uapi::kVfioPciMsixIrqIndex && dev_.msix_cap != 0 ? core_.msix_table_size(dev_)
-                                                                   : 0;
+  switch (index) {
+    case uapi::kVfioPciMsiIrqIndex:
+      return core_.msi_vector_count(dev_);
+    case uapi::kVfioPciMsixIrqIndex:
+      return core_.msix_table_size(dev_);
+    default:
+      return 0;
+  }
 }
 
-Co<linux::Result<>> Interrupts::set(linux::Process& process, std::span<const std::byte> argument) {
+// vfio_pci_set_irqs_ioctl(), vfio_pci_set_msi_trigger().
+Co<linux::Result<std::int64_t>> Interrupts::set(linux::Process& process,
+                                                std::span<const std::byte> argument) {
+  using Answer = linux::Result<std::int64_t>;
   uapi::VfioIrqSet request;
   if (argument.size() < sizeof(request)) {
     co_return linux::fail(Errno::kFault);
@@ -60,45 +69,65 @@ Co<linux::Result<>> Interrupts::set(linux::Process& process, std::span<const std
   if (argument.size() - sizeof(request) < data_bytes) {
     co_return linux::fail(Errno::kFault);
   }
-  if ((request.flags & uapi::kVfioIrqSetActionTrigger) == 0) {
-    co_return linux::fail(Errno::kNoTty);  // MSI-X has no mask and unmask
+  if ((request.flags & kActions) != uapi::kVfioIrqSetActionTrigger) {
+    co_return linux::fail(Errno::kNoTty);  // messages have no mask and unmask
   }
   const bool none = (request.flags & uapi::kVfioIrqSetDataNone) != 0;
-  if (enabled() > 0 && none && request.count == 0) {
+  const bool on = is_on(request.index);
+  if (on && none && request.count == 0) {
     co_await disable();
     told_of(0);
-    co_return linux::Result<>();
+    co_return Answer(0);
+  }
+  if (!on && !vectors_.empty()) {
+    co_return linux::fail(Errno::kInval);  // of the other kind
   }
   const auto data = argument.subspan(sizeof(request), data_bytes);
   if ((request.flags & uapi::kVfioIrqSetDataEventfd) != 0) {
     std::vector<std::int32_t> descriptors(request.count);
     std::memcpy(descriptors.data(), data.data(), data.size());
-    const bool first = enabled() == 0;
-    if (first) {
-      if (const auto on = enable(request.start + request.count); !on) {
-        co_return on;
-      }
-    }
-    const auto done = co_await set_triggers(process, request.start, descriptors);
-    if (!done && first) {
-      co_await disable();
-    }
-    if (done && first) {
-      told_of(enabled());
-      signal_missed();
-    }
-    co_return done;
+    co_return co_await set_eventfds(process, request.index, request.start, descriptors);
   }
-  if (enabled() == 0 || request.start + request.count > enabled()) {
+  if (!on || request.start + request.count > enabled()) {
     co_return linux::fail(Errno::kInval);
   }
-  for (std::uint32_t i = 0; i < request.count; ++i) {
-    linux::EventFd* trigger = vectors_[request.start + i]->trigger;
-    if (trigger != nullptr && (none || data[i] != std::byte{0})) {
-      trigger->signal();
+  trigger(request.start, request.count, data);
+  co_return Answer(0);
+}
+
+Co<linux::Result<std::int64_t>> Interrupts::set_eventfds(
+    linux::Process& process, std::uint32_t index, std::uint32_t start,
+    std::span<const std::int32_t> descriptors) {
+  const bool first = vectors_.empty();
+  if (first) {
+    const auto on = enable(index, start + descriptors.size());
+    if (!on || *on != 0) {
+      co_return on;
     }
   }
-  co_return linux::Result<>();
+  const auto done = co_await set_triggers(process, start, descriptors);
+  if (!done && first) {
+    co_await disable();
+  }
+  if (!done) {
+    co_return linux::fail(done.error());
+  }
+  if (first) {
+    told_of(enabled());
+    signal_missed();
+  }
+  co_return linux::Result<std::int64_t>(0);
+}
+
+// From software: each, or with DATA_BOOL those whose byte is set.
+void Interrupts::trigger(std::uint32_t start, std::uint32_t count,
+                         std::span<const std::byte> flags) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    linux::EventFd* eventfd = vectors_[start + i]->trigger;
+    if (eventfd != nullptr && (flags.empty() || flags[i] != std::byte{0})) {
+      eventfd->signal();
+    }
+  }
 }
 
 void Interrupts::signal(VectorState& state, unsigned index, linux::InterruptOrigin origin) {
@@ -116,10 +145,51 @@ std::function<void()> Interrupts::handler_of(VectorState& state, unsigned index)
 }
 
 // vfio_msi_enable(): every vector gets a message and is unmasked.
-linux::Result<> Interrupts::enable(std::size_t count) {
+linux::Result<std::int64_t> Interrupts::enable(std::uint32_t index, std::size_t count) {
   if (count == 0) {
-    return linux::fail(Errno::kInval);
+    return linux::fail(Errno::kRange);
   }
+  index_ = index;
+  const auto done = is_msi() ? enable_msi(count) : enable_msix(count);
+  // pci_alloc_irq_vectors() gives one vector then, which the caller gives back.
+  if (!done && is_msi() && done.error() == Errno::kOpNotSupp) {
+    return 1;
+  }
+  return done ? linux::Result<std::int64_t>(0) : linux::fail(done.error());
+}
+
+// The vectors of one message, which the device tells apart by its low bits.
+linux::Result<> Interrupts::enable_msi(std::size_t count) {
+  std::vector<linux::pci::PciCore::MsiMessage> before;
+  if (inherits()) {
+    before = core_.inherited_msi(dev_, count).messages;
+  }
+  std::vector<std::unique_ptr<VectorState>> vectors;
+  std::vector<std::function<void()>> handlers;
+  for (std::size_t i = 0; i < count; ++i) {
+    vectors.push_back(std::make_unique<VectorState>());
+    handlers.push_back(handler_of(*vectors.back(), static_cast<unsigned>(i)));
+  }
+  const auto block = irqs_.request_block(std::move(handlers), dev_);
+  if (!block) {
+    return linux::fail(block.error());
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    vectors[i]->vector = block->vectors[i];
+  }
+  const linux::pci::PciCore::MsiMessage message{block->message.address, block->message.data};
+  if (const auto on = core_.enable_msi(dev_, message, static_cast<unsigned>(count)); !on) {
+    for (const Vector vector : block->vectors) {
+      irqs_.free(vector);
+    }
+    return on;
+  }
+  vectors_ = std::move(vectors);
+  find_missed(before);
+  return {};
+}
+
+linux::Result<> Interrupts::enable_msix(std::size_t count) {
   std::vector<linux::pci::PciCore::MsiMessage> before;
   if (inherits()) {
     if (services_.config().policies.msi_at_boot == linux::MsiAtBoot::kAdopt && adopt(count)) {
@@ -193,7 +263,11 @@ Co<> Interrupts::disable() {
   if (vectors_.empty()) {
     co_return;
   }
-  core_.disable_msix(dev_);
+  if (is_msi()) {
+    core_.disable_msi(dev_);
+  } else {
+    core_.disable_msix(dev_);
+  }
   for (const auto& state : vectors_) {
     irqs_.free(state->vector);
     co_await set_trigger(*state, nullptr);

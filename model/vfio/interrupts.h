@@ -1,8 +1,10 @@
-// MSI-X of a device as eventfds [linux drivers/vfio/pci/vfio_pci_intrs.c].
+// MSI and MSI-X of a device as eventfds [linux drivers/vfio/pci/vfio_pci_intrs.c].
 //
 // All vectors are allocated when the first eventfds are set; their number is then fixed (NORESIZE,
-// as without dynamic MSI-X allocation). INTx, MSI, the error and the request interrupt are not
-// offered: their count is 0.
+// as without dynamic MSI-X allocation). One kind at a time.
+//
+// Not modelled: INTx. No device of the fabric asserts a pin, so none is offered (vdev->nointx): its
+// count is 0, and whatever is asked of it is out of range, EINVAL.
 //
 // Live update, policies interrupts, msi_at_boot: what happens to the interrupts of a device from
 // the freeze on, and what its next kernel does with those that came (interrupts_gap.cc).
@@ -20,6 +22,7 @@
 #include "model/linux/base/process.h"
 #include "model/linux/irq/irq.h"
 #include "model/linux/pci/pci_core.h"
+#include "model/linux/uapi/vfio.h"
 
 namespace baton::vfio {
 
@@ -35,7 +38,8 @@ class Interrupts {
   std::size_t enabled() const { return vectors_.size(); }
 
   // VFIO_DEVICE_SET_IRQS; `argument` is the caller's struct with its data.
-  Co<linux::Result<>> set(linux::Process& process, std::span<const std::byte> argument);
+  // A positive number: there are only so many vectors, and none is set up.
+  Co<linux::Result<std::int64_t>> set(linux::Process& process, std::span<const std::byte> argument);
   // Takes down whatever is configured.
   Co<> disable();
 
@@ -50,7 +54,13 @@ class Interrupts {
     // Of an interrupt that came before this kernel's owner was there.
     std::optional<linux::InterruptOrigin> missed;
   };
-  linux::Result<> enable(std::size_t count);
+  bool is_msi() const { return index_ == linux::uapi::kVfioPciMsiIrqIndex; }
+  // Whether the device has interrupts of that kind configured.
+  bool is_on(std::uint32_t index) const { return !vectors_.empty() && index_ == index; }
+  linux::Result<std::int64_t> enable(std::uint32_t index, std::size_t count);
+  linux::Result<> enable_msix(std::size_t count);
+  linux::Result<> enable_msi(std::size_t count);
+  void trigger(std::uint32_t start, std::uint32_t count, std::span<const std::byte> flags);
   std::function<void()> handler_of(VectorState& state, unsigned index);
   void signal(VectorState& state, unsigned index, linux::InterruptOrigin origin);
   // interrupts_gap.cc
@@ -60,6 +70,9 @@ class Interrupts {
   void signal_missed();
   void told_of(std::size_t count);
   linux::Result<> silence(std::size_t index);
+  Co<linux::Result<std::int64_t>> set_eventfds(linux::Process& process, std::uint32_t index,
+                                               std::uint32_t start,
+                                               std::span<const std::int32_t> descriptors);
   Co<linux::Result<>> set_triggers(linux::Process& process, std::uint32_t start,
                                    std::span<const std::int32_t> descriptors);
   Co<> set_trigger(VectorState& state, linux::EventFd* trigger);
@@ -69,6 +82,7 @@ class Interrupts {
   linux::pci::PciCore& core_;
   linux::irq::IrqCore& irqs_;
   linux::pci::PciDev& dev_;
+  std::uint32_t index_ = linux::uapi::kVfioPciMsixIrqIndex;  // of what is configured
   std::vector<std::unique_ptr<VectorState>> vectors_;
 };
 

@@ -11,16 +11,18 @@ using linux::Errno;
 using linux::InterruptOrigin;
 using linux::InterruptPolicy;
 
+constexpr std::uint32_t kMsiEnable = 0x0001;
 constexpr std::uint32_t kMsixEnable = 0x8000;
 constexpr std::size_t kRequests = 256;  // bits of a posted-interrupt descriptor
 
 }  // namespace
 
 void Interrupts::write_enable(bool on, const char* by) {
-  const auto at = static_cast<std::uint16_t>(dev_.msix_cap + 2);
+  const auto at = static_cast<std::uint16_t>((is_msi() ? dev_.msi_cap : dev_.msix_cap) + 2);
+  const std::uint32_t enable = is_msi() ? kMsiEnable : kMsixEnable;
   const std::uint32_t control = core_.read(dev_, at, 2, by);
-  core_.write(dev_, at, 2, on ? control | kMsixEnable : control & ~kMsixEnable, by);
-  dev_.msix_enabled = on;
+  core_.write(dev_, at, 2, on ? control | enable : control & ~enable, by);
+  (is_msi() ? dev_.msi_enabled : dev_.msix_enabled) = on;
 }
 
 linux::Result<> Interrupts::silence(std::size_t index) {

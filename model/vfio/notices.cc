@@ -40,14 +40,13 @@ Co<linux::Result<>> Notices::set(linux::Process& process, std::span<const std::b
   const std::size_t bytes = request.count * element_bytes(request.flags);
   if (request.argsz < sizeof(request) || request.start != 0 || request.count > 1 ||
       count(request.index) == 0 || (request.flags & ~(kDataTypes | kActions)) != 0 ||
-      !std::has_single_bit(request.flags & kDataTypes) ||
-      !std::has_single_bit(request.flags & kActions) || request.argsz - sizeof(request) < bytes) {
+      !std::has_single_bit(request.flags & kDataTypes) || request.argsz - sizeof(request) < bytes) {
     co_return fail(Errno::kInval);
   }
   if (argument.size() - sizeof(request) < bytes) {
     co_return fail(Errno::kFault);
   }
-  if ((request.flags & uapi::kVfioIrqSetActionTrigger) == 0) {
+  if ((request.flags & kActions) != uapi::kVfioIrqSetActionTrigger) {
     co_return fail(Errno::kNoTty);
   }
   linux::EventFd*& trigger = request.index == uapi::kVfioPciErrIrqIndex ? error_ : request_;

@@ -1,4 +1,4 @@
-// What each kind of a script's calls does.
+// What each kind of a script's calls does; those on memory are in script_memory.cc.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,22 +18,6 @@ namespace {
 constexpr std::uint64_t kPageBytes = 4096;
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 20;  // of one read
 
-// The value of an operand: a number, or the name of a result. The binder has refused names that
-// nothing makes; a result of a call that never came to it is as good as a closed descriptor.
-std::int64_t value_of(const RunningProcess& process, std::string_view text, unsigned index) {
-  const std::string word = with_index(text, index);
-  if (const auto found = process.results.find(word); found != process.results.end()) {
-    return found->second;
-  }
-  return number_of(word).value_or(-1);
-}
-
-std::int64_t value_of(const RunningProcess& process, const ScriptCall& call, std::string_view key,
-                      unsigned index, std::int64_t otherwise) {
-  const std::string* text = operand(call, key);
-  return text == nullptr ? otherwise : value_of(process, *text, index);
-}
-
 int descriptor_of(const RunningProcess& process, const ScriptCall& call, unsigned index) {
   return static_cast<int>(value_of(process, call.subject, index));
 }
@@ -45,16 +29,6 @@ std::string quoted(std::string_view bytes) {
     text += byte >= 0x20 && byte < 0x7F ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
   }
   return fmt::format("\"{}\"{}", text, bytes.size() > 48 ? "..." : "");
-}
-
-// What is wrong with what was read; empty when nothing is.
-std::string compare(const ScriptCall& call, std::string_view read, unsigned index) {
-  if (!call.content) return "";
-  const std::string wanted =
-      call.content_is_text ? with_index(*call.content, index) : *call.content;
-  if (call.content_is_text) read = read.substr(0, read.find('\0'));
-  if (read == wanted) return "";
-  return fmt::format("reads {} instead of {}", quoted(read), quoted(wanted));
 }
 
 template <class T>
@@ -138,6 +112,31 @@ std::string compare_fields(const RunningProcess& process, const ScriptCall& call
 
 }  // namespace
 
+// The binder has refused names that nothing makes; a result of a call that never came to it is as
+// good as a closed descriptor.
+std::int64_t value_of(const RunningProcess& process, std::string_view text, unsigned index) {
+  const std::string word = with_index(text, index);
+  if (const auto found = process.results.find(word); found != process.results.end()) {
+    return found->second;
+  }
+  return number_of(word).value_or(-1);
+}
+
+std::int64_t value_of(const RunningProcess& process, const ScriptCall& call, std::string_view key,
+                      unsigned index, std::int64_t otherwise) {
+  const std::string* text = operand(call, key);
+  return text == nullptr ? otherwise : value_of(process, *text, index);
+}
+
+std::string compare_content(const ScriptCall& call, std::string_view read, unsigned index) {
+  if (!call.content) return "";
+  const std::string wanted =
+      call.content_is_text ? with_index(*call.content, index) : *call.content;
+  if (call.content_is_text) read = read.substr(0, read.find('\0'));
+  if (read == wanted) return "";
+  return fmt::format("reads {} instead of {}", quoted(read), quoted(wanted));
+}
+
 Co<ScriptProcesses::Answer> ScriptProcesses::dispatch(RunningProcess& process,
                                                       const ScriptCall& call, unsigned index) {
   switch (call.kind) {
@@ -153,6 +152,12 @@ Co<ScriptProcesses::Answer> ScriptProcesses::dispatch(RunningProcess& process,
     case CallKind::kMunmap:
     case CallKind::kLoad:
     case CallKind::kStore:
+    case CallKind::kPeek:
+    case CallKind::kPoke:
+    case CallKind::kWaitFor:
+    case CallKind::kMovdir64b:
+    case CallKind::kFill:
+    case CallKind::kCompare:
       return memory(process, call, index);
     case CallKind::kFork:
     case CallKind::kKill:
@@ -209,7 +214,7 @@ Co<ScriptProcesses::Answer> ScriptProcesses::on_file(RunningProcess& process,
         answer.value = fail(link.error());
       } else {
         answer.value = static_cast<std::int64_t>(link->size());
-        answer.wrong = compare(call, *link, index);
+        answer.wrong = compare_content(call, *link, index);
       }
     }
   }
@@ -234,7 +239,7 @@ Co<ScriptProcesses::Answer> ScriptProcesses::read(RunningProcess& process, const
   }
   if (answer.value) {
     buffer.resize(static_cast<std::size_t>(*answer.value));
-    answer.wrong = compare(call, buffer, index);
+    answer.wrong = compare_content(call, buffer, index);
   }
   co_return answer;
 }
@@ -270,44 +275,6 @@ Co<ScriptProcesses::Answer> ScriptProcesses::ioctl(RunningProcess& process, cons
     if (const auto* result = linux::uapi::field_of(*call.row, call.row->result)) {
       answer.value = get(buffer, *result);
     }
-  }
-  co_return answer;
-}
-
-Co<ScriptProcesses::Answer> ScriptProcesses::memory(RunningProcess& process, const ScriptCall& call,
-                                                    unsigned index) {
-  Answer answer;
-  const auto offset = static_cast<std::uint64_t>(value_of(process, call, "offset", index, 0));
-  const auto length = static_cast<std::uint64_t>(value_of(process, call, "length", index, 0));
-  if (call.kind == CallKind::kMmap) {
-    Result<UserAddr> mapped = fail(Errno::kInval);
-    if (call.subject == "anonymous") {
-      mapped = co_await process.calls.mmap_anonymous(length);
-    } else {
-      const int fd = descriptor_of(process, call, index);
-      mapped = co_await process.calls.mmap(fd, offset, length, (call.flags & 2) != 0);
-    }
-    answer.value = mapped ? Result<std::int64_t>(static_cast<std::int64_t>(mapped->value()))
-                          : fail(mapped.error());
-    if (mapped && !call.as.empty()) process.mapped[with_index(call.as, index)] = length;
-    co_return answer;
-  }
-  const UserAddr start(static_cast<std::uint64_t>(value_of(process, call.subject, index)));
-  if (call.kind == CallKind::kMunmap) {
-    const auto whole = process.mapped.find(with_index(call.subject, index));
-    const std::uint64_t all = whole == process.mapped.end() ? kPageBytes : whole->second;
-    answer.value = nothing_result(co_await process.calls.munmap(start, length != 0 ? length : all));
-  } else if (call.kind == CallKind::kStore) {
-    const std::string content =
-        call.content_is_text ? with_index(*call.content, index) : *call.content;
-    answer.value =
-        nothing_result(process.process.store(start + offset, std::as_bytes(std::span(content))));
-  } else {
-    const std::size_t wanted = call.content ? with_index(*call.content, index).size() : kPageBytes;
-    std::string buffer(std::min<std::uint64_t>(length != 0 ? length : wanted, kMostBytes), '\0');
-    answer.value = nothing_result(
-        process.process.load(start + offset, std::as_writable_bytes(std::span(buffer))));
-    if (answer.value) answer.wrong = compare(call, buffer, index);
   }
   co_return answer;
 }

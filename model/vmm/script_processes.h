@@ -38,6 +38,13 @@ struct RunningProcess {
   sim::WaitQueue ending;  // waitpid() waits here
 };
 
+// The value of an operand: a number, or the name of a result.
+std::int64_t value_of(const RunningProcess& process, std::string_view text, unsigned index);
+std::int64_t value_of(const RunningProcess& process, const ScriptCall& call, std::string_view key,
+                      unsigned index, std::int64_t otherwise);
+// What is wrong with what was read; empty when nothing is.
+std::string compare_content(const ScriptCall& call, std::string_view read, unsigned index);
+
 class ScriptProcesses {
  public:
   // Both outlive it.
@@ -65,7 +72,19 @@ class ScriptProcesses {
   Co<Answer> read(RunningProcess& process, const ScriptCall& call, unsigned index);
   Co<Answer> write(RunningProcess& process, const ScriptCall& call, unsigned index);
   Co<Answer> ioctl(RunningProcess& process, const ScriptCall& call, unsigned index);
+  // script_memory.cc
   Co<Answer> memory(RunningProcess& process, const ScriptCall& call, unsigned index);
+  Co<Answer> map(RunningProcess& process, const ScriptCall& call, unsigned index);
+  Co<Answer> wait_for(RunningProcess& process, const ScriptCall& call, unsigned index);
+  static Answer bytes(RunningProcess& process, const ScriptCall& call, unsigned index);
+  static Answer peek(RunningProcess& process, const ScriptCall& call, unsigned index);
+  static Answer poke(RunningProcess& process, const ScriptCall& call, unsigned index);
+  static Answer movdir64b(RunningProcess& process, const ScriptCall& call, unsigned index);
+  static Answer sweep(RunningProcess& process, const ScriptCall& call, unsigned index);
+  // Where a call works: what its first key names, its offset, and a stride for each repetition.
+  static UserAddr place_of(const RunningProcess& process, const ScriptCall& call, unsigned index);
+  static std::uint64_t offset_of(const RunningProcess& process, const ScriptCall& call,
+                                 std::string_view key, unsigned index);
   Co<Answer> on_process(RunningProcess& process, const ScriptCall& call, unsigned index);
   Co<Answer> reboot(RunningProcess& process, const ScriptCall& call);
 

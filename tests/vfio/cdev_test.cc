@@ -143,6 +143,35 @@ Co<> dma_buf_mapping(VfioKernel& kernel, VfioNotes& notes) {
       notes.machine->iommus()[0]->inspect(notes.dsa().requester_id(), Iova(map.iova)).mapped);
 }
 
+Co<> dma_buf_after_close(VfioKernel& kernel, VfioNotes&) {
+  std::vector<linux::EventFd*> fds;
+  const Owner owner = co_await own_device(kernel, fds);
+  DmaBufFeature feature = dma_buf_of_portals();
+  const auto descriptor = co_await call(kernel, owner.cdev, uapi::kVfioDeviceFeature, feature);
+  // A second one is closed before the device is: nobody tells it anything.
+  const auto other = co_await call(kernel, owner.cdev, uapi::kVfioDeviceFeature, feature);
+  CHECK(descriptor.has_value());
+  CHECK(other.has_value());
+  if (!descriptor || !other) co_return;
+  AWAIT_OK(kernel.process.close(static_cast<int>(*other)));
+  uapi::iommu_ioas_map_file map;
+  map.flags = uapi::kIoasMapFixedIova | uapi::kIoasMapReadable | uapi::kIoasMapWriteable;
+  map.ioas_id = owner.ioas;
+  map.fd = static_cast<std::int32_t>(*descriptor);
+  map.iova = std::uint64_t{1} << 40;
+  map.length = 2 * 4096;
+  AWAIT_EQUAL(request(kernel, owner.iommufd, uapi::kIommuIoasMapFile, map), 0);
+  AWAIT_OK(kernel.process.close(owner.cdev));
+  // The area is there, and leads nowhere; the buffer cannot be mapped again.
+  AWAIT_EQUAL(request(kernel, owner.iommufd, uapi::kIommuIoasMapFile, map), error(Errno::kExist));
+  uapi::iommu_ioas_unmap unmap;
+  unmap.ioas_id = owner.ioas;
+  unmap.iova = map.iova;
+  unmap.length = map.length;
+  AWAIT_EQUAL(request(kernel, owner.iommufd, uapi::kIommuIoasUnmap, unmap), 0);
+  AWAIT_EQUAL(request(kernel, owner.iommufd, uapi::kIommuIoasMapFile, map), error(Errno::kNoDev));
+}
+
 Co<> information(VfioKernel& kernel, VfioNotes&) {
   std::vector<linux::EventFd*> fds;
   const Owner owner = co_await own_device(kernel, fds);
@@ -401,6 +430,9 @@ TEST_CASE("a dma-buf over a BAR is refused in the order of the kernel's checks")
 }
 TEST_CASE("a dma-buf over a BAR is mapped into an IOAS at the BAR's address") {
   run_one(dma_buf_mapping);
+}
+TEST_CASE("the last close of a device revokes the dma-bufs over its BARs") {
+  run_one(dma_buf_after_close);
 }
 
 TEST_CASE("a DSA is refused by vfio-pci unless the denylist is disabled") {

@@ -54,6 +54,49 @@ Co<int> preserve(VfioKernel& kernel, Owner& owner) {
   co_return session;
 }
 
+// A buffer over the device's portals, mapped for the device itself.
+Co<> revoke_in_freeze(VfioKernel& kernel, VfioNotes& notes) {
+  struct {
+    uapi::VfioDeviceFeature header;
+    uapi::VfioDeviceFeatureDmaBuf request;
+    uapi::VfioRegionDmaRange range;
+  } feature;
+  feature.header.argsz = sizeof(feature);
+  feature.header.flags = uapi::kVfioDeviceFeatureGet | uapi::kVfioDeviceFeatureDmaBuf;
+  feature.request.region_index = 2;
+  feature.request.nr_ranges = 1;
+  feature.range.length = 2 * 4096;
+  std::vector<linux::EventFd*> fds;
+  Owner owner = co_await own_device(kernel, fds);
+  const auto buffer = co_await call(kernel, owner.cdev, uapi::kVfioDeviceFeature, feature);
+  CHECK(buffer.has_value());
+  if (!buffer) co_return;
+  uapi::iommu_ioas_map_file map;
+  map.flags = uapi::kIoasMapFixedIova | uapi::kIoasMapReadable | uapi::kIoasMapWriteable;
+  map.ioas_id = owner.ioas;
+  map.fd = static_cast<std::int32_t>(*buffer);
+  map.iova = std::uint64_t{1} << 40;
+  map.length = 2 * 4096;
+  AWAIT_EQUAL(request(kernel, owner.iommufd, uapi::kIommuIoasMapFile, map), 0);
+  const auto mapped = [&] {
+    const auto walk =
+        notes.machine->iommus()[0]->inspect(notes.dsa().requester_id(), Iova(map.iova + 4096));
+    return walk.mapped;
+  };
+  CHECK(mapped());
+  const int session = co_await preserve(kernel, owner);
+  CHECK(session >= 0);
+  // Refused: nothing is done.
+  AWAIT_ERROR(kernel.luo.reboot(), Errno::kInval);
+  CHECK(mapped());
+  AWAIT_EQUAL(release_interrupts(kernel, owner.cdev), 0);
+  AWAIT_OK(kernel.luo.reboot());
+  CHECK_FALSE(mapped());
+  AWAIT_EQUAL(request(kernel, owner.iommufd, uapi::kIommuIoasMapFile, map), error(Errno::kExist));
+  map.iova += std::uint64_t{1} << 30;
+  AWAIT_EQUAL(request(kernel, owner.iommufd, uapi::kIommuIoasMapFile, map), error(Errno::kNoDev));
+}
+
 Co<> hand_over(VfioKernel& kernel, VfioNotes& notes) {
   std::vector<linux::EventFd*> fds;
   Owner owner = co_await own_device(kernel, fds);
@@ -185,4 +228,8 @@ TEST_CASE("a restored group without its owner goes to anybody") {
 TEST_CASE("a device that was frozen for nothing is dead until it is closed") {
   run({dead}, linux::IommuLiveUpdate::kNone);
   run({dead}, linux::IommuLiveUpdate::kV5);
+}
+
+TEST_CASE("freeze revokes the dma-bufs over a device's BARs") {
+  run({revoke_in_freeze}, linux::IommuLiveUpdate::kNone);
 }

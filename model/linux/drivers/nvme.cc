@@ -6,6 +6,7 @@
 #include <array>
 
 #include "model/devices/nvme/registers.h"
+#include "model/linux/drivers/observations.h"
 
 namespace baton::linux::drivers {
 namespace {
@@ -62,7 +63,14 @@ Co<Result<>> Nvme::wait_for(const pci::PciDev& dev, std::uint32_t mask, std::uin
   co_return fail(Errno::kNoDev);
 }
 
-Result<> Nvme::allocate(Controller& controller) {
+void Nvme::publish(const pci::PciDev& dev, PhysAddr page, bool allocated) const {
+  const auto& topic = services_.port().simulation().topic<DmaMemoryChanged>();
+  if (topic.active()) {
+    topic.publish({services_.generation(), dev.address, {page, sim::kPageSize}, allocated});
+  }
+}
+
+Result<> Nvme::allocate(const pci::PciDev& dev, Controller& controller) {
   for (PhysAddr* page : {&controller.admin_submission, &controller.admin_completion,
                          &controller.submission, &controller.completion, &controller.buffer}) {
     const auto got = services_.pages().allocate(0, "nvme queue");
@@ -70,14 +78,17 @@ Result<> Nvme::allocate(Controller& controller) {
     *page = *got;
     const std::array<std::byte, sim::kPageSize> zeros{};
     services_.port().ram().write(*got, zeros);
+    publish(dev, *got, true);
   }
   return {};
 }
 
-void Nvme::free(Controller& controller) {
+void Nvme::free(const pci::PciDev& dev, Controller& controller) {
   for (const PhysAddr page : {controller.admin_submission, controller.admin_completion,
                               controller.submission, controller.completion, controller.buffer}) {
-    if (page != PhysAddr{}) services_.pages().free(page);
+    if (page == PhysAddr{}) continue;
+    publish(dev, page, false);
+    services_.pages().free(page);
   }
   for (const Vector vector : controller.vectors) irqs_.free(vector);
 }
@@ -94,7 +105,7 @@ Co<Result<>> Nvme::probe(pci::PciDev& dev) {
     co_return started;
   }
   core_.disable_msix(dev);
-  free(controller);
+  free(dev, controller);
   controllers_.erase(dev.address);
   core_.disable_device(dev);
   co_return started;
@@ -105,7 +116,7 @@ Co<Result<>> Nvme::start(pci::PciDev& dev, Controller& controller) {
   if (dev.resources[0].start.value() == 0 || read(dev, offset::kCsts) == UINT32_MAX) {
     co_return fail(Errno::kNoDev);
   }
-  Result<> done = allocate(controller);
+  Result<> done = allocate(dev, controller);
   if (done) done = co_await configure_admin_queue(dev, controller);
   if (done) done = set_up_interrupts(dev, controller);
   if (done) {
@@ -223,7 +234,7 @@ Co<> Nvme::remove(pci::PciDev& dev) {
   co_await stop(dev, found->second);
   core_.disable_msix(dev);
   core_.disable_device(dev);
-  free(found->second);
+  free(dev, found->second);
   controllers_.erase(found);
 }
 

@@ -48,8 +48,9 @@ class Nvme final : public pci::Driver {
   void write(const pci::PciDev& dev, std::uint32_t at, std::uint32_t value) const;
   void write_address(const pci::PciDev& dev, std::uint32_t at, PhysAddr value) const;
   Co<Result<>> wait_for(const pci::PciDev& dev, std::uint32_t mask, std::uint32_t value);
-  Result<> allocate(Controller& controller);
-  void free(Controller& controller);
+  Result<> allocate(const pci::PciDev& dev, Controller& controller);
+  void free(const pci::PciDev& dev, Controller& controller);
+  void publish(const pci::PciDev& dev, PhysAddr page, bool allocated) const;
   Co<Result<>> start(pci::PciDev& dev, Controller& controller);
   Co<Result<>> configure_admin_queue(const pci::PciDev& dev, Controller& controller);
   Result<> set_up_interrupts(pci::PciDev& dev, Controller& controller);

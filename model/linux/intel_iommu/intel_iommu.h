@@ -75,7 +75,8 @@ class IntelIommu final : public iommu::HardwareDriver, public irq::IrqCore::Rema
 
   // irq::IrqCore::Remapper
   bool remaps(const pci::PciDev& dev) const override;
-  Result<std::uint16_t> allocate(const pci::PciDev& dev, irq::IrqCore::Target target) override;
+  Result<std::uint16_t> allocate(const pci::PciDev& dev,
+                                 std::span<const irq::IrqCore::Target> targets) override;
   void free(const pci::PciDev& dev, std::uint16_t index) override;
   Result<> drop(const pci::PciDev& dev, std::uint16_t index) override;
   Result<> capture(const pci::PciDev& dev, std::uint16_t index, unsigned request) override;

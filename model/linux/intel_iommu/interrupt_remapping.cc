@@ -1,5 +1,7 @@
 #include "model/linux/intel_iommu/interrupt_remapping.h"
 
+#include <bit>
+
 namespace baton::linux::intel_iommu {
 
 namespace {
@@ -163,21 +165,31 @@ InterruptTable::Words InterruptTable::entry_for(const pci::PciDev& dev,
   return {kPresent | kRedirectionHint | vector << 16 | destination, source_bits(dev)};
 }
 
+// alloc_irte(): bitmap_find_free_region() of a power of two.
 Result<std::uint16_t> InterruptTable::allocate(const pci::PciDev& dev,
-                                               irq::IrqCore::Target target) {
+                                               std::span<const irq::IrqCore::Target> targets) {
+  const auto row = static_cast<std::uint32_t>(std::bit_ceil(targets.size()));
+  const auto taken = [&](std::uint32_t index) {
+    const auto next = used_.lower_bound(static_cast<std::uint16_t>(index));
+    return next != used_.end() && *next < index + row;
+  };
   std::uint32_t index = 0;
-  while (index < kEntries && used_.contains(static_cast<std::uint16_t>(index))) {
-    ++index;
+  while (index + row <= kEntries && taken(index)) {
+    index += row;
   }
-  if (index == kEntries) {
+  if (index + row > kEntries) {
     return fail(Errno::kNoSpc);
   }
-  const auto entry = static_cast<std::uint16_t>(index);
-  used_.insert(entry);
-  const Words words = entry_for(dev, target);
-  write(entry, words.low, words.high);
-  unit_.step("set interrupt entry", entry);
-  return entry;
+  const auto first = static_cast<std::uint16_t>(index);
+  for (std::uint32_t i = 0; i < row; ++i) {
+    const auto entry = static_cast<std::uint16_t>(index + i);
+    used_.insert(entry);
+    if (i >= targets.size()) continue;
+    const Words words = entry_for(dev, targets[i]);
+    write(entry, words.low, words.high);
+    unit_.step("set interrupt entry", entry);
+  }
+  return first;
 }
 
 void InterruptTable::free(std::uint16_t index) {

@@ -37,7 +37,8 @@ class InterruptTable {
   void drop_inherited();
 
   // ENOSPC.
-  Result<std::uint16_t> allocate(const pci::PciDev& dev, irq::IrqCore::Target target);
+  Result<std::uint16_t> allocate(const pci::PciDev& dev,
+                                 std::span<const irq::IrqCore::Target> targets);
   void free(std::uint16_t index);
 
   // As irq::IrqCore::Remapper has them.

@@ -130,8 +130,9 @@ bool IntelIommu::remaps(const pci::PciDev& dev) const {
   return unit != nullptr && state_->interrupts.contains(unit->registers());
 }
 
-Result<std::uint16_t> IntelIommu::allocate(const pci::PciDev& dev, irq::IrqCore::Target target) {
-  return state_->table_of(dev).allocate(dev, target);
+Result<std::uint16_t> IntelIommu::allocate(const pci::PciDev& dev,
+                                           std::span<const irq::IrqCore::Target> targets) {
+  return state_->table_of(dev).allocate(dev, targets);
 }
 
 void IntelIommu::free(const pci::PciDev& dev, std::uint16_t index) {

@@ -1,6 +1,7 @@
 #include "model/linux/irq/irq.h"
 
 #include <array>
+#include <bit>
 #include <optional>
 #include <utility>
 
@@ -25,7 +26,8 @@ IrqCore::Message remappable(std::uint16_t index) {
 std::optional<std::uint16_t> entry_of(const IrqCore::Message& message) {
   if ((message.address & 1 << 4) == 0) return std::nullopt;
   const std::uint64_t handle = (message.address >> 5 & 0x7FFF) | (message.address >> 2 & 1) << 15;
-  return static_cast<std::uint16_t>(handle);
+  const std::uint32_t subhandle = (message.address & 1 << 3) != 0 ? message.data & 0xFFFF : 0;
+  return static_cast<std::uint16_t>(handle + subhandle);
 }
 
 bool is_for_devices(unsigned vector) {
@@ -46,6 +48,7 @@ class IrqCore::State {
     std::function<void()> handler;
     const pci::PciDev* dev = nullptr;  // with an entry of the remapping table
     std::uint16_t entry = 0;
+    std::uint16_t padding = 0;  // entries behind it that fill the row up
     bool held = false;
     Vector successor;    // of a vector of an earlier kernel: whose handler this one borrows
     bool noted = false;  // [policy remember]
@@ -132,28 +135,60 @@ Result<IrqCore::Irq> IrqCore::request(std::function<void()> handler) {
 }
 
 Result<IrqCore::Irq> IrqCore::request(std::function<void()> handler, const pci::PciDev& dev) {
-  Result<Irq> irq = request(std::move(handler));
-  if (!irq || state_->remapper_ == nullptr || !state_->remapper_->remaps(dev)) {
-    return irq;
+  std::vector<std::function<void()>> one;
+  one.push_back(std::move(handler));
+  const Result<Block> block = request_block(std::move(one), dev);
+  if (!block) {
+    return fail(block.error());
   }
-  const Result<std::uint16_t> entry =
-      state_->remapper_->allocate(dev, {.cpu = kBootCpuApicId, .vector = irq->vector});
-  if (!entry) {
-    free(irq->vector);
-    return fail(entry.error());
+  return Irq{.vector = block->vectors.front(), .message = block->message};
+}
+
+Result<IrqCore::Block> IrqCore::request_block(std::vector<std::function<void()>> handlers,
+                                              const pci::PciDev& dev) {
+  const bool remapped = state_->remapper_ != nullptr && state_->remapper_->remaps(dev);
+  if (handlers.size() > 1 && !remapped) {
+    return fail(Errno::kOpNotSupp);
   }
-  State::Slot& slot = state_->slots_[irq->vector.value()];
-  slot.dev = &dev;
-  slot.entry = *entry;
-  irq->message = remappable(*entry);
-  return irq;
+  Block block;
+  std::vector<Target> targets;
+  const auto give_up = [&](Errno error) {
+    for (const Vector vector : block.vectors) free(vector);
+    return fail(error);
+  };
+  for (std::function<void()>& handler : handlers) {
+    const Result<Irq> irq = request(std::move(handler));
+    if (!irq) {
+      return give_up(irq.error());
+    }
+    block.vectors.push_back(irq->vector);
+    block.message = irq->message;
+    targets.push_back({.cpu = kBootCpuApicId, .vector = irq->vector});
+  }
+  if (!remapped) {
+    return block;
+  }
+  const Result<std::uint16_t> first = state_->remapper_->allocate(dev, targets);
+  if (!first) {
+    return give_up(first.error());
+  }
+  for (std::size_t i = 0; i < block.vectors.size(); ++i) {
+    State::Slot& slot = state_->slots_[block.vectors[i].value()];
+    slot.dev = &dev;
+    slot.entry = static_cast<std::uint16_t>(*first + i);
+  }
+  state_->slots_[block.vectors.back().value()].padding =
+      static_cast<std::uint16_t>(std::bit_ceil(targets.size()) - targets.size());
+  block.message = remappable(*first);
+  return block;
 }
 
 void IrqCore::free(Vector vector) {
   state_->end_borrowing(vector);
   const State::Slot slot = std::exchange(state_->slots_[vector.value()], State::Slot{});
-  if (slot.dev != nullptr) {
-    state_->remapper_->free(*slot.dev, slot.entry);
+  if (slot.dev == nullptr) return;
+  for (unsigned i = 0; i <= slot.padding; ++i) {
+    state_->remapper_->free(*slot.dev, static_cast<std::uint16_t>(slot.entry + i));
   }
 }
 

@@ -11,6 +11,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "model/linux/base/kernel_services.h"
 #include "model/linux/base/observations.h"
@@ -54,8 +56,10 @@ class IrqCore {
     virtual ~Remapper() = default;
     // True for a device whose unit remaps interrupts.
     virtual bool remaps(const pci::PciDev& dev) const = 0;
-    // An entry that lets this device, and no other, raise the target's vector. ENOSPC.
-    virtual Result<std::uint16_t> allocate(const pci::PciDev& dev, Target target) = 0;
+    // Entries in a row, by which this device, and no other, raises the targets' vectors; a row
+    // begins at a multiple of its length, which is a power of two. The first one. ENOSPC.
+    virtual Result<std::uint16_t> allocate(const pci::PciDev& dev,
+                                           std::span<const Target> targets) = 0;
     virtual void free(const pci::PciDev& dev, std::uint16_t index) = 0;
 
     // Live update. From now on messages that name the entry are dropped in silence; or become
@@ -80,6 +84,15 @@ class IrqCore {
   Result<Irq> request(std::function<void()> handler, const pci::PciDev& dev);
   // For messages that no unit remaps: those of a remapping unit itself.
   Result<Irq> request(std::function<void()> handler);
+  // MSI: a vector for each handler, and one message, into whose low bits the device puts the number
+  // of the vector. EOPNOTSUPP: more than one, and nothing remaps the device's messages, for vectors
+  // are not given out in rows [linux arch/x86/kernel/apic/msi.c: MSI_FLAG_MULTI_PCI_MSI is the
+  // remapping domain's alone]. ENOSPC.
+  struct Block {
+    std::vector<Vector> vectors;
+    Message message;
+  };
+  Result<Block> request_block(std::vector<std::function<void()>> handlers, const pci::PciDev& dev);
   void free(Vector vector);
 
   // Messages to this vector are of the time before this kernel: nobody is given it until they

@@ -1,6 +1,10 @@
 // MSI-X and MSI of a function [linux drivers/pci/msi/msi.c, irqdomain.c].
 //
-// Not modelled: more than one MSI message, extended message data.
+// Not modelled: extended message data. A function with one vector has the mask bits of the others
+// left alone, where Linux masks all that it could have.
+#include <algorithm>
+#include <bit>
+
 #include "model/linux/pci/state.h"
 
 namespace baton::linux::pci {
@@ -92,17 +96,45 @@ PciCore::InheritedMsix PciCore::inherited_msix(PciDev& dev, std::size_t count) {
 
 void PciCore::adopt_msix(PciDev& dev) { dev.msix_enabled = true; }
 
-// The message of an MSI capability: the enable bit is off meanwhile [__pci_write_msi_msg].
-void PciCore::State::write_msi_message(const PciDev& dev, const MsiMessage& message) {
+unsigned PciCore::msi_vector_count(const PciDev& dev) {
+  if (dev.msi_cap == 0) return 0;
+  const std::uint32_t control = state_->read(dev, dev.msi_cap + 2U, 2, "pci_msi_vec_count");
+  return 1U << std::min((control & regs::kMsiQueueMask) >> 1, 5U);
+}
+
+// The message of an MSI capability, with as many vectors as the function is to use
+// [__pci_write_msi_msg].
+void PciCore::State::write_msi_message(const PciDev& dev, const MsiMessage& message,
+                                       unsigned vectors) {
   constexpr const char* kWrite = "__pci_write_msi_msg";
   const unsigned at = dev.msi_cap;
   const std::uint32_t control = read(dev, at + 2U, 2, kWrite);
   const bool wide = (control & regs::kMsi64Bit) != 0;
-  write_now(dev, at + 2U, 2, control & ~std::uint32_t{regs::kMsiQueueSize}, kWrite);
+  const auto multiple = static_cast<std::uint32_t>(std::countr_zero(std::bit_ceil(vectors)));
+  write_now(dev, at + 2U, 2, (control & ~std::uint32_t{regs::kMsiQueueSize}) | multiple << 4,
+            kWrite);
   write_now(dev, at + 4U, 4, static_cast<std::uint32_t>(message.address), kWrite);
   if (wide) write_now(dev, at + 8U, 4, static_cast<std::uint32_t>(message.address >> 32), kWrite);
   write_now(dev, at + (wide ? 12U : 8U), 2, message.data, kWrite);
   read(dev, at + 2U, 2, kWrite);
+}
+
+PciCore::InheritedMsix PciCore::inherited_msi(PciDev& dev, std::size_t count) {
+  constexpr const char* kRead = "msi_inherited";
+  InheritedMsix found;
+  if (count > msi_vector_count(dev)) return found;
+  const unsigned at = dev.msi_cap;
+  const std::uint32_t control = state_->read(dev, at + 2U, 2, kRead);
+  const bool wide = (control & regs::kMsi64Bit) != 0;
+  found.on = (control & regs::kMsiEnable) != 0;
+  std::uint64_t address = state_->read(dev, at + 4U, 4, kRead);
+  if (wide) address |= std::uint64_t{state_->read(dev, at + 8U, 4, kRead)} << 32;
+  const std::uint32_t data = state_->read(dev, at + (wide ? 12U : 8U), 2, kRead);
+  const std::uint32_t low = (1U << ((control & regs::kMsiQueueSize) >> 4)) - 1;
+  for (std::uint32_t i = 0; i < count && i <= low; ++i) {
+    found.messages.push_back({address, (data & ~low) | i});
+  }
+  return found;
 }
 
 // Command.Interrupt Disable, written only if it changes.
@@ -114,28 +146,38 @@ void PciCore::State::set_intx(const PciDev& dev, bool enable) {
 }
 
 // The mask register of a function with per-vector masking; nothing for the others.
-void PciCore::State::mask_msi(const PciDev& dev, bool masked) {
+void PciCore::State::mask_msi(const PciDev& dev, std::uint32_t bits, bool masked) {
   constexpr const char* kMask = "pci_msi_update_mask";
   const std::uint32_t control = read(dev, dev.msi_cap + 2U, 2, kMask);
   if ((control & regs::kMsiMasking) == 0) return;
   const unsigned at = dev.msi_cap + ((control & regs::kMsi64Bit) != 0 ? 0x10U : 0x0CU);
   const std::uint32_t old = read(dev, at, 4, kMask);
-  write_now(dev, at, 4, masked ? old | 1U : old & ~1U, kMask);
+  write_now(dev, at, 4, masked ? old | bits : old & ~bits, kMask);
 }
 
-Result<> PciCore::enable_msi(PciDev& dev, const MsiMessage& message) {
+namespace {
+
+std::uint32_t lowest_bits(unsigned count) {
+  return count >= 32 ? UINT32_MAX : (std::uint32_t{1} << count) - 1;
+}
+
+}  // namespace
+
+Result<> PciCore::enable_msi(PciDev& dev, const MsiMessage& message, unsigned vectors) {
   constexpr const char* kEnable = "pci_msi_set_enable";
   if (dev.msi_cap == 0 || dev.msi_enabled || dev.msix_enabled) return fail(Errno::kInval);
+  const unsigned most = vectors == 1 ? 1 : msi_vector_count(dev);
+  if (vectors == 0 || vectors > most) return fail(Errno::kRange);
   const unsigned at = dev.msi_cap + 2U;
   const std::uint32_t control = state_->read(dev, at, 2, kEnable);
   state_->write_now(dev, at, 2, control & ~std::uint32_t{regs::kMsiEnable}, kEnable);
-  state_->mask_msi(dev, true);
-  state_->write_msi_message(dev, message);
+  state_->mask_msi(dev, lowest_bits(most), true);
+  state_->write_msi_message(dev, message, vectors);
   state_->set_intx(dev, false);
   const std::uint32_t set = state_->read(dev, at, 2, kEnable);
   state_->write_now(dev, at, 2, set | regs::kMsiEnable, kEnable);
   dev.msi_enabled = true;
-  state_->mask_msi(dev, false);  // request_irq
+  state_->mask_msi(dev, lowest_bits(vectors), false);  // request_irq of each
   return {};
 }
 
@@ -143,12 +185,15 @@ void PciCore::disable_msi(PciDev& dev) {
   if (!dev.msi_enabled) return;
   constexpr const char* kEnable = "pci_msi_set_enable";
   const unsigned at = dev.msi_cap + 2U;
-  state_->mask_msi(dev, true);  // free_irq
+  const unsigned size = state_->read(dev, at, 2, kEnable) & regs::kMsiQueueSize;
+  const std::uint32_t used = lowest_bits(1U << (size >> 4));
+  state_->mask_msi(dev, used, true);  // free_irq
   const std::uint32_t control = state_->read(dev, at, 2, kEnable);
   state_->write_now(dev, at, 2, control & ~std::uint32_t{regs::kMsiEnable}, kEnable);
   state_->set_intx(dev, true);
-  state_->mask_msi(dev, false);
-  state_->write_msi_message(dev, MsiMessage{});
+  const unsigned all = size == 0 ? 1 : msi_vector_count(dev);
+  state_->mask_msi(dev, lowest_bits(all), false);
+  state_->write_msi_message(dev, MsiMessage{}, 1);
   dev.msi_enabled = false;
 }
 

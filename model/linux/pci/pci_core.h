@@ -145,10 +145,14 @@ class PciCore {
   InheritedMsix inherited_msix(PciDev& dev, std::size_t count);
   // They are this kernel's from now on: nothing is written.
   void adopt_msix(PciDev& dev);
-  // MSI with one message. EINVAL: no capability, or messages are on already.
-  Result<> enable_msi(PciDev& dev, const MsiMessage& message);
+  // MSI: the vectors of one message, a power of two of which the function uses in any case. EINVAL:
+  // no capability, or messages are on already; ERANGE: it has not so many.
+  Result<> enable_msi(PciDev& dev, const MsiMessage& message, unsigned vectors = 1);
   void disable_msi(PciDev& dev);
   unsigned msix_table_size(const PciDev& dev);
+  unsigned msi_vector_count(const PciDev& dev);  // 0: no capability
+  // As inherited_msix(), of the MSI capability.
+  InheritedMsix inherited_msi(PciDev& dev, std::size_t count);
 
   // pci_device_shutdown for every device, last registered first. Bus master of outgoing devices and
   // of the bridges above them stays on.

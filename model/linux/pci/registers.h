@@ -129,7 +129,8 @@ inline constexpr std::uint8_t kEventCollector = 10;
 
 // MSI and MSI-X control, PMCSR.
 inline constexpr std::uint16_t kMsiEnable = 0x0001;
-inline constexpr std::uint16_t kMsiQueueSize = 0x0070;
+inline constexpr std::uint16_t kMsiQueueMask = 0x000E;  // log2 of the messages that it can have
+inline constexpr std::uint16_t kMsiQueueSize = 0x0070;  // log2 of those that it has
 inline constexpr std::uint16_t kMsi64Bit = 0x0080;
 inline constexpr std::uint16_t kMsiMasking = 0x0100;
 inline constexpr std::uint16_t kMsixEnable = 0x8000;

@@ -145,8 +145,8 @@ class PciCore::State {
   Co<> reset_by(PciDev& dev, ResetMethod method);
 
   // msi.cc
-  void write_msi_message(const PciDev& dev, const MsiMessage& message);
-  void mask_msi(const PciDev& dev, bool masked);
+  void write_msi_message(const PciDev& dev, const MsiMessage& message, unsigned vectors);
+  void mask_msi(const PciDev& dev, std::uint32_t bits, bool masked);
   void set_intx(const PciDev& dev, bool enable);
 
   std::uint32_t read(const PciDev& dev, unsigned offset, unsigned width, const char* by);

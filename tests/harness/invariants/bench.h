@@ -9,6 +9,7 @@
 #include "model/devices/dsa/dsa.h"
 #include "model/devices/dsa/observations.h"
 #include "model/iommu_vtd/observations.h"
+#include "model/linux/drivers/observations.h"
 #include "model/linux/pci/observations.h"
 #include "model/luo/state_machine.h"
 #include "model/pci/observations.h"

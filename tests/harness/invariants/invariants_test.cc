@@ -133,6 +133,36 @@ TEST_CASE("dma-integrity fires when the guest itself counted a mismatch") {
   CHECK(bench.first("dma-integrity").subject == "guest vm0");
 }
 
+TEST_CASE("isolation knows the memory that a driver of the host gave the device, and no more") {
+  Bench bench;
+  const Sbdf dsa = bench.dsa().location();
+  const sim::PhysRange queue{PhysAddr(0x3000000), kPage};
+  const sim::PhysRange of_another{PhysAddr(0x3002000), kPage};
+  bench.allocate(0, queue, "nvme queue");
+  bench.allocate(0, of_another, "nvme queue");
+  bench.publish(linux::drivers::DmaMemoryChanged{0, dsa, queue, true});
+  bench.publish(linux::drivers::DmaMemoryChanged{0, Sbdf{0, Bdf(0x6C, 0, 0)}, of_another, true});
+  bench.request(0x1000, queue.start);
+  bench.request(0x1000, queue.start, false);
+  CHECK(bench.count("isolation") == 0);
+  bench.request(0x1000, of_another.start);  // the driver's, but for another device
+  CHECK(bench.count("isolation") == 1);
+  CHECK(bench.first("isolation").seen.find("kernel memory: nvme queue") != std::string::npos);
+  bench.request(0x1000, kLevel1);
+  CHECK(bench.count("isolation") == 2);
+  // The driver lets go of the device, which goes on.
+  bench.publish(linux::drivers::DmaMemoryChanged{0, dsa, queue, false});
+  bench.request(0x1000, queue.start);
+  CHECK(bench.count("isolation") == 3);
+  // So does one whose driver died with its kernel.
+  bench.publish(linux::drivers::DmaMemoryChanged{0, dsa, queue, true});
+  bench.request(0x1000, queue.start);
+  CHECK(bench.count("isolation") == 3);
+  bench.jump();
+  bench.request(0x1000, queue.start);
+  CHECK(bench.count("isolation") == 4);
+}
+
 TEST_CASE("isolation fires for kernel memory, free memory and memory given away") {
   Bench bench;
   bench.request(0x1000, kGuest + 0x1000);

@@ -2,10 +2,13 @@
 
 #include <boost/json.hpp>
 
+#include "harness/report/cases.h"
+#include "harness/report/ci_reports.h"
 #include "harness/report/failure_report.h"
 #include "harness/report/json_report.h"
 #include "harness/report/text_report.h"
 #include "harness/report/transition_report.h"
+#include "harness/report/verdict.h"
 
 using namespace baton;
 using namespace baton::harness;
@@ -69,6 +72,35 @@ TEST_CASE("the story shows phases, bytes, verdicts, measurements and the fingerp
   CHECK(story.find("holds     dma-continuity      5 checks") != std::string::npos);
   CHECK(story.find("1.200 s") != std::string::npos);
   CHECK(story.find("fingerprint 0123456789abcdef") != std::string::npos);
+}
+
+TEST_CASE("an invariant without a single check is called unchecked, and no success by itself") {
+  RunResult result = sample();
+  result.verdicts = {{"isolation", 0, 0}, {"dma-continuity", 0, 5}};
+  CHECK(format_story(result, Detail::kFigures)
+            .find("unchecked isolation           nothing to check") != std::string::npos);
+  CHECK(format_json(std::vector<RunResult>{result}).find("\"verdict\": \"unchecked\"") !=
+        std::string::npos);
+  Expectation expectation = result.expectations[0].expectation;
+  CHECK(not_shown(result, expectation, "isolation") == "isolation was not checked");
+  CHECK(not_shown(result, expectation, "dma-continuity").empty());
+  // Beside one that was checked it says nothing, unless the run was given up.
+  expectation.ids.emplace_back("dma-continuity");
+  CHECK(not_shown(result, expectation, "isolation").empty());
+  result.expectations[0] = {expectation, true, ""};
+  CHECK(cases_of(result)[0].outcome == Outcome::kUnchecked);
+  CHECK(cases_of(result)[1].outcome == Outcome::kMet);
+  const std::vector<RunResult> runs{result};
+  CHECK(
+      format_ktap(runs).find("ok 1 s.holds-isolation # SKIP nothing to check\nok 2 s.holds-dma") !=
+      std::string::npos);
+  CHECK(format_junit(runs).find("<skipped message=\"nothing to check\"/>") != std::string::npos);
+  CHECK(format_junit(runs).find("tests=\"2\" failures=\"0\" errors=\"0\" skipped=\"1\"") !=
+        std::string::npos);
+  result.given_up = "nothing came";
+  CHECK(not_shown(result, expectation, "isolation") ==
+        "isolation was not checked: the run was given up, nothing came");
+  CHECK(cases_of(result)[0].outcome == Outcome::kFailed);
 }
 
 TEST_CASE("a failure block quotes the expectation and tells the chain of causes") {

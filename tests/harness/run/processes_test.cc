@@ -59,6 +59,16 @@ constexpr Refusal kRefusals[] = {
      ""},
     {"      - {ioctl: IOMMU_IOAS_ALLOC, on: 3, argument: read-only}\n",
      "argument: read-only memory is seen by requests to LUO alone", ""},
+    {"      - {peek: 4096, width: 3}\n", "width: 1, 2, 4 or 8", ""},
+    {"      - {poke: 4096}\n", "key \"value\" is missing", ""},
+    {"      - {poke: 4096, value: 1, stride: 8}\n", "a stride is for calls that are repeated", ""},
+    {"      - {wait_for: 4096, value: 1, every: 0ms}\n", "every: cannot read \"0ms\"",
+     "it is longer than nothing"},
+    {"      - {wait_for: 4096, value: 1, timeout: 3}\n", "timeout: cannot read \"3\"", ""},
+    {"      - {fill: 4096, length: 8}\n", "it has one content", ""},
+    {"      - {compare: 4096, length: 8, value: 1, with: 8192}\n", "it has one content", ""},
+    {"      - {compare: 4096, length: 8, value: 1, at: 8}\n", "at is a place in what with names",
+     ""},
     {"      - {}\n", "a call is a mapping like {open: /dev/null, as: null}", ""},
 };
 
@@ -127,6 +137,63 @@ TEST_CASE("right answers are no violation") {
       "      - {reboot: kexec, fails: EINVAL}\n"));
   INFO(format_story(result, Detail::kFigures) << format_failures(result));
   CHECK(result.passed());
+}
+
+TEST_CASE("loads and stores of memory: numbers, lines of 64 bytes, whole regions") {
+  const RunResult result = run(load(
+      "      - {memfd_create: m, as: m}\n"
+      "      - {ftruncate: m, length: 16KiB}\n"
+      "      - {mmap: m, length: 16KiB, prot: [PROT_READ, PROT_WRITE], as: p}\n"
+      "      - {mmap: m, offset: 8KiB, length: 8KiB, prot: [PROT_READ], as: upper}\n"
+      "      - {poke: p, offset: 8, width: 8, value: 0x8000000000000001}\n"
+      "      - {peek: p, offset: 8, value: 1}\n"
+      "      - {peek: p, offset: 14, width: 2, mask: 0xFF00, value: 0x8000}\n"
+      "      - {peek: p, offset: 8, width: 8, value: 0x8000000000000001, as: word}\n"
+      "      - {poke: p, offset: 9000, width: 8, value: word}\n"
+      "      - {peek: upper, offset: 808, width: 8, value: word}\n"
+      "      - {poke: p, value: \"%i\", repeat: 4, stride: 64}\n"
+      "      - {load: p, offset: 192, bytes: 03 00}\n"
+      "      - {store: p, offset: 4, text: n%i, repeat: 3, stride: 64}\n"
+      "      - {load: p, offset: 132, text: n2}\n"
+      "      - {movdir64b: p, offset: 8192, from: p, at: 64, repeat: 2, stride: 64}\n"
+      "      - {compare: upper, length: 64, with: p, at: 128}\n"
+      "      - {fill: p, offset: 10, length: 5000, value: 0x78}\n"
+      "      - {compare: p, offset: 4096, length: 900, value: 0x78}\n"
+      "      - {fill: p, length: 8KiB, pattern: 7}\n"
+      "      - {fill: p, offset: 8KiB, length: 8KiB, pattern: 7}\n"
+      "      - {compare: upper, length: 8KiB, with: p}\n"
+      "      - {compare: upper, length: 8KiB, pattern: 7}\n"
+      "      - {fork: later, calls: [{sleep: 3ms}, {mmap: m, length: 4KiB, prot: [PROT_WRITE],"
+      " as: q}, {poke: q, width: 1, value: 5}]}\n"
+      "      - {wait_for: p, width: 1, value: 5, timeout: 10ms}\n"
+      "      - {wait_for: p, width: 1, value: 6, every: 100us, timeout: 1ms, fails: ETIMEDOUT}\n"
+      "      - {poke: upper, value: 1, fails: EFAULT}\n"
+      "      - {fill: p, length: 20KiB, value: 1, fails: EFAULT}\n"
+      "      - {compare: p, length: 20KiB, with: upper, fails: EFAULT}\n"
+      "      - {movdir64b: p, offset: 32, from: p, fails: EFAULT}\n"
+      "      - {movdir64b: p, from: p, at: 16KiB, fails: EFAULT}\n"
+      "      - {peek: 0, fails: EFAULT}\n"));
+  INFO(format_story(result, Detail::kFigures) << format_failures(result));
+  CHECK(result.passed());
+}
+
+TEST_CASE("a number and a region that are not as they must be end the process") {
+  constexpr std::string_view kMemory =
+      "      - {mmap: anonymous, length: 8KiB, prot: [PROT_WRITE], as: p}\n"
+      "      - {poke: p, offset: 4100, value: 0x12345678}\n";
+  constexpr std::array<std::pair<const char*, const char*>, 4> kCases{{
+      {"{peek: p, offset: 4100, mask: 0xFFFF, value: 1}", "reads 0x5678 instead of 0x1"},
+      {"{compare: p, length: 8KiB, value: 0}", "has 0x78 instead of 0x00 at 0x1004"},
+      {"{compare: p, length: 4KiB, with: p, at: 8}", "has 0x00 instead of 0x78 at 0xffc"},
+      {"{wait_for: p, value: 1, timeout: 2ms}", "fails with ETIMEDOUT"},
+  }};
+  for (const auto& [call, seen] : kCases) {
+    INFO(call);
+    const RunResult result = run(load(fmt::format("{}      - {}\n", kMemory, call)));
+    REQUIRE(result.violations.size() == 1);
+    CHECK(result.violations.front().id == "process-calls");
+    CHECK(result.violations.front().seen == seen);
+  }
 }
 
 TEST_CASE("a wrong errno, a wrong value and a wrong content are told with their place") {

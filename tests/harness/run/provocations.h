@@ -352,6 +352,15 @@ inline constexpr Provocation kProvocations[] = {
      "vfio",
      "ioctl: VFIO_DEVICE_SET_IRQS, on: cdev, flags: 0x21, index: 99, fails: EINVAL\n"
      "ioctl: VFIO_DEVICE_SET_IRQS, on: cdev, flags: 0x27, index: 2, fails: EINVAL\n"},
+    {"VFIO_DEVICE_SET_IRQS", "EINVAL", "INTx, of which no device has any", "vfio",
+     "ioctl: VFIO_DEVICE_GET_IRQ_INFO, on: cdev, index: 0, gives: {count: 0, flags: 7}\n"
+     "eventfd: 0, as: irq\n"
+     "ioctl: VFIO_DEVICE_SET_IRQS, on: cdev, flags: 0x24, index: 0, count: 1, eventfds: [irq], "
+     "fails: EINVAL\n"
+     "ioctl: VFIO_DEVICE_SET_IRQS, on: cdev, flags: 0x9, index: 0, count: 1, fails: EINVAL\n"
+     "ioctl: VFIO_DEVICE_SET_IRQS, on: cdev, flags: 0x11, index: 0, count: 1, fails: EINVAL\n"},
+    {"VFIO_DEVICE_SET_IRQS", "ERANGE", "the first eventfds are set, and there is not one", "vfio",
+     "ioctl: VFIO_DEVICE_SET_IRQS, on: cdev, flags: 0x24, index: 2, fails: ERANGE\n"},
     {"VFIO_DEVICE_ATTACH_IOMMUFD_PT", "ENOENT", "no such object", "vfio",
      "ioctl: VFIO_DEVICE_ATTACH_IOMMUFD_PT, on: cdev, pt_id: 77, fails: ENOENT\n"},
     {"VFIO_DEVICE_FEATURE", "ENOTTY", "no such feature", "vfio",

@@ -102,6 +102,30 @@ TEST_CASE("the same scenario and seed give the same report, byte for byte") {
   CHECK_FALSE(second[0].log.empty());
 }
 
+TEST_CASE("a run that is given up before its guests work has not shown what it never looked at") {
+  // Firmware keeps memory for the device: its VMM stops with EPERM.
+  std::string text = scenario("", kVm + "expect: [{holds: all}, {holds: dma-continuity}]\n");
+  text.replace(text.find("vms:"), 0, "kernels: [{preset: vision}]\n");
+  text.replace(text.find("  topology:"), 0,
+               "  iommu: {mode: legacy, reserved_regions: [{size: 64KiB, devices: [dsa0]}]}\n");
+  const RunResult result = run_scenario(load(text), {});
+  CHECK(result.given_up == "the guests' devices did no work within 5.000 s");
+  CHECK_FALSE(result.passed());
+  REQUIRE(result.expectations.size() == 2);
+  CHECK_FALSE(result.expectations[0].met);
+  CHECK(result.expectations[1].seen ==
+        "dma-continuity was not checked: the run was given up, " + result.given_up);
+}
+
+TEST_CASE("a promise that nothing was compared for does not hold by that") {
+  const Loaded alone = load(scenario("", kVm + "end: 10ms\nexpect: [{holds: no-reset}]\n"));
+  const RunResult result = run_scenario(alone, {});
+  CHECK(result.given_up.empty());
+  REQUIRE(result.expectations.size() == 1);
+  CHECK_FALSE(result.expectations[0].met);
+  CHECK(result.expectations[0].seen == "no-reset was not checked");
+}
+
 TEST_CASE("a bound that is not met and a violation that does not come fail the run") {
   const Loaded loaded = load(scenario(
       "",

@@ -67,7 +67,8 @@ TEST_CASE("a scenario is read with its defaults filled in") {
   CHECK(scenario.script.at(0).action == Action::kLiveUpdate);
   const auto twice = std::ranges::count_if(invariant_rows(), &InvariantRow::differential);
   CHECK(twice == 2);
-  CHECK(scenario.expect.at(0).ids.size() == invariant_rows().size() - 2);
+  CHECK(scenario.expect.at(0).ids.size() ==
+        invariant_rows().size() - 3);  // twice, twice, no process
   CHECK(scenario.generations() == 2);
 }
 

@@ -12,7 +12,7 @@ using linux::intel_iommu::HandedTable;
 using linux::intel_iommu::InterruptHandover;
 using test::LuoKernel;
 
-constexpr PhysAddr kRegisters(0xFED9'0000);
+constexpr PhysAddr kRegisters(0x12'FED9'0000);  // more than 32 bits
 constexpr std::uint64_t kEntries = 65536;
 constexpr unsigned kOrder = InterruptHandover::kTableOrder;
 

@@ -66,10 +66,13 @@ class OneEntry final : public IrqCore::Remapper {
   explicit OneEntry(const pci::PciDev& dev) : dev_(dev) {}
 
   bool remaps(const pci::PciDev& dev) const override { return &dev == &dev_; }
-  Result<std::uint16_t> allocate(const pci::PciDev&, IrqCore::Target) override {
+  Result<std::uint16_t> allocate(const pci::PciDev&,
+                                 std::span<const IrqCore::Target> targets) override {
+    targets_of_last = targets.size();
+    if (targets.size() > 8) return fail(Errno::kNoSpc);
     return std::uint16_t{8};
   }
-  void free(const pci::PciDev&, std::uint16_t) override {}
+  void free(const pci::PciDev&, std::uint16_t index) override { freed.push_back(index); }
   Result<> drop(const pci::PciDev&, std::uint16_t) override { return {}; }
   Result<> capture(const pci::PciDev&, std::uint16_t, unsigned) override { return {}; }
   void restore(const pci::PciDev&, std::uint16_t) override {}
@@ -88,6 +91,8 @@ class OneEntry final : public IrqCore::Remapper {
   std::optional<Vector> leads;
   unsigned captured = 999;
   unsigned adopted = 0;
+  std::size_t targets_of_last = 0;
+  std::vector<std::uint16_t> freed;
 
  private:
   const pci::PciDev& dev_;
@@ -295,6 +300,49 @@ TEST_CASE("an interrupt that enters the kernel is observed, with whether anybody
   CHECK(seen[0].handled);
   CHECK(seen[0].vector == irq->vector);
   CHECK_FALSE(seen[1].handled);
+}
+
+TEST_CASE(
+    "a block of vectors has one message, and goes back entry by entry with what fills it up") {
+  World world(KernelConfig{});
+  IrqCore& irq = world.software->irq;
+  pci::PciDev dev;
+  OneEntry table(dev);
+  irq.set_remapper(table);
+  std::array<unsigned, 3> calls{};
+  const auto block = irq.request_block(
+      {[&calls] { ++calls[0]; }, [&calls] { ++calls[1]; }, [&calls] { ++calls[2]; }}, dev);
+  REQUIRE(block.has_value());
+  CHECK(table.targets_of_last == 3);
+  REQUIRE(block->vectors.size() == 3);
+  CHECK(block->message.address == (0xFEE0'0018 | 8 << 5));
+  CHECK(block->message.data == 0);
+  world.send({0xFEE0'0000, block->vectors[1].value()});  // what entry 9 makes of it
+  CHECK(calls == std::array<unsigned, 3>{0, 1, 0});
+  for (const Vector vector : block->vectors) irq.free(vector);
+  CHECK(table.freed == std::vector<std::uint16_t>{8, 9, 10, 11});
+}
+
+TEST_CASE("a block of vectors needs a unit that remaps, and entries") {
+  World world(KernelConfig{});
+  IrqCore& irq = world.software->irq;
+  pci::PciDev dev;
+  pci::PciDev other;
+  OneEntry table(dev);
+  irq.set_remapper(table);
+  const auto handlers = [](std::size_t count) {
+    return std::vector<std::function<void()>>(count, [] {});
+  };
+  const auto one = irq.request_block(handlers(1), other);
+  REQUIRE(one.has_value());
+  CHECK(one->message.data == one->vectors[0].value());  // compatibility format
+  CHECK(irq.request_block(handlers(2), other).error() == Errno::kOpNotSupp);
+  const auto before = irq.request_block(handlers(1), other);
+  CHECK(irq.request_block(handlers(9), dev).error() == Errno::kNoSpc);
+  const auto after = irq.request_block(handlers(1), other);
+  // The refused block left no vector behind.
+  REQUIRE(after.has_value());
+  CHECK(after->vectors[0].value() == before->vectors[0].value() + 1);
 }
 
 }  // namespace baton::linux::irq
