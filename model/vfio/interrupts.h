@@ -45,7 +45,7 @@ class Interrupts {
 
  private:
   struct VectorState {
-    Vector vector;
+    linux::CpuVector vector;
     linux::EventFd* trigger = nullptr;
     // Of an interrupt that came before this kernel's owner was there.
     std::optional<linux::InterruptOrigin> missed;

@@ -24,7 +24,7 @@ void Interrupts::write_enable(bool on, const char* by) {
 }
 
 linux::Result<> Interrupts::silence(std::size_t index) {
-  const Vector vector = vectors_[index]->vector;
+  const linux::CpuVector vector = vectors_[index]->vector;
   if (services_.config().policies.interrupts == InterruptPolicy::kIrteDrop) {
     return irqs_.drop(vector);
   }

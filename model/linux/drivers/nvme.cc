@@ -79,7 +79,7 @@ void Nvme::free(Controller& controller) {
                               controller.submission, controller.completion, controller.buffer}) {
     if (page != PhysAddr{}) services_.pages().free(page);
   }
-  for (const Vector vector : controller.vectors) irqs_.free(vector);
+  for (const CpuVector vector : controller.vectors) irqs_.free(vector);
 }
 
 Co<Result<>> Nvme::probe(pci::PciDev& dev) {
