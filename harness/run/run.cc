@@ -253,9 +253,12 @@ class ScenarioRun::Impl {
     sim::Time slice_end = simulation_.now() + kSlice;
     const auto next = operator_->next();
     if (next) slice_end = std::min(slice_end, *next);
+    const auto pulled = changes_->next(operator_->started());
+    if (pulled) slice_end = std::min(slice_end, *pulled);
     if (until_) slice_end = std::min(slice_end, *until_);
     run_slice(slice_end);
     if (result_.stopped) return false;
+    if (pulled && *pulled <= simulation_.now()) changes_->pull_due(*operator_->started());
     if (next && *next <= simulation_.now()) operator_->type();
     if (!until_) until_ = end_of_run();
     return true;

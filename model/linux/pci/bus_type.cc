@@ -137,8 +137,10 @@ Co<Result<>> PciBusType::bind(Driver& driver, PciDev& dev) {
 
 Co<Result<>> PciBusType::unbind(Driver& driver, PciDev& dev) {
   if (dev.driver != &driver) co_return fail(Errno::kNoDev);
+  core_.begin_release(dev);
   co_await driver.remove(dev);
   dev.driver = nullptr;
+  core_.end_release(dev);
   publish(driver, dev, false);
   if (!driver.driver_managed_dma() && dma_cleanup_) dma_cleanup_(dev);
   co_return Result<>();
