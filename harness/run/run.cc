@@ -127,6 +127,7 @@ std::string host_text(const Scenario& scenario, const BuiltHost& host) {
   for (const AddedDevice& device : scenario.machine.add) {
     text += fmt::format(", {} at {}", device.name, sim::to_string(device.address));
   }
+  if (scenario.machine.cpus != 1) text += fmt::format(", {} CPUs", scenario.machine.cpus);
   return text + fmt::format(", {} of memory, VT-d {} mode{}", format_bytes(scenario.machine.memory),
                             scenario.machine.scalable_iommu ? "scalable" : "legacy",
                             scenario.machine.interrupt_remapping ? ", interrupt remapping" : "");

@@ -244,7 +244,7 @@ constexpr std::array kInvariants{
         "At the jump the record of each device that the IOMMU core hands over is read, and what "
         "the context or PASID entry of the function leads to: both must name the same table and "
         "the same domain id. The next kernel believes the record and leaves the entry alone. A "
-        "device that was detached, or attached to another page table, after it was preserved "
+        "device that gave its page table up, or got another one, after it was preserved "
         "makes its record stale where policy prepared_lockdown allows it.",
         "posted iommu v5: drivers/iommu/intel/liveupdate.c; design target: the record is checked",
         "quickstart", "iommu-record-wrong-id"},

@@ -16,16 +16,18 @@
 
 namespace baton::iommufd {
 
+struct ContentsEntry {
+  std::uint64_t record = 0;
+  std::uint64_t contents = 0;
+  std::uint64_t bytes = 0;
+
+  bool in_use() const { return record != 0; }
+};
+static_assert(sizeof(ContentsEntry) == 24);
+
 class ContentsFlb final : public luo::Flb {
  public:
-  struct Entry {
-    std::uint64_t record = 0;
-    std::uint64_t contents = 0;
-    std::uint64_t bytes = 0;
-
-    bool in_use() const { return record != 0; }
-  };
-  static_assert(sizeof(Entry) == 24);
+  using Entry = ContentsEntry;
 
   ContentsFlb(linux::KernelServices& services, kho::Kho& kho);
 

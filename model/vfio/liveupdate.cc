@@ -11,7 +11,8 @@
 //    descriptor answers EIO, so that nobody touches the device behind the next kernel's back;
 //    unfreeze undoes all three.
 //  - a device may be in D3hot: it stays there, and what it will have forgotten crosses with it.
-//  - a function that is gone from its bus is not handed over: ENODEV, at preserve and at freeze.
+//  - a function that is known to be gone from its bus is not handed over, ENODEV at preserve and at
+//    freeze; nor is one whose MSI-X control reads as all ones when its interrupts are held back.
 //    AMBIGUOUS: the posted series does not look; its freeze does not see a failed reset either.
 //  - the owner's state crosses in FLB baton-vfio-v1, and the first BIND after a retrieve takes it
 //    over: no bus master clear, no reset, no fresh vconfig.
@@ -33,14 +34,8 @@ CdevFile* cdev_file_of(linux::File* file) { return dynamic_cast<CdevFile*>(file)
 
 linux::Result<> check_there(const Device& device) {
   const VfioPci::State& vfio = device.vfio;
-  if (!vfio.runs() || vfio.services.has(linux::Defect::kVfioIgnoreGone) ||
-      vfio.pci.is_present(device.dev)) {
-    return {};
-  }
-  vfio.services.print(sim::LogLevel::kError,
-                      "vfio-pci {}: gone from its bus, cannot be handed over",
-                      to_string(device.dev.address));
-  return linux::fail(Errno::kNoDev);
+  return vfio.runs() && refuses_gone(vfio.services, device.dev) ? linux::fail(Errno::kNoDev)
+                                                                : linux::Result<>();
 }
 
 }  // namespace

@@ -69,8 +69,6 @@ class PciCore {
   // has done it by then.
   Co<> enable_acs(PciDev& dev);
 
-  // pci_device_is_present: it answers a read of its vendor id.
-  bool is_present(const PciDev& dev);
   // Whatever was below this port is gone without warning (surprise_removal.cc). Returns when the
   // drivers have let go of it.
   Co<> hot_remove(PciDev& port);

@@ -19,11 +19,6 @@
 
 namespace baton::linux::pci {
 
-bool PciCore::is_present(const PciDev& dev) {
-  const std::uint32_t id = state_->read(dev, regs::kVendorId, 4, "pci_device_is_present");
-  return id != 0xFFFF'FFFF;
-}
-
 Co<> PciCore::hot_remove(PciDev& port) {
   if (port.subordinate == nullptr) co_return;
   state_->disconnect(*port.subordinate);

@@ -267,3 +267,33 @@ TEST_CASE("a pulled device whose session is closed lets the reboot go on") {
   INFO(format_failures(result));
   CHECK(result.passed());
 }
+
+// Its slot has a button and reports no link: the kernel hears nothing.
+TEST_CASE("a device that is gone without a word is noticed when its interrupts are held back") {
+  std::string text = pulled(R"(      - {reboot: kexec, fails: ENODEV}
+)");
+  const auto put = [&text](std::string_view what, std::string_view instead) {
+    for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos;) {
+      text.replace(at, what.size(), instead);
+      at += instead.size();
+    }
+  };
+  put("hosts/hotplug.lspci", "hosts/switch.lspci");
+  put("00:04.0", "02:02.0");
+  put("0000:06:00.0", "0000:08:00.0");
+  put("      - {open: /dev/liveupdate, as: luo}\n",
+      "      - {eventfd: 0, as: irq}\n"
+      "      - {ioctl: VFIO_DEVICE_SET_IRQS, on: cdev, flags: 0x24, index: 2, count: 1, "
+      "eventfds: [irq]}\n"
+      "      - {open: /dev/liveupdate, as: luo}\n");
+  const Loaded loaded = check_scenario_text("s.yaml", text, kFolder);
+  INFO(loaded.errors());
+  REQUIRE(loaded.good());
+  RunOptions options;
+  options.keep_log = true;
+  const RunResult result = run_scenario(loaded, options);
+  INFO(format_failures(result));
+  CHECK(result.passed());
+  CHECK_FALSE(logged(result, "pciehp: Link Down"));
+  CHECK(logged(result, "vfio-pci 0000:08:00.0: gone from its bus, cannot be handed over"));
+}

@@ -109,7 +109,7 @@ Co<> pull(LuoKernel& kernel, host::Machine& machine) {
   PciDev& port = driven.pci.at(kOccupied);
   PciDev& card = *port.subordinate->devices.front();
   const Sbdf address = card.address;
-  CHECK(driven.pci.core.is_present(card));
+  CHECK(driven.pci.core.read(card, 0, 2, "test") != 0xFFFF);
   const PhysAddr bar = card.resources[0].start;
   handler();  // nothing happened
   CHECK_FALSE(card.disconnected);
@@ -119,7 +119,7 @@ Co<> pull(LuoKernel& kernel, host::Machine& machine) {
   bridge.secondary_bus().for_each([&](pci::Function& each) { functions.push_back(&each); });
   std::vector<std::unique_ptr<pci::Function>> in_hand;
   for (pci::Function* each : functions) in_hand.push_back(machine.fabric().remove(*each));
-  CHECK_FALSE(driven.pci.core.is_present(card));
+  CHECK(driven.pci.core.read(card, 0, 2, "test") == 0xFFFF);
   bridge.lose_card();
   const auto status = static_cast<std::uint16_t>(port.pcie_cap + 0x1A);
   CHECK((config_of(kernel, kOccupied, status, 2) & 0x148) == 0x108);  // presence, link: changed
