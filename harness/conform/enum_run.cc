@@ -151,7 +151,7 @@ class EnumKernel final : public kho::EarlyKernel {
                        std::function<void()>) -> linux::Result<linux::pci::PciePort::Interrupt> {
            return linux::pci::PciePort::Interrupt{{kMessageAddress, kMessageData}, Vector(0x21)};
          },
-         .free = [](Vector) {}});
+         .free = [](linux::CpuVector) {}});
     const auto registered = co_await bus_.register_driver(ports_);
     BATON_CHECK(registered.has_value(), "the port driver is registered twice");
   }

@@ -39,5 +39,6 @@ std::unique_ptr<Checker> make_handover_record(Watch& watch);
 std::unique_ptr<Checker> make_sessions_sealed(Watch& watch);
 std::unique_ptr<Checker> make_abi_refused(Watch& watch);
 std::unique_ptr<Checker> make_freeze_stops(Watch& watch);
+std::unique_ptr<Checker> make_records_true(Watch& watch);
 
 }  // namespace baton::harness

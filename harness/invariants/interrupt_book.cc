@@ -239,13 +239,13 @@ void InterruptBook::on_posted(const iommu_vtd::InterruptPosted& seen) {
 // Kernels.
 
 void InterruptBook::on_noted(const linux::InterruptNoted& seen) {
-  Group& there = noted_[seen.vector.value()];
+  Group& there = noted_[{seen.vector, seen.cpu}];
   there.insert(there.end(), arriving_.begin(), arriving_.end());
   arriving_.clear();
 }
 
 void InterruptBook::on_replayed(const linux::InterruptReplayed& seen) {
-  lose(std::exchange(noted_[seen.vector.value()], {}), kReplayed);
+  lose(std::exchange(noted_[{seen.vector, seen.cpu}], {}), kReplayed);
 }
 
 void InterruptBook::on_forwarded(const linux::InterruptForwarded& seen) {

@@ -19,6 +19,7 @@
 
 #include "model/host/observations.h"
 #include "model/iommu_vtd/observations.h"
+#include "model/linux/base/cpu_vector.h"
 #include "model/linux/base/observations.h"
 #include "model/pci/observations.h"
 #include "model/vmm/observations.h"
@@ -140,7 +141,7 @@ class InterruptBook {
   Place pending_;
   std::map<std::uint64_t, Group> messages_;  // by the machine's number of the message
   Place captured_;
-  std::map<std::uint8_t, Group> noted_;  // by host vector
+  std::map<linux::CpuVector, Group> noted_;
   Place eventfds_;
   Place vcpus_;
   Group arriving_;

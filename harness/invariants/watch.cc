@@ -343,6 +343,7 @@ std::vector<std::unique_ptr<Checker>> make_checkers(Watch& watch) {
   result.push_back(make_sessions_sealed(watch));
   result.push_back(make_abi_refused(watch));
   result.push_back(make_freeze_stops(watch));
+  result.push_back(make_records_true(watch));
   return result;
 }
 

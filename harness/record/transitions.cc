@@ -216,7 +216,8 @@ void Transitions::subscribe_to_functions() {
       [this](const host::InterruptDelivered& seen) {
         const std::string name = name_at({0, seen.source});
         add(lane_of(name), name, seen.taken ? Glyph::kInterrupt : Glyph::kLostInterrupt,
-            fmt::format("vector {:#04x}{}", seen.vector.value(),
+            fmt::format("vector {:#04x}{}{}", seen.vector.value(),
+                        seen.destination == 0 ? "" : fmt::format(" of CPU {}", seen.destination),
                         seen.taken ? "" : " reaches no handler"));
       });
 }

@@ -362,6 +362,7 @@ Loaded check(Loaded loaded) {
 BuiltHost build_host(sim::Simulation& simulation, Loaded& loaded) {
   host::MachineConfig config;
   config.memory = loaded.scenario.machine.memory;
+  config.cpus = loaded.scenario.machine.cpus;
   config.interrupt_remapping = loaded.scenario.machine.interrupt_remapping;
   if (const auto* part = iommu_vtd::find_profile(loaded.scenario.machine.iommu_profile)) {
     config.iommu_profile = part->make();

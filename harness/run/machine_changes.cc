@@ -33,7 +33,8 @@ std::string change_text(const MachineChange& change, const MachineSpec& spec) {
     case ChangeKind::kExchange:
       return fmt::format("{} and {} change places", card(change.device), card(change.with));
     case ChangeKind::kRemove:
-      return fmt::format("{} is taken away", card(change.device));
+      return fmt::format("{} is {}", card(change.device),
+                         change.when ? "pulled out of its slot" : "taken away");
     case ChangeKind::kInsert:
       return fmt::format("{} is put into its slot", card(change.device));
     case ChangeKind::kLoseBuses:
@@ -54,12 +55,14 @@ MachineChanges::MachineChanges(sim::Simulation& simulation, BuiltHost& host,
                                const MachineSpec& spec)
     : simulation_(simulation), host_(host), spec_(spec), drawer_(kDrawer, 0, 0, nobody_) {
   for (const MachineChange& change : spec_.changes) {
+    if (change.when) to_pull_.push_back(&change);
     if (change.kind != ChangeKind::kInsert) continue;
     pci::Function& card = *host_.added[change.device];
     slots_.push_back({change.device, card.bus(), card.location().bdf});
     put_away(take_out(card));
     if (slots_.back().bus->bridge() != nullptr) slots_.back().bus->bridge()->show_slot();
   }
+  std::ranges::stable_sort(to_pull_, {}, [](const MachineChange* change) { return *change->when; });
 }
 
 // Its power goes with the slot.
@@ -172,11 +175,38 @@ std::expected<void, std::string> MachineChanges::make(const MachineChange& chang
   return {};
 }
 
+std::optional<sim::Time> MachineChanges::next(std::optional<sim::Time> started) const {
+  if (!started || to_pull_.empty()) return std::nullopt;
+  return *started + *to_pull_.front()->when;
+}
+
+void MachineChanges::pull_due(sim::Time started) {
+  while (!to_pull_.empty() && started + *to_pull_.front()->when <= simulation_.now()) {
+    pull(*to_pull_.front());
+    to_pull_.erase(to_pull_.begin());
+  }
+}
+
+// The whole card, and then the slot notices.
+void MachineChanges::pull(const MachineChange& change) {
+  pci::Bus& bus = *host_.added[change.device]->bus();
+  const std::string text = change_text(change, spec_);
+  if (&bus == &drawer_ || bus.bridge() == nullptr) {
+    notes_.push_back(fmt::format("line {}: {}: not done, it is in no slot", change.at.line, text));
+    return;
+  }
+  std::vector<pci::Function*> functions;
+  bus.for_each([&](pci::Function& function) { functions.push_back(&function); });
+  for (pci::Function* function : functions) put_away(take_out(*function));
+  bus.bridge()->lose_card();
+  simulation_.topic<host::HostChanged>().publish({host_.machine->generation(), text});
+}
+
 void MachineChanges::arrange() {
   if (spec_.changes.empty()) return;
   host_.machine->set_between_kernels([this](unsigned next_generation) {
     for (const MachineChange& change : spec_.changes) {
-      if (change.kernel != next_generation) continue;
+      if (change.kernel != next_generation || change.when) continue;
       const std::string text = change_text(change, spec_);
       if (const auto made = make(change); !made) {
         notes_.push_back(

@@ -127,6 +127,7 @@ std::string host_text(const Scenario& scenario, const BuiltHost& host) {
   for (const AddedDevice& device : scenario.machine.add) {
     text += fmt::format(", {} at {}", device.name, sim::to_string(device.address));
   }
+  if (scenario.machine.cpus != 1) text += fmt::format(", {} CPUs", scenario.machine.cpus);
   return text + fmt::format(", {} of memory, VT-d {} mode{}", format_bytes(scenario.machine.memory),
                             scenario.machine.scalable_iommu ? "scalable" : "legacy",
                             scenario.machine.interrupt_remapping ? ", interrupt remapping" : "");
@@ -253,9 +254,12 @@ class ScenarioRun::Impl {
     sim::Time slice_end = simulation_.now() + kSlice;
     const auto next = operator_->next();
     if (next) slice_end = std::min(slice_end, *next);
+    const auto pulled = changes_->next(operator_->started());
+    if (pulled) slice_end = std::min(slice_end, *pulled);
     if (until_) slice_end = std::min(slice_end, *until_);
     run_slice(slice_end);
     if (result_.stopped) return false;
+    if (pulled && *pulled <= simulation_.now()) changes_->pull_due(*operator_->started());
     if (next && *next <= simulation_.now()) operator_->type();
     if (!until_) until_ = end_of_run();
     return true;

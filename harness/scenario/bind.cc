@@ -67,6 +67,7 @@ class Binder {
     const View machine = root_.key("machine");
     MachineSpec& spec = scenario_.machine;
     spec.memory = machine.key("memory").number();
+    spec.cpus = static_cast<unsigned>(machine.key("cpus").number());
     if (spec.memory % (2 * kMiB) != 0) {
       diagnostics_.add(Problem::kOutOfRange, machine.key("memory").at(),
                        "memory: not a multiple of 2MiB");
@@ -228,12 +229,12 @@ class Binder {
     if (offset % sim::kPageSize != 0) {
       diagnostics_.add(Problem::kOutOfRange, view.at(), "dma_offset: not a multiple of 4096");
     }
-    // Without an offset only memory that is too large reaches there, which is said elsewhere.
-    if (offset != 0 && offset < kMessagesEnd && kMessages < offset + vm.memory) {
-      diagnostics_.add(
-          Problem::kConflict, view.at(),
-          "dma_offset: guest memory would lie at the addresses of interrupt messages",
-          fmt::format("it would reach from {:#x} to {:#x}", offset, offset + vm.memory));
+    // Without an offset no memory lies there.
+    const std::uint64_t end = offset + vmm::low_memory_bytes(vm.memory);
+    if (offset != 0 && offset < kMessagesEnd && kMessages < end) {
+      diagnostics_.add(Problem::kConflict, view.at(),
+                       "dma_offset: guest memory would lie at the addresses of interrupt messages",
+                       fmt::format("it would reach from {:#x} to {:#x}", offset, end));
     }
   }
 

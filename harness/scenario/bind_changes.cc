@@ -50,7 +50,11 @@ class ChangeBinder {
     change_.kernel = static_cast<unsigned>(item_.key("kernel").number());
     change_.at = item_.at();
     if (!has_its_keys(*row)) return;
-    bind_kernel();
+    if (item_.key("at").given()) {
+      bind_time();
+    } else {
+      bind_kernel();
+    }
     if (item_.key("device").given()) change_.device = device("device");
     if (item_.key("with").given()) change_.with = device("with");
     if (item_.key("to").given()) change_.to = address("to");
@@ -79,6 +83,18 @@ class ChangeBinder {
       }
     }
     return good_;
+  }
+
+  // A card that is pulled out of its slot: whole, and nothing else can be.
+  void bind_time() {
+    change_.when = item_.key("at").duration();
+    if (change_.kind != ChangeKind::kRemove) {
+      conflict(item_.key("at").at(), "at: a card can only be removed while a kernel runs");
+    }
+    if (item_.key("kernel").given()) {
+      conflict(item_.key("kernel").at(), "kernel: the change has a time of its own",
+               "`at` counts as in the script");
+    }
   }
 
   // Kernel n is started by the n-th step that ends a kernel.
@@ -117,8 +133,10 @@ class ChangeBinder {
     }
     const auto index = static_cast<std::size_t>(found - known.begin());
     const bool card = scenario_.machine.add[index].kind == DeviceKind::kNvme;
-    if (!card && change_.kind != ChangeKind::kRemove) {
+    if (!card && (change_.kind != ChangeKind::kRemove || change_.when)) {
       conflict(view.at(), fmt::format("\"{}\" is part of the root complex, no card", wanted));
+    } else if (change_.when && scenario_.machine.add[index].vfs != 0) {
+      conflict(view.at(), "pulling a card with virtual functions: not built yet");
     }
     return index;
   }

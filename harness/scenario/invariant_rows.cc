@@ -240,6 +240,15 @@ constexpr std::array kInvariants{
         "posted vfio v5: drivers/vfio/pci/vfio_pci_liveupdate.c freeze", "next",
         "vfio-skip-freeze-reset"},
     InvariantRow{
+        "records-true", "What is recorded of a device's translation is what its hardware does.",
+        "At the jump the record of each device that the IOMMU core hands over is read, and what "
+        "the context or PASID entry of the function leads to: both must name the same table and "
+        "the same domain id. The next kernel believes the record and leaves the entry alone. A "
+        "device that gave its page table up, or got another one, after it was preserved "
+        "makes its record stale where policy prepared_lockdown allows it.",
+        "posted iommu v5: drivers/iommu/intel/liveupdate.c; design target: the record is checked",
+        "quickstart", "iommu-record-wrong-id"},
+    InvariantRow{
         "guest-unaware", "The guest asks of its device what it asks without a live update.",
         "The scenario is run a second time, with the same seed and without its script and "
         "processes. "

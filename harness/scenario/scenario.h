@@ -66,11 +66,13 @@ struct MachineChange {
   Sbdf from;               // kRenumber, kLoseBuses, kBreakBuses
   Sbdf to;                 // kRenumber; kMove: the port
   std::array<std::uint32_t, 2> segments{};
+  std::optional<sim::Duration> when;  // kRemove: pulled out then, while a kernel runs
   Position at;
 };
 
 struct MachineSpec {
   std::uint64_t memory = 0;
+  unsigned cpus = 1;             // interrupt receivers
   bool hardware_caches = false;  // of the remapping units: entries leave when there is no room
   std::string lspci_path;        // as the program opens it
   Position lspci_at;

@@ -12,7 +12,9 @@ namespace baton::harness {
 namespace {
 
 constexpr std::size_t kBlocksMax = 10000;
-constexpr std::uint64_t kContentsEntries = (sim::kPageSize - 16) / 24;
+constexpr std::uint64_t kBlockHeader = 16;
+constexpr std::uint64_t kContentsEntryBytes = 24;
+constexpr std::uint64_t kContentsEntries = (sim::kPageSize - kBlockHeader) / kContentsEntryBytes;
 constexpr std::uint64_t kContentsHeader = 64;
 constexpr std::uint64_t kIoasBytes = 16;
 constexpr std::uint64_t kAreaBytes = 40;
@@ -56,18 +58,25 @@ void add_interrupt_tables(RawMemory memory, const LuoFlbView& flb, std::vector<E
   extra.push_back({PhysAddr(descriptors), sim::kPageSize, flb.compatible + " descriptors"});
 }
 
+// The blocks of the FLB hold {u64 record, u64 contents, u64 bytes} each.
 ContentsPlaces add_contents(RawMemory memory, const LuoFlbView& flb,
                             std::vector<ExtraBlock>& extra) {
   ContentsPlaces places;
-  const std::uint64_t count = std::min(memory.u64(flb.data + 8), kContentsEntries);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const std::uint64_t at = flb.data + 16 + i * 24;
-    const std::uint64_t record = memory.u64(at);
-    const ContentsPlace place{memory.u64(at + 8), memory.u64(at + 16)};
-    if (record == 0 || place.bytes == 0 || !memory.has(place.address, place.bytes)) continue;
-    places[record] = place;
-    extra.push_back(
-        {PhysAddr(place.address), block_bytes(place.bytes), flb.compatible + " contents"});
+  const std::size_t first = extra.size();
+  add_chain(memory, flb, extra);
+  const std::size_t end = extra.size();
+  for (std::size_t n = first; n < end; ++n) {
+    const std::uint64_t block = extra[n].address.value();
+    const std::uint64_t count = std::min(memory.u64(block + 8), kContentsEntries);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::uint64_t at = block + kBlockHeader + i * kContentsEntryBytes;
+      const std::uint64_t record = memory.u64(at);
+      const ContentsPlace place{memory.u64(at + 8), memory.u64(at + 16)};
+      if (record == 0 || place.bytes == 0 || !memory.has(place.address, place.bytes)) continue;
+      places[record] = place;
+      extra.push_back(
+          {PhysAddr(place.address), block_bytes(place.bytes), flb.compatible + " contents"});
+    }
   }
   return places;
 }

@@ -91,12 +91,12 @@ void Timeline::subscribe_to_hardware() {
 void InterruptCounts::attach(Watch& watch, const Scenario& /*scenario*/) {
   watch.simulation().topic<host::InterruptDelivered>().subscribe(
       [this](const host::InterruptDelivered& seen) {
-        Count& count = counts_[{seen.source, seen.vector}];
+        Count& count = counts_[{seen.source, linux::CpuVector(seen.vector, seen.destination)}];
         ++(seen.taken ? count.taken : count.orphans);
       });
 }
 
-InterruptCounts::Count InterruptCounts::of(Bdf source, Vector vector) const {
+InterruptCounts::Count InterruptCounts::of(Bdf source, linux::CpuVector vector) const {
   const auto found = counts_.find({source, vector});
   return found == counts_.end() ? Count{} : found->second;
 }

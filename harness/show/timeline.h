@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harness/record/observer.h"
+#include "model/linux/base/cpu_vector.h"
 
 namespace baton::harness {
 
@@ -45,10 +46,10 @@ class InterruptCounts final : public RunObserver {
     std::uint64_t orphans = 0;  // no kernel had a handler
   };
   void attach(Watch& watch, const Scenario& scenario) override;
-  Count of(Bdf source, Vector vector) const;
+  Count of(Bdf source, linux::CpuVector vector) const;
 
  private:
-  std::map<std::pair<Bdf, Vector>, Count> counts_;
+  std::map<std::pair<Bdf, linux::CpuVector>, Count> counts_;
 };
 
 }  // namespace baton::harness

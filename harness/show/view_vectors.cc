@@ -40,13 +40,14 @@ struct Entry {
 
 struct Route {
   std::string text;
-  std::optional<Vector> vector;
+  std::optional<linux::CpuVector> vector;
 };
 
 Route compatibility(std::uint64_t address, std::uint32_t data) {
   const auto vector = static_cast<std::uint8_t>(data & 0xFF);
-  return {fmt::format("compatibility format, CPU {} vector {:#x}", address >> 12 & 0xFF, vector),
-          Vector(vector)};
+  const auto cpu = static_cast<std::uint32_t>(address >> 12 & 0xFF);
+  return {fmt::format("compatibility format, CPU {} vector {:#x}", cpu, vector),
+          linux::CpuVector(Vector(vector), cpu)};
 }
 
 Route remapped(ShowContext const& context, iommu_vtd::RemappingUnit& unit, std::uint64_t address,
@@ -85,7 +86,7 @@ Route remapped(ShowContext const& context, iommu_vtd::RemappingUnit& unit, std::
   const Bdf source(static_cast<std::uint16_t>(high & 0xFFFF));
   return {fmt::format("IRTE {} -> CPU {} vector {:#x}, source {}", handle, cpu, vector,
                       (high >> 18 & 3) == 0 ? std::string("not checked") : to_string(source)),
-          Vector(vector)};
+          linux::CpuVector(Vector(vector), static_cast<std::uint32_t>(cpu))};
 }
 
 Route route_of(const ShowContext& context, const pci::Function& function, std::uint64_t address,

@@ -79,13 +79,16 @@ void Interrupts::deliver(Delivery& delivery) {
   if (arriving_.active()) {
     arriving_.publish({.id = id});
   }
-  const bool taken = accepted && receiver_ && receiver_(message.vector);
+  const bool taken = accepted && receiver_ && receiver_(message.destination, message.vector);
   if (!taken) {
     ++orphans_;
   }
   if (delivered_.active()) {
-    delivered_.publish(
-        {.id = id, .source = message.source, .vector = message.vector, .taken = taken});
+    delivered_.publish({.id = id,
+                        .source = message.source,
+                        .vector = message.vector,
+                        .taken = taken,
+                        .destination = message.destination});
   }
 }
 

@@ -29,8 +29,9 @@ class Interrupts {
   Interrupts(sim::Simulation& simulation, unsigned cpus);
   ~Interrupts();
 
-  // True when the running kernel took it.
-  void set_receiver(std::function<bool(Vector)> receiver) { receiver_ = std::move(receiver); }
+  // True when the running kernel took it, on the CPU with this APIC id.
+  using Receiver = std::function<bool(std::uint32_t cpu, Vector vector)>;
+  void set_receiver(Receiver receiver) { receiver_ = std::move(receiver); }
 
   void send(const InterruptMessage& message, sim::Duration latency);
   // A message in compatibility format [Intel SDM 3, 11.11].
@@ -50,7 +51,7 @@ class Interrupts {
   sim::Simulation& simulation_;
   unsigned cpus_;
   sim::ActorId actor_;
-  std::function<bool(Vector)> receiver_;
+  Receiver receiver_;
   std::vector<std::unique_ptr<Delivery>> deliveries_;
   std::vector<Delivery*> idle_;
   std::uint64_t orphans_ = 0;

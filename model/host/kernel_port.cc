@@ -89,7 +89,9 @@ void KernelPort::mmio_write_64bytes(PhysAddr address, std::span<const std::byte>
   live().fabric().cpu_write(address, bytes);
 }
 
-void KernelPort::set_interrupt_handler(std::function<void(Vector)> handler) {
+unsigned KernelPort::cpus() { return live().cpus(); }
+
+void KernelPort::set_interrupt_handler(InterruptHandler handler) {
   live();
   interrupt_handler_ = std::move(handler);
 }
@@ -122,11 +124,11 @@ void KernelPort::revoke() {
   context_->die();
 }
 
-bool KernelPort::interrupt(Vector vector) {
+bool KernelPort::interrupt(std::uint32_t cpu, Vector vector) {
   if (revoked_ || !interrupt_handler_) {
     return false;
   }
-  interrupt_handler_(vector);
+  interrupt_handler_(cpu, vector);
   return true;
 }
 

@@ -59,8 +59,12 @@ class KernelPort {
   // MOVDIR64B: one 64-byte posted write.
   void mmio_write_64bytes(PhysAddr address, std::span<const std::byte> bytes);
 
-  // The handler of all device interrupts of the boot CPU. Without one, interrupts are orphans.
-  void set_interrupt_handler(std::function<void(Vector)> handler);
+  // CPUs that interrupts can be sent to, as MADT would say; their APIC ids count from 0.
+  unsigned cpus();
+
+  // The handler of all device interrupts of all CPUs. Without one, interrupts are orphans.
+  using InterruptHandler = std::function<void(std::uint32_t cpu, Vector vector)>;
+  void set_interrupt_handler(InterruptHandler handler);
 
   // A core of its own goes on running a guest, whatever becomes of this kernel, until a kernel
   // takes it back by the VM's name.
@@ -84,7 +88,7 @@ class KernelPort {
   bool revoked() const { return revoked_; }
 
   // By the machine. False: no handler.
-  bool interrupt(Vector vector);
+  bool interrupt(std::uint32_t cpu, Vector vector);
   bool console_line(const std::string& line);
 
  private:
@@ -95,7 +99,7 @@ class KernelPort {
   bool revoked_ = false;
   std::unique_ptr<sim::Context> context_;
   sim::Topic<ConfigAccess>& config_accesses_;
-  std::function<void(Vector)> interrupt_handler_;
+  InterruptHandler interrupt_handler_;
   std::function<void(const std::string&)> console_handler_;
 };
 

@@ -184,8 +184,8 @@ void Machine::State::console() {
 
 Machine::Machine(sim::Simulation& simulation, const MachineConfig& config)
     : state_(std::make_unique<State>(*this, simulation, config)) {
-  state_->platform_.interrupts().set_receiver([this](Vector vector) {
-    return state_->port_ != nullptr && state_->port_->interrupt(vector);
+  state_->platform_.interrupts().set_receiver([this](std::uint32_t cpu, Vector vector) {
+    return state_->port_ != nullptr && state_->port_->interrupt(cpu, vector);
   });
 }
 
@@ -198,6 +198,7 @@ const MemoryMap& Machine::memory_map() const { return state_->platform_.memory_m
 std::vector<ReservedRegionInfo> Machine::reserved_regions() const {
   return state_->platform_.reserved_regions();
 }
+unsigned Machine::cpus() const { return state_->platform_.config().cpus; }
 const Timing& Machine::timing() const { return state_->platform_.config().timing; }
 
 std::span<const std::unique_ptr<iommu_vtd::RemappingUnit>> Machine::iommus() const {

@@ -82,6 +82,7 @@ class Machine final : public pci::RootComplex {
   const MemoryMap& memory_map() const;  // E820
   std::vector<ReservedRegionInfo> reserved_regions() const;
   const Timing& timing() const;
+  unsigned cpus() const;  // interrupt receivers; their APIC ids count from 0
   std::span<const std::unique_ptr<iommu_vtd::RemappingUnit>> iommus() const;
   // The unit that translates this function's requests; null without IOMMU.
   iommu_vtd::RemappingUnit* iommu_of(const pci::Function& function);

@@ -84,6 +84,7 @@ struct InterruptDelivered {
   Bdf source;
   Vector vector;
   bool taken;
+  std::uint32_t destination = 0;  // APIC id
 };
 
 }  // namespace baton::host

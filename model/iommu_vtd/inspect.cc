@@ -205,10 +205,15 @@ std::optional<RemappingUnit::Attachment> attachment(const Core& core, Bdf reques
   }
   if (is_scalable(core)) {
     const std::optional<Entry512> entry = pasid_entry_of(core, requester);
-    if (!entry || entry->get(pasid_entry::kPgtt) != pasid_entry::kSecondStage) {
+    const std::uint64_t type = entry ? entry->get(pasid_entry::kPgtt) : 0;
+    if (type == pasid_entry::kFirstStage) {
+      return Attachment{domain_of(core.profile, *entry), first_stage_of(*entry).table};
+    }
+    const bool nested = type == pasid_entry::kNested;
+    if (!nested && type != pasid_entry::kSecondStage) {
       return std::nullopt;
     }
-    return Attachment{domain_of(core.profile, *entry), second_stage_of(*entry).table};
+    return Attachment{domain_of(core.profile, *entry), second_stage_of(*entry).table, nested};
   }
   Entry128 root;
   const std::optional<Entry128> context = context_of(core, requester, root);

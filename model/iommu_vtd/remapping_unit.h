@@ -108,12 +108,13 @@ class RemappingUnit {
   };
   Walk inspect(Bdf requester, Iova address) const;
 
-  // The domain id and the top second-stage table that requests of this requester without PASID go
-  // through, as the tables in memory are now; nothing when they are refused, pass through, or go
-  // through first-stage tables. For observers.
+  // The domain id and the top table that requests of this requester without PASID go through, as
+  // the tables in memory are now: where they are nested, the second-stage one. Nothing when they
+  // are refused or pass through. For observers.
   struct Attachment {
     DomainId domain;
     PhysAddr table;
+    bool nested = false;
     friend bool operator==(const Attachment&, const Attachment&) = default;
   };
   std::optional<Attachment> attachment(Bdf requester) const;

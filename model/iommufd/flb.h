@@ -1,30 +1,37 @@
 // FLB "baton-iommufd-v1": where the contents of each preserved iommufd lie. No upstream series.
 //
-// One page: 0 u64 version = 1; 8 u64 number of entries; 16 entries of 24 bytes: 0 u64 address of
-// the iommufd's record (LUO's data for the file); 8 u64 address of its contents; 16 u64 their
-// bytes. An entry of a record address 0 is empty.
+// A table as kho/record_table.h has it, version 2 (version 1 was one page of entries); record, 24
+// bytes, 170 in a block:
+//    0  u64  address of the iommufd's record (LUO's data for the file); 0: free, to be skipped
+//    8  u64  address of its contents
+//   16  u64  their bytes
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
-#include <vector>
 
-#include "model/kho/kho.h"
+#include "model/kho/record_table.h"
 #include "model/luo/file_handler.h"
 
 namespace baton::iommufd {
 
+struct ContentsEntry {
+  std::uint64_t record = 0;
+  std::uint64_t contents = 0;
+  std::uint64_t bytes = 0;
+
+  bool in_use() const { return record != 0; }
+};
+static_assert(sizeof(ContentsEntry) == 24);
+
 class ContentsFlb final : public luo::Flb {
  public:
-  struct Entry {
-    PhysAddr record;
-    PhysAddr contents;
-    std::uint64_t bytes = 0;
-  };
+  using Entry = ContentsEntry;
 
-  ContentsFlb(linux::KernelServices& services, kho::Kho& kho) : services_(services), kho_(kho) {}
+  ContentsFlb(linux::KernelServices& services, kho::Kho& kho);
 
-  // Old kernel. ENOENT (not preserved), ENOSPC.
+  // Old kernel. ENOENT (not preserved), ENOMEM, ENOSPC (10000 blocks).
   linux::Result<> add(const Entry& entry);
   void remove(PhysAddr record);
 
@@ -38,11 +45,8 @@ class ContentsFlb final : public luo::Flb {
   Co<> finish() override;
 
  private:
-  linux::KernelServices& services_;
-  kho::Kho& kho_;
-  PhysAddr outgoing_;
-  PhysAddr incoming_page_;
-  std::vector<Entry> incoming_;
+  kho::RecordTable<Entry> table_;
+  std::map<std::uint64_t, Entry> incoming_;  // by record
 };
 
 }  // namespace baton::iommufd

@@ -239,7 +239,8 @@ Result<> Iommufd::State::preserve_contents(const Contents& contents) {
   const auto block = shared.write_block(bytes, "iommufd contents", preserved->contents_marked);
   preserved->contents = block.value_or(PhysAddr{});
   preserved->slots = preserved->contents + device_slot_offset(contents, 0);
-  const ContentsFlb::Entry entry{preserved->record, preserved->contents, bytes.size()};
+  const ContentsFlb::Entry entry{preserved->record.value(), preserved->contents.value(),
+                                 bytes.size()};
   return block ? shared.flb.add(entry) : fail(block.error());
 }
 

@@ -67,11 +67,12 @@ Result<> Iommufd::State::restore_objects(luo::Session& session, PhysAddr record,
   if (!entry) {
     return fail(Errno::kInval);
   }
-  const auto contents_block = shared.restore_block(entry->contents);
+  const PhysAddr place(entry->contents);
+  const auto contents_block = shared.restore_block(place);
   if (!contents_block) {
     return fail(contents_block.error());
   }
-  shared.services.pages().free(entry->contents);
+  shared.services.pages().free(place);
   const std::span<const std::byte> bytes(*contents_block);
   const auto records = decode_hwpts(record_block);
   const auto contents =

@@ -45,6 +45,8 @@ class RecordTable {
   void destroy(bool with_page = true) {
     outgoing_blocks_.destroy();
     records_.clear();
+    used_ = 0;
+    lowest_free_ = 0;
     if (with_page) kho_.unpreserve_free(page_);
     page_ = PhysAddr();
   }
@@ -52,17 +54,18 @@ class RecordTable {
 
   // A place for one more record, which stays free until it is written. ENOMEM.
   linux::Result<std::size_t> reserve() {
-    const auto free =
-        std::ranges::find_if(records_, [](const Record& record) { return !record.in_use(); });
-    const auto index = static_cast<std::size_t>(free - records_.begin());
-    if (index == records_.size()) {
-      if (const auto grown = outgoing_blocks_.grow(index + 1); !grown)
+    while (lowest_free_ < records_.size() && records_[lowest_free_].in_use()) ++lowest_free_;
+    if (lowest_free_ == records_.size()) {
+      if (const auto grown = outgoing_blocks_.grow(lowest_free_ + 1); !grown)
         return linux::fail(grown.error());
       records_.emplace_back();
     }
-    return index;
+    return lowest_free_;
   }
   void write(std::size_t index, const Record& record) {
+    used_ -= records_[index].in_use() ? 1 : 0;
+    used_ += record.in_use() ? 1 : 0;
+    if (!record.in_use()) lowest_free_ = std::min(lowest_free_, index);
     records_[index] = record;
     outgoing_blocks_.write_entry(index, std::as_bytes(std::span(&record, 1)));
     write_head();
@@ -79,7 +82,9 @@ class RecordTable {
   }
   template <typename Predicate>
   void drop_if(Predicate is_it) {
-    while (const Record* found = find_if(is_it)) write(index_of(*found), Record{});
+    for (std::size_t i = 0; i < records_.size(); ++i) {
+      if (records_[i].in_use() && is_it(records_[i])) write(i, Record{});
+    }
   }
 
   // New kernel: the version that the page names; nothing else of it has been trusted then. EINVAL:
@@ -125,10 +130,8 @@ class RecordTable {
 
   void write_head() {
     sim::PhysicalMemory& ram = services_.port().ram();
-    const auto used =
-        std::ranges::count_if(records_, [](const Record& record) { return record.in_use(); });
     ram.store(page_, version_);
-    ram.store(page_ + kInUse, static_cast<std::uint32_t>(used));
+    ram.store(page_ + kInUse, used_);
     ram.store(page_ + kFirstBlock, outgoing_blocks_.head().value());
   }
 
@@ -139,7 +142,9 @@ class RecordTable {
   PhysAddr page_;  // 0: none
   BlockSet outgoing_blocks_;
   std::vector<Record> records_;
-  PhysAddr incoming_page_;  // 0: none
+  std::uint32_t used_ = 0;
+  std::size_t lowest_free_ = 0;  // every record before it is in use
+  PhysAddr incoming_page_;       // 0: none
   BlockSet incoming_blocks_;
 };
 

@@ -178,6 +178,13 @@ void Bridge::show_slot() {
   routing_changed(Routing::kNumbers);
 }
 
+void Bridge::lose_card() {
+  if (link_) link_->card_lost();
+  routing_changed(Routing::kNumbers);
+  auto& topic = simulation_.topic<LinkChanged>();
+  if (topic.active()) topic.publish({*this, false});
+}
+
 void Bridge::on_written(std::uint16_t offset, unsigned width, std::uint32_t value) {
   if (dpc_) {
     const unsigned control = dpc_->control_at();

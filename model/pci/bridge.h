@@ -65,6 +65,8 @@ class Bridge final : public Function {
   // The slot shows what is in it now, and gives it power, as firmware leaves it; a recording shows
   // what was in it.
   void show_slot();
+  // What was below it has just been pulled out, and the slot says so.
+  void lose_card();
 
   // nullopt: a conventional bridge.
   std::optional<PortType> port_type() const;

@@ -24,6 +24,7 @@ constexpr std::uint32_t kNoCommandCompleted = 1U << 18;
 constexpr std::uint32_t kHotPlugInterrupt = 1U << 5;  // Slot Control
 constexpr std::uint32_t kPowerOff = 1U << 10;
 constexpr std::uint32_t kStateChangedEnable = 1U << 12;
+constexpr std::uint32_t kPresenceChanged = 1U << 3;   // Slot Status
 constexpr std::uint32_t kCommandCompleted = 1U << 4;  // Slot Status
 constexpr std::uint32_t kPresent = 1U << 6;
 constexpr std::uint32_t kStateChanged = 1U << 8;
@@ -61,6 +62,15 @@ void PortLink::set_presence(bool present) {
     if (present) config.set(at(kSlotControl), 2, get(kSlotControl, 2) & ~kPowerOff);
   }
   if (reports_active()) put(kLinkStatus, 0x3FFF, kLinkActive, present && !disabled());
+}
+
+void PortLink::card_lost() {
+  set_presence(false);
+  if (!has_slot()) return;
+  const std::uint32_t events = kPresenceChanged | (reports_active() ? kStateChanged : 0);
+  port_.config().set(static_cast<std::uint16_t>(express_ + kSlotStatus), 2,
+                     get(kSlotStatus, 2) | events);
+  look();
 }
 
 void PortLink::changed(bool up) {

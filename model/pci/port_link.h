@@ -22,6 +22,8 @@ class PortLink {
 
   // What the registers show before anything runs: something is in the slot and has power, or not.
   void set_presence(bool present);
+  // The card was pulled out without warning: presence and link are gone, with their events.
+  void card_lost();
   // The link went up or down with something at its other end.
   void changed(bool up);
   // Software wrote these bytes.

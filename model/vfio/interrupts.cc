@@ -179,7 +179,7 @@ linux::Result<> Interrupts::enable_msi(std::size_t count) {
   }
   const linux::pci::PciCore::MsiMessage message{block->message.address, block->message.data};
   if (const auto on = core_.enable_msi(dev_, message, static_cast<unsigned>(count)); !on) {
-    for (const Vector vector : block->vectors) {
+    for (const linux::CpuVector vector : block->vectors) {
       irqs_.free(vector);
     }
     return on;

@@ -26,6 +26,11 @@
 
 namespace baton::vfio {
 
+// Whether the function is gone and cannot be handed over, which the log then says: `gone` is what
+// the caller has seen of it, beside what the PCI core knows.
+bool refuses_gone(linux::KernelServices& services, const linux::pci::PciDev& dev,
+                  bool gone = false);
+
 class Interrupts {
  public:
   Interrupts(linux::KernelServices& services, linux::pci::PciCore& core, linux::irq::IrqCore& irqs,
@@ -43,13 +48,14 @@ class Interrupts {
   // Takes down whatever is configured.
   Co<> disable();
 
-  // Live update, while something is configured. EOPNOTSUPP: remapping entries cannot do it; ENOSPC.
+  // Live update, while something is configured. EOPNOTSUPP: remapping entries cannot do it; ENOSPC;
+  // ENODEV: the function is gone.
   linux::Result<> freeze();
   void unfreeze();
 
  private:
   struct VectorState {
-    Vector vector;
+    linux::CpuVector vector;
     linux::EventFd* trigger = nullptr;
     // Of an interrupt that came before this kernel's owner was there.
     std::optional<linux::InterruptOrigin> missed;
@@ -76,7 +82,7 @@ class Interrupts {
   Co<linux::Result<>> set_triggers(linux::Process& process, std::uint32_t start,
                                    std::span<const std::int32_t> descriptors);
   Co<> set_trigger(VectorState& state, linux::EventFd* trigger);
-  void write_enable(bool on, const char* by);
+  linux::Result<> write_enable(bool on, const char* by);
 
   linux::KernelServices& services_;
   linux::pci::PciCore& core_;

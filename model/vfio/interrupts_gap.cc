@@ -17,16 +17,25 @@ constexpr std::size_t kRequests = 256;  // bits of a posted-interrupt descriptor
 
 }  // namespace
 
-void Interrupts::write_enable(bool on, const char* by) {
+bool refuses_gone(linux::KernelServices& services, const linux::pci::PciDev& dev, bool gone) {
+  if ((!gone && !dev.disconnected) || services.has(linux::Defect::kVfioIgnoreGone)) return false;
+  services.print(sim::LogLevel::kError, "vfio-pci {}: gone from its bus, cannot be handed over",
+                 to_string(dev.address));
+  return true;
+}
+
+linux::Result<> Interrupts::write_enable(bool on, const char* by) {
   const auto at = static_cast<std::uint16_t>((is_msi() ? dev_.msi_cap : dev_.msix_cap) + 2);
   const std::uint32_t enable = is_msi() ? kMsiEnable : kMsixEnable;
   const std::uint32_t control = core_.read(dev_, at, 2, by);
+  if (refuses_gone(services_, dev_, control == 0xFFFF)) return linux::fail(Errno::kNoDev);
   core_.write(dev_, at, 2, on ? control | enable : control & ~enable, by);
   (is_msi() ? dev_.msi_enabled : dev_.msix_enabled) = on;
+  return {};
 }
 
 linux::Result<> Interrupts::silence(std::size_t index) {
-  const Vector vector = vectors_[index]->vector;
+  const linux::CpuVector vector = vectors_[index]->vector;
   if (services_.config().policies.interrupts == InterruptPolicy::kIrteDrop) {
     return irqs_.drop(vector);
   }
@@ -44,8 +53,7 @@ linux::Result<> Interrupts::freeze() {
   switch (services_.config().policies.interrupts) {
     case InterruptPolicy::kDisableInFreeze:
     case InterruptPolicy::kRequireDisabled:
-      write_enable(false, "vfio_pci_liveupdate_freeze");
-      return {};
+      return write_enable(false, "vfio_pci_liveupdate_freeze");
     case InterruptPolicy::kRemember:
     case InterruptPolicy::kKeep:
       return {};
@@ -73,7 +81,7 @@ void Interrupts::unfreeze() {
     return;
   }
   if (policy == InterruptPolicy::kDisableInFreeze || policy == InterruptPolicy::kRequireDisabled) {
-    write_enable(true, "vfio_pci_liveupdate_unfreeze");
+    static_cast<void>(write_enable(true, "vfio_pci_liveupdate_unfreeze"));
     return;
   }
   for (const auto& state : vectors_) {

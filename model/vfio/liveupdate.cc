@@ -11,6 +11,9 @@
 //    descriptor answers EIO, so that nobody touches the device behind the next kernel's back;
 //    unfreeze undoes all three.
 //  - a device may be in D3hot: it stays there, and what it will have forgotten crosses with it.
+//  - a function that is known to be gone from its bus is not handed over, ENODEV at preserve and at
+//    freeze; nor is one whose MSI-X control reads as all ones when its interrupts are held back.
+//    AMBIGUOUS: the posted series does not look; its freeze does not see a failed reset either.
 //  - the owner's state crosses in FLB baton-vfio-v1, and the first BIND after a retrieve takes it
 //    over: no bus master clear, no reset, no fresh vconfig.
 #include <cstring>
@@ -28,6 +31,12 @@ constexpr std::uint64_t kRecordBytes = 6;
 constexpr std::uint64_t kRecordBdf = 4;
 
 CdevFile* cdev_file_of(linux::File* file) { return dynamic_cast<CdevFile*>(file); }
+
+linux::Result<> check_there(const Device& device) {
+  const VfioPci::State& vfio = device.vfio;
+  return vfio.runs() && refuses_gone(vfio.services, device.dev) ? linux::fail(Errno::kNoDev)
+                                                                : linux::Result<>();
+}
 
 }  // namespace
 
@@ -73,6 +82,9 @@ Co<linux::Result<>> VfioPci::preserve(luo::FileArgs& args) {
   const auto guard = co_await device.lock.lock(state.services.port().context());
   if (const auto may = device.stage.check(DeviceEvent::kPreserve); !may) {
     co_return may;
+  }
+  if (const auto there = check_there(device); !there) {
+    co_return there;
   }
   if (const auto known = state.pci_live_update.preserve(device.dev); !known) {
     co_return known;
@@ -149,6 +161,9 @@ Co<linux::Result<>> VfioPci::freeze(luo::FileArgs& args) {
   if (!state.runs()) {
     co_await device.freeze_by_reset();
     co_return linux::Result<>();
+  }
+  if (const auto there = check_there(device); !there) {
+    co_return there;
   }
   // What the owner changed since it was preserved.
   if (!state.services.has(linux::Defect::kVfioStaleState)) {

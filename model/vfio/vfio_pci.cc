@@ -2,6 +2,7 @@
 #include "model/vfio/vfio_pci.h"
 
 #include <algorithm>
+#include <set>
 
 #include "model/vfio/group.h"
 
@@ -138,9 +139,10 @@ Co<linux::Result<>> VfioPci::probe(linux::pci::PciDev& dev) {
   if (dev.header_type != 0) {
     co_return linux::fail(Errno::kInval);
   }
+  std::set<unsigned> taken;
+  for (const auto& device : state_->devices) taken.insert(device->index);
   unsigned index = 0;
-  const auto taken = [&](const auto& device) { return device->index == index; };
-  while (std::ranges::any_of(state_->devices, taken)) {
+  while (taken.contains(index)) {
     ++index;
   }
   state_->devices.push_back(std::make_unique<Device>(*state_, dev, index));

@@ -112,7 +112,7 @@ class GuestContext {
   }
 
   GuestAddr slot_address(std::uint64_t slot) const {
-    return kSlotsAddress + slot * slot_bytes(workload());
+    return slot_places(workload(), info.memory_bytes).at(slot);
   }
   GuestAddr slot_entry(std::uint64_t slot) const {
     return kSlotTableAddress + slot * sizeof(GuestSlot);

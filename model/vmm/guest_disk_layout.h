@@ -81,6 +81,9 @@ constexpr std::uint64_t disk_slot_bytes(const WorkloadConfig& w) {
 constexpr std::uint64_t disk_memory_needed(const WorkloadConfig& w) {
   return disk_slots(w) + std::uint64_t{w.batches_in_flight} * disk_slot_bytes(w);
 }
+constexpr SlotPlaces disk_slot_places(const WorkloadConfig& w, std::uint64_t memory_bytes) {
+  return {disk_slots(w), disk_slot_bytes(w), memory_bytes};
+}
 // Bytes of the namespace that the workload uses, from its start.
 constexpr std::uint64_t disk_bytes_needed(const WorkloadConfig& w) {
   return std::uint64_t{w.batches_in_flight} * 2 * w.depth * w.size;
@@ -93,7 +96,7 @@ constexpr bool disk_workload_fits(const WorkloadConfig& w, std::uint64_t memory_
          w.batch_members <= kBatchMembersMax && w.batches_in_flight >= 1 &&
          w.batches_in_flight <= kBatchesInFlightMax && disk_commands(w) <= kDiskCommandsMax &&
          w.verify_every >= 1 && w.poll_interval_ns >= 1000 && known(w.completions) &&
-         disk_memory_needed(w) <= memory_bytes;
+         disk_slot_places(w, memory_bytes).hold(w.batches_in_flight);
 }
 
 }  // namespace baton::vmm

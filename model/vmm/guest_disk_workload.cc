@@ -32,7 +32,7 @@ constexpr std::uint64_t kHeadDoorbell = devices::nvme::offset::kDoorbells + 12;
 enum Side : std::uint64_t { kSource = 0, kDestination = 1 };
 
 GuestAddr slot_start(GuestContext& guest, std::uint64_t slot) {
-  return GuestAddr(disk_slots(guest.workload()) + slot * disk_slot_bytes(guest.workload()));
+  return disk_slot_places(guest.workload(), guest.info.memory_bytes).at(slot);
 }
 
 GuestAddr buffer_at(GuestContext& guest, std::uint64_t slot, Side side, std::uint64_t buffer) {

@@ -14,6 +14,10 @@
 //             destination buffers       depth * size, whole pages
 //   BARs of the device lie above all guest memory: kDeviceBar0, kDeviceBar2.
 //   kPeerBuffer: BAR 2 of a second device, a peer of the first.
+// Memory lies as in a q35 machine [qemu hw/i386/pc_q35.c pc_q35_init]: less than 2.75 GiB in one
+// piece; of more, 2 GiB below the hole for devices and the rest from 4 GiB on. Slots that have room
+// above 4 GiB lie there, as an allocator prefers that zone, and the others below.
+//
 // Member k of a batch copies source buffer k % depth to destination buffer k % depth. A slot's
 // source pattern depends on the batch's sequence number, so that what an earlier batch left in a
 // destination never passes for the copy of a later one.
@@ -86,7 +90,7 @@ struct BootInfo {
   std::uint64_t magic = kMagic;
   std::uint32_t version = kVersion;
   GuestDevice device = GuestDevice::kDsa;
-  std::uint64_t memory_bytes = 0;  // what the guest may use, from address 0
+  std::uint64_t memory_bytes = 0;  // what the guest may use, below and above the hole
   std::uint64_t bar0 = kDeviceBar0.value();
   std::uint64_t bar2 = kDeviceBar2.value();
   WorkloadConfig workload;
@@ -160,6 +164,32 @@ static_assert(sizeof(GuestSlot) == 16);
 static_assert(std::has_unique_object_representations_v<BootInfo>);
 static_assert(std::has_unique_object_representations_v<GuestStatus>);
 
+inline constexpr std::uint64_t kHighMemory = std::uint64_t{1} << 32;
+constexpr std::uint64_t low_memory_bytes(std::uint64_t memory_bytes) {
+  return memory_bytes < 0xB000'0000 ? memory_bytes : 0x8000'0000;
+}
+constexpr std::uint64_t high_memory_bytes(std::uint64_t memory_bytes) {
+  return memory_bytes - low_memory_bytes(memory_bytes);
+}
+
+// Slots of `slot_bytes` each; those below start at `first_below`.
+struct SlotPlaces {
+  std::uint64_t first_below = 0;
+  std::uint64_t slot_bytes = 1;
+  std::uint64_t memory_bytes = 0;
+
+  constexpr std::uint64_t above() const { return high_memory_bytes(memory_bytes) / slot_bytes; }
+  constexpr bool hold(std::uint64_t slots) const {
+    const std::uint64_t low = low_memory_bytes(memory_bytes);
+    const std::uint64_t below = low < first_below ? 0 : (low - first_below) / slot_bytes;
+    return low >= first_below && slots <= above() + below;
+  }
+  constexpr GuestAddr at(std::uint64_t slot) const {
+    return slot < above() ? GuestAddr(kHighMemory + slot * slot_bytes)
+                          : GuestAddr(first_below + (slot - above()) * slot_bytes);
+  }
+};
+
 constexpr std::uint64_t whole_pages(std::uint64_t bytes) {
   return (bytes + sim::kPageSize - 1) & ~(sim::kPageSize - 1);
 }
@@ -179,7 +209,11 @@ constexpr std::uint64_t slot_bytes(const WorkloadConfig& w) {
   return slot_destinations(w) + whole_pages(std::uint64_t{w.depth} * w.size);
 }
 
-// Bytes of guest memory that the workload needs.
+constexpr SlotPlaces slot_places(const WorkloadConfig& w, std::uint64_t memory_bytes) {
+  return {kSlotsAddress.value(), slot_bytes(w), memory_bytes};
+}
+
+// Bytes of guest memory that the workload needs, in one piece.
 constexpr std::uint64_t memory_needed(const WorkloadConfig& w) {
   return kSlotsAddress.value() + std::uint64_t{w.batches_in_flight} * slot_bytes(w);
 }
@@ -196,7 +230,8 @@ constexpr bool workload_fits(const WorkloadConfig& w, std::uint64_t memory_bytes
          w.depth <= w.batch_members && w.batch_members >= 2 &&
          w.batch_members <= kBatchMembersMax && w.batches_in_flight >= 1 &&
          w.batches_in_flight <= kBatchesInFlightMax && w.verify_every >= 1 &&
-         w.poll_interval_ns >= 1000 && known(w.completions) && memory_needed(w) <= memory_bytes &&
+         w.poll_interval_ns >= 1000 && known(w.completions) &&
+         slot_places(w, memory_bytes).hold(w.batches_in_flight) &&
          (w.peer_buffer == 0 || w.batch_members % 2 == 0);
 }
 

@@ -2,28 +2,38 @@
 
 #include <cstring>
 
+#include "model/vmm/guest_layout.h"
+
 namespace baton::vmm {
 
 void MappedCpu::set_memory(UserAddr start, std::uint64_t bytes) {
-  memory_ = {GuestAddr(), start, bytes};
+  const std::uint64_t low = low_memory_bytes(bytes);
+  memory_ = {Window{GuestAddr(), start, low},
+             Window{GuestAddr(kHighMemory), start + low, bytes - low}};
 }
 
 void MappedCpu::set_bar(unsigned index, GuestAddr guest, UserAddr start, std::uint64_t bytes) {
   bars_.at(index) = {guest, start, bytes};
 }
 
-bool MappedCpu::in_memory(GuestAddr address, std::size_t bytes) const {
-  return bytes <= memory_.bytes && address.value() <= memory_.bytes - bytes;
+UserAddr MappedCpu::memory_address(GuestAddr address, std::size_t bytes) const {
+  for (const Window& piece : memory_) {
+    if (address >= piece.guest && bytes <= piece.bytes &&
+        address - piece.guest <= piece.bytes - bytes) {
+      return piece.start + (address - piece.guest);
+    }
+  }
+  return UserAddr();
 }
 
 bool MappedCpu::read(GuestAddr address, std::span<std::byte> to) {
-  return in_memory(address, to.size()) &&
-         process_.load(memory_.start + address.value(), to).has_value();
+  const UserAddr at = memory_address(address, to.size());
+  return at != UserAddr() && process_.load(at, to).has_value();
 }
 
 bool MappedCpu::write(GuestAddr address, std::span<const std::byte> from) {
-  return in_memory(address, from.size()) &&
-         process_.store(memory_.start + address.value(), from).has_value();
+  const UserAddr at = memory_address(address, from.size());
+  return at != UserAddr() && process_.store(at, from).has_value();
 }
 
 UserAddr MappedCpu::device_address(GuestAddr address, unsigned width) const {

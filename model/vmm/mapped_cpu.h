@@ -1,5 +1,6 @@
 // What the guest can touch, over what its VMM has mapped: guest memory is one area of the memfd,
-// each BAR an area of the VFIO device.
+// which the guest sees in two pieces where it is large (guest_layout.h); each BAR is an area of the
+// VFIO device.
 //
 // An access that the host refuses with SIGBUS (a revoked BAR) reads as all ones and writes nothing,
 // instead of killing the VMM.
@@ -24,7 +25,7 @@ class MappedCpu final : public GuestCpu {
         vm_(vm),
         accessed_(simulation.topic<GuestAccess>()) {}
 
-  // Guest memory: `bytes` from guest address 0.
+  // Guest memory, `bytes` in all.
   void set_memory(UserAddr start, std::uint64_t bytes);
   // BAR `index` (0..5) appears at a guest address.
   void set_bar(unsigned index, GuestAddr guest, UserAddr start, std::uint64_t bytes);
@@ -47,13 +48,14 @@ class MappedCpu final : public GuestCpu {
   };
 
   void tell(GuestAddr address, bool write, std::span<const std::byte> data) const;
-  bool in_memory(GuestAddr address, std::size_t bytes) const;
+  // 0: not all of it is guest memory.
+  UserAddr memory_address(GuestAddr address, std::size_t bytes) const;
 
   sim::Simulation& simulation_;
   linux::Process& process_;
   std::string_view vm_;
   const sim::Topic<GuestAccess>& accessed_;
-  Window memory_;
+  std::array<Window, 2> memory_;
   std::array<Window, 6> bars_;
 };
 

@@ -26,9 +26,9 @@
 namespace baton::vmm {
 
 struct VmConfig {
-  std::string name;           // also the name of its LUO session: 1 to 63 characters
-  std::uint64_t memory = 0;   // bytes, whole pages; at most 3 GiB, below the interrupt window
-  std::vector<Sbdf> devices;  // all are assigned; the guest program drives the first
+  std::string name;                        // also the name of its LUO session: 1 to 63 characters
+  std::uint64_t memory = 0;                // bytes, whole pages
+  std::vector<Sbdf> devices;               // all are assigned; the guest program drives the first
   GuestDevice device = GuestDevice::kDsa;  // what the first one is
   WorkloadConfig workload;
   // A second vCPU on a core of its own, that uses the device's buffer (BAR 2) this often for as

@@ -68,6 +68,8 @@ class Vmm {
   Co<linux::Result<>> create_memory();
   Co<linux::Result<>> map_memory();
   Co<linux::Result<>> create_address_space();
+  // Guest memory at this place in the memfd.
+  Co<linux::Result<>> map_for_devices(GuestAddr guest, std::uint64_t offset, std::uint64_t bytes);
   Co<linux::Result<>> assign_devices(bool open);
   Co<linux::Result<>> make_page_table();
   linux::Result<> write_boot_info();

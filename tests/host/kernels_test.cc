@@ -173,7 +173,7 @@ TEST_CASE("A machine that is destroyed in mid-run destroys its kernel first") {
 namespace {
 
 Co<> panic_later(TestKernel& kernel) {
-  kernel.port.set_interrupt_handler([&kernel](Vector) { say(kernel, "interrupt"); });
+  kernel.port.set_interrupt_handler([&kernel](std::uint32_t, Vector) { say(kernel, "interrupt"); });
   co_await kernel.sleep(1_ms);
   kernel.port.halt("bad page");
   co_await kernel.wait_for_ever();
@@ -194,8 +194,9 @@ Co<> after_cold_reboot(TestKernel& kernel) {
 }
 
 Co<> take_interrupts(TestKernel& kernel) {
-  kernel.port.set_interrupt_handler(
-      [&kernel](Vector vector) { say(kernel, fmt::format("vector {:#x}", vector.value())); });
+  kernel.port.set_interrupt_handler([&kernel](std::uint32_t, Vector vector) {
+    say(kernel, fmt::format("vector {:#x}", vector.value()));
+  });
   co_return;
 }
 

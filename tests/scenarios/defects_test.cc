@@ -65,6 +65,7 @@ const std::map<std::string_view, std::string_view> kVfioScenarios{
     {"vfio-group-opens-incoming", "kexec-group-busy"},
     {"vfio-lose-pm-save", "asleep"},
     {"vfio-forget-request", "asked-to-go"},
+    {"vfio-ignore-gone", "pulled-before-freeze"},
 };
 
 // Most defects show in quickstart. One domain has no second one whose translations its id could mix

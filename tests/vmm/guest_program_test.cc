@@ -294,6 +294,27 @@ TEST_CASE("a sampled guest verifies every n-th buffer, a different one each batc
   CHECK(status.bytes_verified <= (status.batches_done + 1) * 8192);
 }
 
+TEST_CASE("memory of 2.75 GiB and more has a hole below 4 GiB, and slots lie above it first") {
+  constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+  CHECK(vmm::low_memory_bytes(0xAFFF'F000) == 0xAFFF'F000);
+  CHECK(vmm::high_memory_bytes(0xAFFF'F000) == 0);
+  CHECK(vmm::low_memory_bytes(0xB000'0000) == 2 * kGiB);
+  CHECK(vmm::high_memory_bytes(0xB000'0000) == 0xB000'0000 - 2 * kGiB);
+  CHECK(vmm::low_memory_bytes(16 * kGiB) == 2 * kGiB);
+  const vmm::SlotPlaces large{0x10000, kGiB - 0x10000, 4 * kGiB};
+  CHECK(large.at(0) == GuestAddr(4 * kGiB));
+  CHECK(large.at(1) == GuestAddr(5 * kGiB - 0x10000));
+  CHECK(large.at(2) == GuestAddr(0x10000));
+  CHECK(large.at(3) == GuestAddr(kGiB));
+  CHECK(large.hold(4));
+  CHECK_FALSE(large.hold(5));
+  const vmm::SlotPlaces small{0x10000, 0x1000, 0x12000};
+  CHECK(small.at(1) == GuestAddr(0x11000));
+  CHECK(small.hold(2));
+  CHECK_FALSE(small.hold(3));
+  CHECK_FALSE(vmm::SlotPlaces{0x10000, 0x1000, 0xF000}.hold(0));
+}
+
 TEST_CASE("workloads are checked against the limits of the device and of the memory") {
   constexpr std::uint64_t kMemory = 256 << 20;
   CHECK(vmm::workload_fits({}, kMemory));

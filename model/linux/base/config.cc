@@ -157,6 +157,9 @@ constexpr std::array kRows{
         "the new kernel replaces the PASID entry of a running device in place, word by word: "
         "for a moment the type of the default domain stands with the rest of the restored one",
         "linux drivers/iommu/intel/pasid.c intel_pasid_tear_down_entry", "alter"},
+    DefectRow{Defect::kIommuRecordWrongId, "iommu-record-wrong-id",
+              "the record of a preserved device has another domain id than its context entry",
+              "posted iommu v5: drivers/iommu/intel/liveupdate.c", "alter"},
     DefectRow{Defect::kIommuEntryWrongVector, "iommu-entry-wrong-vector",
               "an interrupt remapping entry leads to the vector after the one that was asked for",
               "linux drivers/iommu/intel/irq_remapping.c prepare_irte", "alter"},
@@ -200,6 +203,9 @@ constexpr std::array kRows{
               "freeze does not renew what preserve wrote of a device's state: what its owner "
               "changed since is lost",
               "design target: docs/abi.md", "skip"},
+    DefectRow{Defect::kVfioIgnoreGone, "vfio-ignore-gone",
+              "a device that was pulled out is preserved and frozen as if it were there",
+              "design target: the posted series does not look", "skip"},
     DefectRow{Defect::kVfioIgnoreInterrupts, "vfio-ignore-interrupts",
               "freeze goes on although interrupts of the device are configured",
               "posted vfio v5: drivers/vfio/pci/vfio_pci_liveupdate.c freeze", "skip"},

@@ -179,6 +179,7 @@ enum class Defect : std::uint8_t {
   kIommuOpenGroups,           // drivers of the host may take groups that were handed over
   kIommuForgetOwner,          // the new kernel gives restored groups no owner
   kIommuTornPasidEntry,       // a running device's PASID entry is replaced in two parts
+  kIommuRecordWrongId,        // a device's record has another domain id than its hardware
   kIommuEntryWrongVector,     // an interrupt remapping entry leads to the next vector
   kIommuSkipEntryFlush,       // a changed interrupt remapping entry stays in the unit's cache
   kIrqSkipDescriptors,        // the page of posted-interrupt descriptors is not preserved
@@ -193,6 +194,7 @@ enum class Defect : std::uint8_t {
   kVfioSkipState,             // baton-vfio-v1 is not preserved
   kVfioKeepInterrupts,        // freeze leaves the device's MSI-X on
   kVfioStaleState,            // freeze does not renew what preserve wrote of a device's state
+  kVfioIgnoreGone,            // a function that is gone from its bus is frozen all the same
   kVfioIgnoreInterrupts,      // freeze does not mind interrupts that are still configured
   kVfioSkipFreezeReset,       // freeze does not reset the device that it is to stop
   kVfioForgetFrozen,          // a frozen descriptor goes on answering

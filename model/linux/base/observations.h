@@ -41,18 +41,21 @@ struct InterruptEntered {
   unsigned generation;
   Vector vector;
   bool handled;
+  std::uint32_t cpu = 0;  // APIC id
 };
 
 // It had no handler, and the kernel noted it to replay it later.
 struct InterruptNoted {
   unsigned generation;
   Vector vector;
+  std::uint32_t cpu = 0;
 };
 
 // What was noted of a vector was replayed in early boot, where nothing has a handler yet: gone.
 struct InterruptReplayed {
   unsigned generation;
   Vector vector;
+  std::uint32_t cpu = 0;
 };
 
 // How the driver of a device learned of an interrupt on an entry of its MSI-X table: its handler

@@ -91,7 +91,7 @@ Co<Result<>> Idxd::probe(pci::PciDev& dev) {
 // nobody has configured.
 Result<> Idxd::set_up_interrupts(pci::PciDev& dev) {
   std::vector<pci::PciCore::MsiMessage> messages;
-  std::vector<Vector>& vectors = vectors_[dev.address];
+  std::vector<CpuVector>& vectors = vectors_[dev.address];
   for (unsigned entry = 0; entry < core_.msix_table_size(dev); ++entry) {
     // idxd_misc_thread(): a cause is acknowledged by writing it back.
     const auto handler = [this, &dev] {
@@ -118,7 +118,7 @@ void Idxd::release_interrupts(pci::PciDev& dev) {
   if (found == vectors_.end()) {
     return;
   }
-  for (const Vector vector : found->second) {
+  for (const CpuVector vector : found->second) {
     irqs_.free(vector);
   }
   vectors_.erase(found);

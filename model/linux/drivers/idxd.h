@@ -40,7 +40,7 @@ class Idxd final : public pci::Driver {
   KernelServices& services_;
   pci::PciCore& core_;
   irq::IrqCore& irqs_;
-  std::map<Sbdf, std::vector<Vector>> vectors_;
+  std::map<Sbdf, std::vector<CpuVector>> vectors_;
 };
 
 }  // namespace baton::linux::drivers

@@ -90,7 +90,7 @@ void Nvme::free(const pci::PciDev& dev, Controller& controller) {
     publish(dev, page, false);
     services_.pages().free(page);
   }
-  for (const Vector vector : controller.vectors) irqs_.free(vector);
+  for (const CpuVector vector : controller.vectors) irqs_.free(vector);
 }
 
 Co<Result<>> Nvme::probe(pci::PciDev& dev) {

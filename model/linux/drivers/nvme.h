@@ -41,7 +41,7 @@ class Nvme final : public pci::Driver {
     std::uint16_t head = 0;
     bool phase = true;
     bool queues = false;  // there is an I/O queue pair
-    std::vector<Vector> vectors;
+    std::vector<CpuVector> vectors;
   };
 
   std::uint32_t read(const pci::PciDev& dev, std::uint32_t at) const;

@@ -76,14 +76,14 @@ class IntelIommu final : public iommu::HardwareDriver, public irq::IrqCore::Rema
   // irq::IrqCore::Remapper
   bool remaps(const pci::PciDev& dev) const override;
   Result<std::uint16_t> allocate(const pci::PciDev& dev,
-                                 std::span<const irq::IrqCore::Target> targets) override;
+                                 std::span<const CpuVector> targets) override;
   void free(const pci::PciDev& dev, std::uint16_t index) override;
   Result<> drop(const pci::PciDev& dev, std::uint16_t index) override;
   Result<> capture(const pci::PciDev& dev, std::uint16_t index, unsigned request) override;
   void restore(const pci::PciDev& dev, std::uint16_t index) override;
   bool take_captured(const pci::PciDev& dev, std::uint16_t index, unsigned request) override;
-  Result<std::optional<Vector>> inherited(const pci::PciDev& dev, std::uint16_t index) override;
-  void adopt(const pci::PciDev& dev, std::uint16_t index, irq::IrqCore::Target target) override;
+  Result<std::optional<CpuVector>> inherited(const pci::PciDev& dev, std::uint16_t index) override;
+  void adopt(const pci::PciDev& dev, std::uint16_t index, CpuVector target) override;
 
  private:
   class State;

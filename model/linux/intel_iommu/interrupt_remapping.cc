@@ -115,12 +115,12 @@ HandedTable InterruptTable::as_handed() const {
   return {unit_.registers(), unit_.hardware_interrupt_table_word(), kEntries};
 }
 
-std::vector<Vector> InterruptTable::inherited_vectors() const {
-  std::vector<Vector> vectors;
+std::vector<CpuVector> InterruptTable::inherited_vectors() const {
+  std::vector<CpuVector> vectors;
   for (const std::uint16_t index : inherited_) {
     const std::uint64_t low = read(index).low;
     if ((low & kPresent) == 0 || (low & kPostedFormat) != 0) continue;
-    vectors.emplace_back(static_cast<std::uint8_t>(low >> 16));
+    vectors.push_back(leads_to(low));
   }
   return vectors;
 }
@@ -155,9 +155,13 @@ InterruptTable::Words InterruptTable::read(std::uint16_t index) const {
   return {ram.load<std::uint64_t>(at), ram.load<std::uint64_t>(at + 8)};
 }
 
+CpuVector InterruptTable::leads_to(std::uint64_t low) const {
+  const std::uint64_t cpu = extended_ ? low >> 32 : low >> 40 & 0xFF;
+  return {Vector(static_cast<std::uint8_t>(low >> 16)), static_cast<std::uint32_t>(cpu)};
+}
+
 // prepare_irte(), set_msi_sid().
-InterruptTable::Words InterruptTable::entry_for(const pci::PciDev& dev,
-                                                irq::IrqCore::Target target) const {
+InterruptTable::Words InterruptTable::entry_for(const pci::PciDev& dev, CpuVector target) const {
   const std::uint64_t destination =
       extended_ ? std::uint64_t{target.cpu} << 32 : std::uint64_t{target.cpu & 0xFF} << 40;
   std::uint64_t vector = target.vector.value();
@@ -167,7 +171,7 @@ InterruptTable::Words InterruptTable::entry_for(const pci::PciDev& dev,
 
 // alloc_irte(): bitmap_find_free_region() of a power of two.
 Result<std::uint16_t> InterruptTable::allocate(const pci::PciDev& dev,
-                                               std::span<const irq::IrqCore::Target> targets) {
+                                               std::span<const CpuVector> targets) {
   const auto row = static_cast<std::uint32_t>(std::bit_ceil(targets.size()));
   const auto taken = [&](std::uint32_t index) {
     const auto next = used_.lower_bound(static_cast<std::uint16_t>(index));
@@ -201,7 +205,7 @@ void InterruptTable::free(std::uint16_t index) {
 
 // Live update.
 
-Result<std::optional<Vector>> InterruptTable::inherited(const pci::PciDev& dev,
+Result<std::optional<CpuVector>> InterruptTable::inherited(const pci::PciDev& dev,
                                                         std::uint16_t index) const {
   const Words words = read(index);
   // The upper half is part of the descriptor's address in posted format, and zero otherwise.
@@ -209,9 +213,9 @@ Result<std::optional<Vector>> InterruptTable::inherited(const pci::PciDev& dev,
     return fail(Errno::kInval);
   }
   if ((words.low & kPresent) == 0 || (words.low & kPostedFormat) != 0) {
-    return std::optional<Vector>();
+    return std::optional<CpuVector>();
   }
-  return std::optional(Vector(static_cast<std::uint8_t>(words.low >> 16)));
+  return std::optional(leads_to(words.low));
 }
 
 // Without FPD each message would leave a fault behind.
@@ -262,8 +266,7 @@ void InterruptTable::find_captures(PhysAddr descriptors) {
   }
 }
 
-void InterruptTable::adopt(const pci::PciDev& dev, std::uint16_t index,
-                           irq::IrqCore::Target target) {
+void InterruptTable::adopt(const pci::PciDev& dev, std::uint16_t index, CpuVector target) {
   inherited_.erase(index);
   const Words words = entry_for(dev, target);
   write(index, words.low, words.high);

@@ -33,12 +33,12 @@ class InterruptTable {
   // For the next kernel.
   HandedTable as_handed() const;
   // Vectors that entries of the previous kernel lead to; then those entries go.
-  std::vector<Vector> inherited_vectors() const;
+  std::vector<CpuVector> inherited_vectors() const;
   void drop_inherited();
 
   // ENOSPC.
   Result<std::uint16_t> allocate(const pci::PciDev& dev,
-                                 std::span<const irq::IrqCore::Target> targets);
+                                 std::span<const CpuVector> targets);
   void free(std::uint16_t index);
 
   // As irq::IrqCore::Remapper has them.
@@ -46,8 +46,8 @@ class InterruptTable {
   void capture(std::uint16_t index, PhysAddr descriptor, unsigned request);
   void restore(std::uint16_t index);
   bool take_captured(std::uint16_t index, unsigned request);
-  Result<std::optional<Vector>> inherited(const pci::PciDev& dev, std::uint16_t index) const;
-  void adopt(const pci::PciDev& dev, std::uint16_t index, irq::IrqCore::Target target);
+  Result<std::optional<CpuVector>> inherited(const pci::PciDev& dev, std::uint16_t index) const;
+  void adopt(const pci::PciDev& dev, std::uint16_t index, CpuVector target);
   // Of the entries taken over, those that capture do so into this page. Any other address would let
   // bytes of a table name memory to be changed.
   void find_captures(PhysAddr descriptors);
@@ -58,7 +58,9 @@ class InterruptTable {
     std::uint64_t high = 0;
   };
   Words read(std::uint16_t index) const;
-  Words entry_for(const pci::PciDev& dev, irq::IrqCore::Target target) const;
+  Words entry_for(const pci::PciDev& dev, CpuVector target) const;
+  // Of an entry in remapped format, by its low word.
+  CpuVector leads_to(std::uint64_t low) const;
   Result<> copy_entries();
   void write(std::uint16_t index, std::uint64_t low, std::uint64_t high);
 

@@ -48,7 +48,7 @@ bool IntelIommu::State::take_over_interrupts(InterruptTable& table, const Unit& 
                    unit.registers().value());
     return false;
   }
-  for (const Vector vector : table.inherited_vectors()) {
+  for (const CpuVector vector : table.inherited_vectors()) {
     irqs->hold(vector);
   }
   if (const auto descriptors = handover->incoming_descriptors()) {
@@ -60,7 +60,7 @@ bool IntelIommu::State::take_over_interrupts(InterruptTable& table, const Unit& 
 // The devices that were handed over have new entries by now, or none.
 void IntelIommu::State::drop_inherited_interrupts() {
   for (const auto& [base, table] : interrupts) {
-    for (const Vector vector : table->inherited_vectors()) {
+    for (const CpuVector vector : table->inherited_vectors()) {
       irqs->release(vector);
     }
     table->drop_inherited();
@@ -131,7 +131,7 @@ bool IntelIommu::remaps(const pci::PciDev& dev) const {
 }
 
 Result<std::uint16_t> IntelIommu::allocate(const pci::PciDev& dev,
-                                           std::span<const irq::IrqCore::Target> targets) {
+                                           std::span<const CpuVector> targets) {
   return state_->table_of(dev).allocate(dev, targets);
 }
 
@@ -169,14 +169,15 @@ bool IntelIommu::take_captured(const pci::PciDev& dev, std::uint16_t index, unsi
   return state_->table_of(dev).take_captured(index, request);
 }
 
-Result<std::optional<Vector>> IntelIommu::inherited(const pci::PciDev& dev, std::uint16_t index) {
+Result<std::optional<CpuVector>> IntelIommu::inherited(const pci::PciDev& dev,
+                                                       std::uint16_t index) {
   if (!remaps(dev)) {
     return fail(Errno::kInval);
   }
   return state_->table_of(dev).inherited(dev, index);
 }
 
-void IntelIommu::adopt(const pci::PciDev& dev, std::uint16_t index, irq::IrqCore::Target target) {
+void IntelIommu::adopt(const pci::PciDev& dev, std::uint16_t index, CpuVector target) {
   state_->table_of(dev).adopt(dev, index, target);
 }
 

@@ -190,7 +190,7 @@ void Unit::set_fault_interrupt(irq::IrqCore& irqs) {
     write32(kFeuaddrReg, static_cast<std::uint32_t>(irq->message.address >> 32));
   }
   write32(kFectlReg, 0);
-  step("fault event on", irq->vector.value());
+  step("fault event on", irq->vector.vector.value());
 }
 
 void Unit::acknowledge_faults() {

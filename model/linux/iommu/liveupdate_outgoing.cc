@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/linux/iommu/core_state.h"
+#include "model/linux/iommu/observations.h"
 #include "sim/check.h"
 
 namespace baton::linux::iommu {
@@ -224,6 +225,7 @@ Result<> IommuCore::preserve_device(Domain& domain, pci::PciDev& dev, std::uint6
   }
   record.address = dev.address;
   record.attachment_id = *id;
+  if (state.services.has(Defect::kIommuRecordWrongId)) ++record.attachment_id;
   record.domain_record = preserved->record;
   record.unit_record = (*preserved_unit)->record;
   record.owner_token = owner_token;
@@ -235,6 +237,8 @@ Result<> IommuCore::preserve_device(Domain& domain, pci::PciDev& dev, std::uint6
   ram.store((*preserved_unit)->record + 48, hardware->context_tables);
   state.outgoing_records[dev.address] = *at;
   state.outgoing_domains[dev.address] = preserved->record;
+  state.services.port().simulation().topic<TranslationRecord>().publish(
+      {state.services.generation(), LedgerEvent::kPreserved, dev.address, *at});
   return {};
 }
 
@@ -252,6 +256,8 @@ void IommuCore::unpreserve_device(pci::PciDev& dev) {
   state.driver->unpreserve_device(dev);
   state.put_unit(state.driver->unit_of(dev));
   state.delete_record(record);
+  state.services.port().simulation().topic<TranslationRecord>().publish(
+      {state.services.generation(), LedgerEvent::kUnpreserved, dev.address, record});
 }
 
 bool IommuCore::has_preserved_devices(PhysAddr unit) const {

@@ -1,15 +1,16 @@
 #include "model/linux/irq/irq.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace baton::linux::irq {
 
 namespace {
 
-constexpr std::uint32_t kBootCpuApicId = 0;
 constexpr std::uint64_t kMessageBase = 0xFEE0'0000;  // [Intel SDM 3, 11.11.1]
 
 // Remappable format, one message: subhandle 0, valid [VT-d 5.1.5.2].
@@ -30,10 +31,22 @@ std::optional<std::uint16_t> entry_of(const IrqCore::Message& message) {
   return static_cast<std::uint16_t>(handle + subhandle);
 }
 
-bool is_for_devices(unsigned vector) {
+constexpr bool is_for_devices(unsigned vector) {
   const bool legacy = vector >= kFirstLegacyVector && vector <= kLastLegacyVector;
-  return !legacy && vector != kSystemCallVector;
+  return vector >= kFirstExternalVector && vector < kFirstSystemVector && !legacy &&
+         vector != kSystemCallVector;
 }
+
+// In the order in which they are given out.
+constexpr auto kDeviceVectors = [] {
+  constexpr unsigned kLegacy = kLastLegacyVector - kFirstLegacyVector + 1;
+  std::array<std::uint8_t, kFirstSystemVector - kFirstExternalVector - kLegacy - 1> vectors{};
+  std::size_t used = 0;
+  for (unsigned vector = 0; vector < 256; ++vector) {
+    if (is_for_devices(vector)) vectors[used++] = static_cast<std::uint8_t>(vector);
+  }
+  return vectors;
+}();
 
 }  // namespace
 
@@ -42,6 +55,7 @@ class IrqCore::State {
   explicit State(KernelServices& services)
       : services_(services), entered_(services.port().simulation().topic<InterruptEntered>()) {
     noting_ = services.config().policies.interrupts == InterruptPolicy::kRemember;
+    cpus_.resize(services.port().cpus());
   }
 
   struct Slot {
@@ -50,21 +64,22 @@ class IrqCore::State {
     std::uint16_t entry = 0;
     std::uint16_t padding = 0;  // entries behind it that fill the row up
     bool held = false;
-    Vector successor;    // of a vector of an earlier kernel: whose handler this one borrows
+    CpuVector successor;  // of a vector of an earlier kernel: whose handler this one borrows
     bool noted = false;  // [policy remember]
   };
 
   // common_interrupt(): a vector without descriptor is counted and acknowledged.
-  void interrupt(Vector vector) {
-    std::function<void()>& handler = slots_[vector.value()].handler;
+  void interrupt(CpuVector at) {
+    std::function<void()>& handler = slot(at).handler;
     if (entered_.active()) {
-      entered_.publish({services_.generation(), vector, static_cast<bool>(handler)});
+      entered_.publish({services_.generation(), at.vector, static_cast<bool>(handler), at.cpu});
     }
     if (!handler) {
       ++spurious_;
-      note(vector);
-      services_.print(sim::LogLevel::kWarning, "common_interrupt: No irq handler for vector {:#x}",
-                      vector.value());
+      note(at);
+      services_.print(sim::LogLevel::kWarning,
+                      "common_interrupt: No irq handler for vector {:#x}{}", at.vector.value(),
+                      at.cpu == 0 ? std::string() : fmt::format(" of CPU {}", at.cpu));
       return;
     }
     try {
@@ -74,10 +89,10 @@ class IrqCore::State {
     }
   }
 
-  void note(Vector vector) {
+  void note(CpuVector at) {
     if (!noting_) return;
-    slots_[vector.value()].noted = true;
-    publish(InterruptNoted{services_.generation(), vector});
+    slot(at).noted = true;
+    publish(InterruptNoted{services_.generation(), at.vector, at.cpu});
   }
 
   bool take_noted(Slot& slot) {
@@ -91,24 +106,46 @@ class IrqCore::State {
   }
 
   // Vectors of the earlier kernel that borrow this one's handler.
-  void end_borrowing(Vector vector) {
-    for (Slot& slot : slots_) {
-      if (slot.held && slot.successor == vector) slot.handler = nullptr;
+  void end_borrowing(CpuVector vector) {
+    for (Cpu& cpu : cpus_) {
+      for (Slot& slot : cpu.slots) {
+        if (slot.held && slot.handler && slot.successor == vector) slot.handler = nullptr;
+      }
     }
   }
 
-  std::optional<Vector> free_vector() const {
-    for (unsigned vector = kFirstExternalVector; vector < kFirstSystemVector; ++vector) {
-      if (is_for_devices(vector) && !slots_[vector].handler && !slots_[vector].held) {
-        return Vector(static_cast<std::uint8_t>(vector));
+  bool exists(CpuVector at) const { return at.cpu < cpus_.size(); }
+  Slot& slot(CpuVector at) { return cpus_.at(at.cpu).slots[at.vector.value()]; }
+  // A slot of this CPU was given out or came back.
+  void changed(std::uint32_t cpu) { cpus_.at(cpu).counted = false; }
+
+  std::optional<CpuVector> free_vector() {
+    Cpu* best = nullptr;
+    for (Cpu& cpu : cpus_) {
+      if (!cpu.counted) count(cpu);
+      if (cpu.available > (best == nullptr ? 0 : best->available)) best = &cpu;
       }
+    if (best == nullptr) return std::nullopt;
+    const auto free = std::ranges::find_if(
+        kDeviceVectors, [best](std::uint8_t vector) { return is_free(best->slots[vector]); });
+    return CpuVector(Vector(*free), static_cast<std::uint32_t>(best - cpus_.data()));
     }
-    return std::nullopt;
+
+  struct Cpu {
+    std::array<Slot, 256> slots{};
+    std::size_t available = 0;  // vectors for devices, when they are counted
+    bool counted = false;
+  };
+  static bool is_free(const Slot& slot) { return !slot.handler && !slot.held; }
+  static void count(Cpu& cpu) {
+    cpu.available = static_cast<std::size_t>(std::ranges::count_if(
+        kDeviceVectors, [&cpu](std::uint8_t vector) { return is_free(cpu.slots[vector]); }));
+    cpu.counted = true;
   }
 
   KernelServices& services_;
   const sim::Topic<InterruptEntered>& entered_;
-  std::array<Slot, 256> slots_;
+  std::vector<Cpu> cpus_;
   Remapper* remapper_ = nullptr;
   std::uint64_t spurious_ = 0;
   bool noting_ = false;
@@ -119,19 +156,21 @@ IrqCore::~IrqCore() = default;
 
 void IrqCore::init() {
   state_->services_.port().set_interrupt_handler(
-      [this](Vector vector) { state_->interrupt(vector); });
+      [this](std::uint32_t cpu, Vector vector) { state_->interrupt(CpuVector(vector, cpu)); });
 }
 
 void IrqCore::set_remapper(Remapper& remapper) { state_->remapper_ = &remapper; }
 
 Result<IrqCore::Irq> IrqCore::request(std::function<void()> handler) {
-  const std::optional<Vector> vector = state_->free_vector();
-  if (!vector) {
+  const std::optional<CpuVector> free = state_->free_vector();
+  if (!free) {
     return fail(Errno::kNoSpc);
   }
-  state_->slots_[vector->value()].handler = std::move(handler);
-  return Irq{.vector = *vector,
-             .message = {.address = kMessageBase | kBootCpuApicId << 12, .data = vector->value()}};
+  state_->slot(*free).handler = std::move(handler);
+  state_->changed(free->cpu);
+  return Irq{.vector = *free,
+             .message = {.address = kMessageBase | std::uint64_t{free->cpu} << 12,
+                         .data = free->vector.value()}};
 }
 
 Result<IrqCore::Irq> IrqCore::request(std::function<void()> handler, const pci::PciDev& dev) {
@@ -151,9 +190,9 @@ Result<IrqCore::Block> IrqCore::request_block(std::vector<std::function<void()>>
     return fail(Errno::kOpNotSupp);
   }
   Block block;
-  std::vector<Target> targets;
+  std::vector<CpuVector> targets;
   const auto give_up = [&](Errno error) {
-    for (const Vector vector : block.vectors) free(vector);
+    for (const CpuVector vector : block.vectors) free(vector);
     return fail(error);
   };
   for (std::function<void()>& handler : handlers) {
@@ -163,7 +202,7 @@ Result<IrqCore::Block> IrqCore::request_block(std::vector<std::function<void()>>
     }
     block.vectors.push_back(irq->vector);
     block.message = irq->message;
-    targets.push_back({.cpu = kBootCpuApicId, .vector = irq->vector});
+    targets.push_back(irq->vector);
   }
   if (!remapped) {
     return block;
@@ -173,73 +212,83 @@ Result<IrqCore::Block> IrqCore::request_block(std::vector<std::function<void()>>
     return give_up(first.error());
   }
   for (std::size_t i = 0; i < block.vectors.size(); ++i) {
-    State::Slot& slot = state_->slots_[block.vectors[i].value()];
+    State::Slot& slot = state_->slot(block.vectors[i]);
     slot.dev = &dev;
     slot.entry = static_cast<std::uint16_t>(*first + i);
   }
-  state_->slots_[block.vectors.back().value()].padding =
+  state_->slot(block.vectors.back()).padding =
       static_cast<std::uint16_t>(std::bit_ceil(targets.size()) - targets.size());
   block.message = remappable(*first);
   return block;
 }
 
-void IrqCore::free(Vector vector) {
+void IrqCore::free(CpuVector vector) {
   state_->end_borrowing(vector);
-  const State::Slot slot = std::exchange(state_->slots_[vector.value()], State::Slot{});
+  const State::Slot slot = std::exchange(state_->slot(vector), State::Slot{});
+  state_->changed(vector.cpu);
   if (slot.dev == nullptr) return;
   for (unsigned i = 0; i <= slot.padding; ++i) {
     state_->remapper_->free(*slot.dev, static_cast<std::uint16_t>(slot.entry + i));
   }
 }
 
-void IrqCore::hold(Vector vector) { state_->slots_[vector.value()].held = true; }
+// An entry that another kernel wrote may name a CPU that is not there: nothing comes from it.
+void IrqCore::hold(CpuVector vector) {
+  if (!state_->exists(vector)) return;
+  state_->slot(vector).held = true;
+  state_->changed(vector.cpu);
+}
 
-void IrqCore::release(Vector vector) {
-  State::Slot& slot = state_->slots_[vector.value()];
+void IrqCore::release(CpuVector vector) {
+  if (!state_->exists(vector)) return;
+  State::Slot& slot = state_->slot(vector);
   if (slot.held && slot.dev == nullptr) slot.handler = nullptr;  // borrowed
   slot.held = false;
+  state_->changed(vector.cpu);
 }
 
 // Live update.
 
-Result<> IrqCore::drop(Vector vector) {
-  const State::Slot& slot = state_->slots_[vector.value()];
+Result<> IrqCore::drop(CpuVector vector) {
+  const State::Slot& slot = state_->slot(vector);
   if (slot.dev == nullptr) return fail(Errno::kOpNotSupp);
   return state_->remapper_->drop(*slot.dev, slot.entry);
 }
 
-Result<> IrqCore::capture(Vector vector, unsigned request) {
-  const State::Slot& slot = state_->slots_[vector.value()];
+Result<> IrqCore::capture(CpuVector vector, unsigned request) {
+  const State::Slot& slot = state_->slot(vector);
   if (slot.dev == nullptr) return fail(Errno::kOpNotSupp);
   return state_->remapper_->capture(*slot.dev, slot.entry, request);
 }
 
-void IrqCore::restore(Vector vector) {
-  const State::Slot& slot = state_->slots_[vector.value()];
+void IrqCore::restore(CpuVector vector) {
+  const State::Slot& slot = state_->slot(vector);
   if (slot.dev != nullptr) state_->remapper_->restore(*slot.dev, slot.entry);
 }
 
-bool IrqCore::take_captured(Vector vector, unsigned request) {
-  const State::Slot& slot = state_->slots_[vector.value()];
+bool IrqCore::take_captured(CpuVector vector, unsigned request) {
+  const State::Slot& slot = state_->slot(vector);
   return slot.dev != nullptr && state_->remapper_->take_captured(*slot.dev, slot.entry, request);
 }
 
 std::optional<InterruptOrigin> IrqCore::take_inherited(const pci::PciDev& dev,
                                                        const Message& message, unsigned request,
-                                                       Vector successor) {
+                                                       CpuVector successor) {
   State& state = *state_;
-  Vector vector(static_cast<std::uint8_t>(message.data));
+  CpuVector vector(Vector(static_cast<std::uint8_t>(message.data)),
+                   static_cast<std::uint32_t>(message.address >> 12 & 0xFF));
   if (const std::optional<std::uint16_t> entry = entry_of(message)) {
     if (state.remapper_ == nullptr) return std::nullopt;
-    const Result<std::optional<Vector>> leads = state.remapper_->inherited(dev, *entry);
+    const Result<std::optional<CpuVector>> leads = state.remapper_->inherited(dev, *entry);
     if (!leads) return std::nullopt;
     if (state.remapper_->take_captured(dev, *entry, request)) return InterruptOrigin::kCaptured;
     if (!*leads) return std::nullopt;
     vector = **leads;
   }
-  State::Slot& slot = state.slots_[vector.value()];
+  if (!state.exists(vector)) return std::nullopt;
+  State::Slot& slot = state.slot(vector);
   if (state.noting_ && slot.held && !slot.handler) {
-    slot.handler = state.slots_[successor.value()].handler;
+    slot.handler = state.slot(successor).handler;
     slot.successor = successor;
   }
   return state.take_noted(slot) ? std::optional(InterruptOrigin::kNoted) : std::nullopt;
@@ -252,18 +301,17 @@ Result<IrqCore::Adopted> IrqCore::adopt(std::function<void()> handler, const pci
   if (!entry || state.remapper_ == nullptr || !state.remapper_->remaps(dev)) {
     return fail(Errno::kInval);
   }
-  const Result<std::optional<Vector>> leads = state.remapper_->inherited(dev, *entry);
+  const Result<std::optional<CpuVector>> leads = state.remapper_->inherited(dev, *entry);
   if (!leads) {
     return fail(leads.error());
   }
   // The entry comes from memory that another kernel wrote.
-  const bool usable = *leads && (*leads)->value() >= kFirstExternalVector &&
-                      (*leads)->value() < kFirstSystemVector && is_for_devices((*leads)->value());
-  const std::optional<Vector> vector = usable ? *leads : state.free_vector();
+  const bool usable = *leads && state.exists(**leads) && is_for_devices((*leads)->vector.value());
+  const std::optional<CpuVector> vector = usable ? *leads : state.free_vector();
   if (!vector) {
     return fail(Errno::kNoSpc);
   }
-  State::Slot& slot = state.slots_[vector->value()];
+  State::Slot& slot = state.slot(*vector);
   if (slot.handler) {
     return fail(Errno::kBusy);
   }
@@ -272,7 +320,8 @@ Result<IrqCore::Adopted> IrqCore::adopt(std::function<void()> handler, const pci
   slot.handler = std::move(handler);
   slot.dev = &dev;
   slot.entry = *entry;
-  state.remapper_->adopt(dev, *entry, {.cpu = kBootCpuApicId, .vector = *vector});
+  state.changed(vector->cpu);
+  state.remapper_->adopt(dev, *entry, *vector);
   Adopted adopted{*vector, std::nullopt};
   if (noted) adopted.missed = InterruptOrigin::kNoted;
   // From now on nothing is captured any more.
@@ -284,13 +333,15 @@ Result<IrqCore::Adopted> IrqCore::adopt(std::function<void()> handler, const pci
 
 void IrqCore::replay_noted() {
   State& state = *state_;
-  for (unsigned number = 0; number < state.slots_.size(); ++number) {
-    if (!std::exchange(state.slots_[number].noted, false)) continue;
-    const Vector vector(static_cast<std::uint8_t>(number));
+  for (std::uint32_t cpu = 0; cpu < state.cpus_.size(); ++cpu) {
+    for (unsigned number = 0; number < 256; ++number) {
+      const CpuVector at(Vector(static_cast<std::uint8_t>(number)), cpu);
+      if (!std::exchange(state.slot(at).noted, false)) continue;
     state.services_.print(sim::LogLevel::kWarning,
                           "replay of vector {:#x} before the IOMMU: no device has a handler yet",
                           number);
-    state.publish(InterruptReplayed{state.services_.generation(), vector});
+      state.publish(InterruptReplayed{state.services_.generation(), at.vector, cpu});
+    }
   }
   state.noting_ = false;
 }

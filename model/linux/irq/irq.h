@@ -1,10 +1,11 @@
 // Device interrupts of one kernel: vectors, their messages, their handlers [linux arch/x86/kernel/
 // apic/vector.c, apic.c, kernel/irq/].
 //
-// All interrupts go to the boot CPU. Without interrupt remapping a message is in compatibility
+// A vector is of one CPU: that which has most of them free, the lowest number first [linux
+// kernel/irq/matrix.c irq_matrix_alloc]. Without interrupt remapping a message is in compatibility
 // format; with it, it names an entry of the table of the device's unit. Not modelled: affinity,
-// vector migration, lowest-priority delivery, system vectors other than as a range that devices do
-// not get.
+// vector migration, managed interrupts, lowest-priority delivery, system vectors other than as a
+// range that devices do not get.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "model/linux/base/cpu_vector.h"
 #include "model/linux/base/kernel_services.h"
 #include "model/linux/base/observations.h"
 #include "model/linux/pci/pci_dev.h"
@@ -41,13 +43,8 @@ class IrqCore {
     std::uint32_t data = 0;
   };
   struct Irq {
-    Vector vector;
+    CpuVector vector;
     Message message;
-  };
-  // Where an interrupt is to arrive.
-  struct Target {
-    std::uint32_t cpu = 0;  // APIC id
-    Vector vector;
   };
 
   // The driver of an interrupt remapping unit.
@@ -59,7 +56,7 @@ class IrqCore {
     // Entries in a row, by which this device, and no other, raises the targets' vectors; a row
     // begins at a multiple of its length, which is a power of two. The first one. ENOSPC.
     virtual Result<std::uint16_t> allocate(const pci::PciDev& dev,
-                                           std::span<const Target> targets) = 0;
+                                           std::span<const CpuVector> targets) = 0;
     virtual void free(const pci::PciDev& dev, std::uint16_t index) = 0;
 
     // Live update. From now on messages that name the entry are dropped in silence; or become
@@ -72,10 +69,10 @@ class IrqCore {
     virtual bool take_captured(const pci::PciDev& dev, std::uint16_t index, unsigned request) = 0;
     // An entry that the previous kernel gave this very device, in a table that was handed over:
     // its vector, none while it drops or captures. EINVAL: there is no such entry.
-    virtual Result<std::optional<Vector>> inherited(const pci::PciDev& dev,
+    virtual Result<std::optional<CpuVector>> inherited(const pci::PciDev& dev,
                                                     std::uint16_t index) = 0;
     // Such an entry leads to the target and is this kernel's own from now on.
-    virtual void adopt(const pci::PciDev& dev, std::uint16_t index, Target target) = 0;
+    virtual void adopt(const pci::PciDev& dev, std::uint16_t index, CpuVector target) = 0;
   };
   void set_remapper(Remapper& remapper);
 
@@ -89,32 +86,32 @@ class IrqCore {
   // are not given out in rows [linux arch/x86/kernel/apic/msi.c: MSI_FLAG_MULTI_PCI_MSI is the
   // remapping domain's alone]. ENOSPC.
   struct Block {
-    std::vector<Vector> vectors;
+    std::vector<CpuVector> vectors;
     Message message;
   };
   Result<Block> request_block(std::vector<std::function<void()>> handlers, const pci::PciDev& dev);
-  void free(Vector vector);
+  void free(CpuVector vector);
 
   // Messages to this vector are of the time before this kernel: nobody is given it until they
   // cannot come any more.
-  void hold(Vector vector);
-  void release(Vector vector);
+  void hold(CpuVector vector);
+  void release(CpuVector vector);
 
   // Live update, for vectors of a device [policy interrupts]: as the remapper has them.
-  Result<> drop(Vector vector);
-  Result<> capture(Vector vector, unsigned request);
-  void restore(Vector vector);
-  bool take_captured(Vector vector, unsigned request);
+  Result<> drop(CpuVector vector);
+  Result<> capture(CpuVector vector, unsigned request);
+  void restore(CpuVector vector);
+  bool take_captured(CpuVector vector, unsigned request);
 
   // New kernel. What came for a message that the previous kernel gave this device, and that the
   // device no longer sends: captured, or noted [policies posted-capture, remember]. What still is
   // under way goes to the handler of `successor`, where messages are noted.
   std::optional<InterruptOrigin> take_inherited(const pci::PciDev& dev, const Message& message,
-                                                unsigned request, Vector successor);
+                                                unsigned request, CpuVector successor);
   // The device goes on sending that message, and `handler` gets it; and what had come for it.
   // EINVAL: it leads nowhere; EBUSY: to another handler; ENOSPC.
   struct Adopted {
-    Vector vector;
+    CpuVector vector;
     std::optional<InterruptOrigin> missed;
   };
   Result<Adopted> adopt(std::function<void()> handler, const pci::PciDev& dev,

@@ -251,7 +251,7 @@ Co<> Kernel::State::bring_up_drivers() {
          if (!irq) return fail(irq.error());
          return pci::PciePort::Interrupt{{irq->message.address, irq->message.data}, irq->vector};
        },
-       .free = [this](Vector vector) { irq_.free(vector); }});
+       .free = [this](CpuVector vector) { irq_.free(vector); }});
   const Result<> registered = co_await pci_bus_.register_driver(pcieport_);
   BATON_CHECK(registered.has_value(), "pcieport is registered twice");
   const Result<> vmd = co_await pci_bus_.register_driver(vmd_);

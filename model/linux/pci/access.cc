@@ -11,12 +11,14 @@ constexpr unsigned kMostExtended = 480;     // (4096 - 256) / 8
 
 std::uint32_t PciCore::State::read(const PciDev& dev, unsigned offset, unsigned width,
                                    const char* by) {
+  if (dev.disconnected) return width == 4 ? 0xFFFFFFFF : (1U << (8 * width)) - 1;
   owed_ = owed_ + services_.port().config_access_time();
   return services_.port().config_read(dev.address, static_cast<std::uint16_t>(offset), width, by);
 }
 
 void PciCore::State::write_now(const PciDev& dev, unsigned offset, unsigned width,
                                std::uint32_t value, const char* by) {
+  if (dev.disconnected) return;
   owed_ = owed_ + services_.port().config_access_time();
   const std::uint32_t mask = width == 4 ? 0xFFFFFFFF : (1U << (8 * width)) - 1;
   services_.port().config_write(dev.address, static_cast<std::uint16_t>(offset), width,

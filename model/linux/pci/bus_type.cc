@@ -128,7 +128,7 @@ Co<Result<>> PciBusType::probe(Driver& driver, PciDev& dev) {
 
 Co<Result<>> PciBusType::bind(Driver& driver, PciDev& dev) {
   const bool needs_override = dev.incoming() && services_.config().policies.driver_binding ==
-                                                  DriverBindingPolicy::kDriverOverride;
+                                                    DriverBindingPolicy::kDriverOverride;
   if (!matches(driver, dev) || (needs_override && dev.driver_override.empty())) {
     co_return fail(Errno::kNoDev);
   }
@@ -137,8 +137,10 @@ Co<Result<>> PciBusType::bind(Driver& driver, PciDev& dev) {
 
 Co<Result<>> PciBusType::unbind(Driver& driver, PciDev& dev) {
   if (dev.driver != &driver) co_return fail(Errno::kNoDev);
+  core_.begin_release(dev);
   co_await driver.remove(dev);
   dev.driver = nullptr;
+  core_.end_release(dev);
   publish(driver, dev, false);
   if (!driver.driver_managed_dma() && dma_cleanup_) dma_cleanup_(dev);
   co_return Result<>();

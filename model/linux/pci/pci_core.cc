@@ -137,6 +137,8 @@ void PciCore::write(const PciDev& dev, std::uint16_t offset, unsigned width, std
 Co<> PciCore::shutdown() {
   for (std::size_t i = state_->devices_.size(); i-- > 0;) {
     PciDev& dev = *state_->devices_[i];
+    const bool stays = co_await state_->released(dev);
+    if (!stays) continue;
     if (state_->live_update_ != nullptr) state_->live_update_->freeze(dev);
     if (dev.driver != nullptr) co_await dev.driver->shutdown(dev);
     bool keep = state_->live_update_ != nullptr && state_->live_update_->is_outgoing(dev);

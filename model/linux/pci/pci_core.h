@@ -69,6 +69,13 @@ class PciCore {
   // has done it by then.
   Co<> enable_acs(PciDev& dev);
 
+  // Whatever was below this port is gone without warning (surprise_removal.cc). Returns when the
+  // drivers have let go of it.
+  Co<> hot_remove(PciDev& port);
+  // The device lock, which a driver's remove() and device_shutdown() want: the second waits.
+  void begin_release(PciDev& dev);
+  void end_release(PciDev& dev);
+
   // pci_enable_device, pci_disable_device, pci_set_master, pci_clear_master.
   Result<> enable_device(PciDev& dev);
   void disable_device(PciDev& dev);
@@ -97,8 +104,8 @@ class PciCore {
   Co<Result<>> enable_sriov(PciDev& dev, unsigned count);
   Co<> disable_sriov(PciDev& dev);
   unsigned total_vfs(const PciDev& dev);  // pci_sriov_get_totalvfs: 0 for other functions
-  // Asked for each VF once it is there, and before it goes. Set by the kernel once it has an IOMMU
-  // core.
+  // Asked for each VF once it is there, and before it goes, as any function that is pulled out. Set
+  // by the kernel once it has an IOMMU core.
   void set_virtual_function_hooks(std::function<Co<>(PciDev&)> added,
                                   std::function<Co<>(PciDev&)> removed);
 

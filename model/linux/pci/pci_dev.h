@@ -124,6 +124,8 @@ class PciDev {
   std::vector<std::unique_ptr<PciDev>> virtual_functions;
   PciDev* physical = nullptr;    // of a virtual function: is_virtfn, physfn
   bool grouped = false;          // the IOMMU core knows it
+  bool disconnected = false;     // error_state: it is gone for good [pci_dev_is_disconnected]
+  bool releasing = false;        // its driver's remove() runs and holds the device lock
   bool link_configured = false;  // pcie_aspm_init_link_state() has seen the link below
 
   // Live update [linux drivers/pci/liveupdate.c, posted v9].

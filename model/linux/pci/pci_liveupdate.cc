@@ -301,6 +301,13 @@ const FunctionShape* PciLiveUpdate::virtual_shape_of(const PciDev& dev) const {
   return dev.record_key ? state_->shapes_.find_virtual(*dev.record_key) : nullptr;
 }
 
+// A warning, no more [posted pci v9; v4 to v6 undid the preservation].
+void PciLiveUpdate::cleanup_device(const PciDev& dev) {
+  if (!is_outgoing(dev) && !dev.incoming()) return;
+  state_->services_.print(sim::LogLevel::kWarning, "pci {}: removed while it is {}",
+                          to_string(dev.address), dev.incoming() ? "incoming" : "outgoing");
+}
+
 void PciLiveUpdate::freeze(PciDev& dev) { dev.to_next.commit(OutgoingEvent::kShutdown); }
 
 bool PciLiveUpdate::is_outgoing(const PciDev& dev) const {

@@ -45,6 +45,8 @@ class PciLiveUpdate final : public luo::Flb {
   const FunctionShape* shape_of(const PciDev& dev) const;
   // The same of its virtual functions, when one of them was handed over.
   const FunctionShape* virtual_shape_of(const PciDev& dev) const;
+  // By the PCI core when the function is gone: a warning about what will be missed.
+  void cleanup_device(const PciDev& dev);
   // By the PCI core at shutdown.
   void freeze(PciDev& dev);
   bool is_outgoing(const PciDev& dev) const;

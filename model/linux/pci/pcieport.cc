@@ -303,7 +303,13 @@ void PciePort::on_interrupt(PciDev& dev) {
     acknowledge(dev.dpc_cap + 8U, 2, 0x0008, "dpc_irq");
   }
   if (found->second.hotplug) {
-    acknowledge(dev.pcie_cap + regs::kExpSltSta, 2, regs::kSltStaEvents, "pciehp_isr");
+    const unsigned slot = dev.pcie_cap + regs::kExpSltSta;
+    const std::uint32_t events = acknowledge(slot, 2, regs::kSltStaEvents, "pciehp_isr");
+    const bool present = (read(dev, slot, 2, "pciehp_isr") & regs::kSltStaPresent) != 0;
+    const bool occupied = dev.subordinate != nullptr && !dev.subordinate->devices.empty();
+    if ((events & regs::kSltStaChanged) != 0 && !present && occupied) {
+      services_.spawn(remove_board(dev));
+    }
   }
 }
 

@@ -7,14 +7,18 @@
 // What happens in the interrupt of a slot command is done when the command has been written, as
 // the port completes it at once.
 //
-// Not modelled: recovery after errors (they are logged and cleared), surprise removal, the five
-// seconds of grace after an attention button, legacy interrupts of ports.
+// A card that is pulled out is removed (surprise_removal.cc).
+//
+// Not modelled: recovery after errors (they are logged and cleared), a link that goes down with the
+// card in place (logged alike), the five seconds of grace after an attention button, legacy
+// interrupts of ports.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <optional>
 
+#include "model/linux/base/cpu_vector.h"
 #include "model/linux/driver_core/driver.h"
 #include "model/linux/pci/pci_core.h"
 
@@ -28,11 +32,11 @@ class PciePort final : public Driver {
   // interrupts.
   struct Interrupt {
     PciCore::MsiMessage message;
-    Vector vector;
+    CpuVector vector;
   };
   struct Interrupts {
     std::function<Result<Interrupt>(PciDev& dev, std::function<void()> handler)> request;
-    std::function<void(Vector vector)> free;
+    std::function<void(CpuVector vector)> free;
   };
   void set_interrupts(Interrupts interrupts) { interrupts_ = std::move(interrupts); }
 
@@ -54,7 +58,7 @@ class PciePort final : public Driver {
     bool hotplug = false;
     bool dpc = false;
     bool bandwidth = false;
-    std::optional<Vector> vector{};
+    std::optional<CpuVector> vector{};
     bool any() const { return pme || aer || hotplug || dpc || bandwidth; }
   };
 
@@ -62,6 +66,7 @@ class PciePort final : public Driver {
   Result<> enable_interrupts(PciDev& dev, Services& services);
   void disable_interrupts(PciDev& dev, const Services& services);
   void on_interrupt(PciDev& dev);
+  Co<> remove_board(PciDev& port);
   Co<> probe_pme(PciDev& dev);
   Co<> remove_pme(PciDev& dev);
   Co<> probe_aer(PciDev& dev);

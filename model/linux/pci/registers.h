@@ -97,6 +97,7 @@ inline constexpr std::uint16_t kSltCtlPowerOff = 0x0400;
 inline constexpr std::uint16_t kSltCtlLinkState = 0x1000;
 inline constexpr unsigned kExpSltSta = 0x1A;
 inline constexpr std::uint16_t kSltStaEvents = 0x011F;
+inline constexpr std::uint16_t kSltStaChanged = 0x0108;  // presence, link state
 inline constexpr std::uint16_t kSltStaCommandCompleted = 0x0010;
 inline constexpr std::uint16_t kSltStaPresent = 0x0040;
 inline constexpr unsigned kExpRtCtl = 0x1C;

@@ -53,11 +53,10 @@ std::vector<ResetMethod> PciCore::reset_methods(PciDev& dev) {
 // Transactions Pending: up to 4 polls, 0, +100, +200, +400 ms.
 Co<> PciCore::State::wait_for_pending(const PciDev& dev, unsigned at, unsigned width,
                                       std::uint32_t bit, const char* by) {
-  sim::Duration wait = sim::Duration::milliseconds(100);
-  for (unsigned poll = 0; poll < 4; ++poll) {
+  if ((read(dev, at, width, by) & bit) == 0) co_return;
+  for (const std::int64_t wait : {100, 200, 400}) {
+    co_await services_.spend(sim::Duration::milliseconds(wait));
     if ((read(dev, at, width, by) & bit) == 0) co_return;
-    co_await services_.spend(wait);
-    wait = wait * 2;
   }
 }
 

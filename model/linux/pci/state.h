@@ -133,6 +133,13 @@ class PciCore::State {
   Co<> disable_preserved_pasids();
   Co<> clear_acs();
 
+  // surprise_removal.cc
+  void disconnect(PciBus& bus);
+  Co<> stop_and_remove(PciBus& bus);
+  Co<> remove_function(PciDev& dev);
+  // Waits for the device lock. False: the device was removed meanwhile.
+  Co<bool> released(PciDev& dev);
+
   // enable.cc
   Result<> enable_resources(PciDev& dev);
   void enable_bridge(PciDev& dev);
@@ -185,6 +192,8 @@ class PciCore::State {
   std::vector<std::unique_ptr<PciBus>> roots_;
   std::vector<PciDev*> devices_;  // in registration order
   std::map<Sbdf, PciDev*> by_address_;
+  std::vector<std::unique_ptr<PciDev>> gone_;  // removed; who still knows them may look at them
+  sim::WaitQueue released_;
   std::function<Co<>(PciDev&)> added_;
   std::function<Co<>(PciDev&)> removed_;
   // iomem_resource and ioport_resource: what the root buses share.

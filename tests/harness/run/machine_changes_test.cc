@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "harness/report/text_report.h"
 #include "harness/run/run.h"
 #include "model/host/observations.h"
 #include "tests/support/source_dir.h"
@@ -174,4 +175,125 @@ TEST_CASE(
   const Loaded loaded = check_scenario_text(
       "s.yaml", scenario_with("do: lose-buses, function: \"00:1f.0\""), kFolder);
   CHECK(loaded.errors().find("0000:00:1f.0 is no bridge") != std::string::npos);
+}
+
+namespace {
+
+// A drive in a slot, preserved by a process, and pulled out before `calls`.
+std::string pulled(std::string_view calls) {
+  return fmt::format(R"(baton: 1
+title: pulled
+machine:
+  topology:
+    lspci: hosts/hotplug.lspci
+    add: [{{kind: nvme, name: nvme0, port: "00:04.0"}}]
+  changes: [{{at: 400ms, do: remove, device: nvme0}}]
+processes:
+  - name: owner
+    calls:
+      - {{open: "/sys/bus/pci/devices/0000:06:00.0/driver_override", as: override}}
+      - {{write: override, text: vfio-pci}}
+      - {{open: /sys/bus/pci/drivers/vfio-pci/bind, as: bind}}
+      - {{write: bind, text: "0000:06:00.0"}}
+      - {{open: /dev/iommu, as: iommufd}}
+      - {{open: /dev/vfio/devices/vfio0, as: cdev}}
+      - {{ioctl: VFIO_DEVICE_BIND_IOMMUFD, on: cdev, iommufd: iommufd}}
+      - {{open: /dev/liveupdate, as: luo}}
+      - {{ioctl: LIVEUPDATE_IOCTL_CREATE_SESSION, on: luo, name: s, as: session}}
+      - {{ioctl: LIVEUPDATE_SESSION_PRESERVE_FD, on: session, fd: cdev, token: 1}}
+      - {{kexec_file_load: next}}
+      - {{sleep: 2s}}
+{}expect: [{{holds: process-calls}}]
+)",
+                     calls);
+}
+
+RunResult run_pulled(std::string_view calls) {
+  const Loaded loaded = check_scenario_text("s.yaml", pulled(calls), kFolder);
+  INFO(loaded.errors());
+  REQUIRE(loaded.good());
+  RunOptions options;
+  options.keep_log = true;
+  return run_scenario(loaded, options);
+}
+
+bool logged(const RunResult& result, std::string_view text) {
+  return std::ranges::any_of(
+      result.log, [&](const auto& line) { return line.text.find(text) != std::string::npos; });
+}
+
+}  // namespace
+
+TEST_CASE("a card can be pulled out at a time of its own, and nothing else can be done then") {
+  CHECK(problem("do: remove, device: nvme0, at: 5ms").empty());
+  CHECK(problem("do: move, device: nvme0, to: \"00:05.0\", at: 5ms") ==
+        "at: a card can only be removed while a kernel runs");
+  CHECK(problem("do: remove, device: nvme0, at: 5ms, kernel: 1") ==
+        "kernel: the change has a time of its own");
+  CHECK(problem("do: remove, device: dsa0, at: 5ms") ==
+        "\"dsa0\" is part of the root complex, no card");
+}
+
+TEST_CASE(
+    "a preserved device that was pulled out is frozen by nobody, nor preserved again: ENODEV") {
+  const RunResult result = run_pulled(
+      R"(      - {reboot: kexec, fails: ENODEV}
+      - {close: session}
+      - {ioctl: LIVEUPDATE_IOCTL_CREATE_SESSION, on: luo, name: s, as: session}
+      - {ioctl: LIVEUPDATE_SESSION_PRESERVE_FD, on: session, fd: cdev, token: 1, fails: ENODEV}
+      - {open: /dev/vfio/devices/vfio0, fails: ENODEV}
+      - {close: cdev}
+      - {sleep: 1500ms}
+      - {open: /dev/vfio/devices/vfio0, fails: ENOENT}
+      - {open: "/sys/bus/pci/devices/0000:06:00.0/vendor", fails: ENOENT}
+      - {reboot: kexec}
+)");
+  INFO(format_failures(result));
+  CHECK(result.passed());
+  CHECK(logged(result, "pciehp: Link Down, Card not present"));
+  CHECK(logged(result, "vfio-pci 0000:06:00.0: gone from its bus, cannot be handed over"));
+}
+
+TEST_CASE("a pulled device whose session is closed lets the reboot go on") {
+  const RunResult result = run_pulled(
+      R"(      - {close: session}
+      - {close: cdev}
+      - {reboot: kexec}
+  - name: heir
+    kernel: 1
+    calls:
+      - {open: "/sys/bus/pci/devices/0000:06:00.0/vendor", fails: ENOENT}
+)");
+  INFO(format_failures(result));
+  CHECK(result.passed());
+}
+
+// Its slot has a button and reports no link: the kernel hears nothing.
+TEST_CASE("a device that is gone without a word is noticed when its interrupts are held back") {
+  std::string text = pulled(R"(      - {reboot: kexec, fails: ENODEV}
+)");
+  const auto put = [&text](std::string_view what, std::string_view instead) {
+    for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos;) {
+      text.replace(at, what.size(), instead);
+      at += instead.size();
+    }
+  };
+  put("hosts/hotplug.lspci", "hosts/switch.lspci");
+  put("00:04.0", "02:02.0");
+  put("0000:06:00.0", "0000:08:00.0");
+  put("      - {open: /dev/liveupdate, as: luo}\n",
+      "      - {eventfd: 0, as: irq}\n"
+      "      - {ioctl: VFIO_DEVICE_SET_IRQS, on: cdev, flags: 0x24, index: 2, count: 1, "
+      "eventfds: [irq]}\n"
+      "      - {open: /dev/liveupdate, as: luo}\n");
+  const Loaded loaded = check_scenario_text("s.yaml", text, kFolder);
+  INFO(loaded.errors());
+  REQUIRE(loaded.good());
+  RunOptions options;
+  options.keep_log = true;
+  const RunResult result = run_scenario(loaded, options);
+  INFO(format_failures(result));
+  CHECK(result.passed());
+  CHECK_FALSE(logged(result, "pciehp: Link Down"));
+  CHECK(logged(result, "vfio-pci 0000:08:00.0: gone from its bus, cannot be handed over"));
 }

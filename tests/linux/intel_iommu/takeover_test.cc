@@ -80,7 +80,7 @@ Co<> remaps(DriverKernel& kernel, Notes& notes) {
   CHECK(taken == 1);
   CHECK(notes.outside.reg(0x34) == 0);  // read out by the handler
   // A compatibility message is blocked; a freed entry is gone from the cache too.
-  send(notes, kVfio, {0xFEE0'0000, irq->vector.value()});
+  send(notes, kVfio, {0xFEE0'0000, irq->vector.vector.value()});
   kernel.irq.free(irq->vector);
   send(notes, kVfio, irq->message);
   co_await kernel.services.spend(sim::Duration::microseconds(10));

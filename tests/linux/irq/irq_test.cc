@@ -21,7 +21,8 @@ class Software final : public host::Software {
 };
 
 struct World {
-  explicit World(const KernelConfig& config = {}) : machine(simulation, machine_config()) {
+  explicit World(const KernelConfig& config = {}, unsigned cpus = 1)
+      : machine(simulation, machine_config(cpus)) {
     const auto finished = machine.finish_firmware();
     REQUIRE(finished.has_value());
     const auto factory = [this, config](host::KernelPort& port, const host::BootHandoff&,
@@ -34,8 +35,9 @@ struct World {
     simulation.run();
   }
 
-  static host::MachineConfig machine_config() {
+  static host::MachineConfig machine_config(unsigned cpus) {
     host::MachineConfig config;
+    config.cpus = cpus;
     config.memory = 32 << 20;
     config.iommu = false;
     return config;
@@ -67,7 +69,7 @@ class OneEntry final : public IrqCore::Remapper {
 
   bool remaps(const pci::PciDev& dev) const override { return &dev == &dev_; }
   Result<std::uint16_t> allocate(const pci::PciDev&,
-                                 std::span<const IrqCore::Target> targets) override {
+                                 std::span<const CpuVector> targets) override {
     targets_of_last = targets.size();
     if (targets.size() > 8) return fail(Errno::kNoSpc);
     return std::uint16_t{8};
@@ -79,16 +81,16 @@ class OneEntry final : public IrqCore::Remapper {
   bool take_captured(const pci::PciDev&, std::uint16_t index, unsigned request) override {
     return index == 7 && request == captured;
   }
-  Result<std::optional<Vector>> inherited(const pci::PciDev&, std::uint16_t index) override {
+  Result<std::optional<CpuVector>> inherited(const pci::PciDev&, std::uint16_t index) override {
     if (index != 7) return fail(Errno::kInval);
     return leads;
   }
-  void adopt(const pci::PciDev&, std::uint16_t index, IrqCore::Target target) override {
+  void adopt(const pci::PciDev&, std::uint16_t index, CpuVector target) override {
     adopted = index;
-    leads = target.vector;
+    leads = target;
   }
 
-  std::optional<Vector> leads;
+  std::optional<CpuVector> leads;
   unsigned captured = 999;
   unsigned adopted = 0;
   std::size_t targets_of_last = 0;
@@ -267,7 +269,7 @@ TEST_CASE("Legacy, system call and system vectors are not for devices; then ENOS
   std::vector<unsigned> vectors;
   for (auto irq = world.software->irq.request([] {}); irq.has_value();
        irq = world.software->irq.request([] {})) {
-    vectors.push_back(irq->vector.value());
+    vectors.push_back(irq->vector.vector.value());
   }
   CHECK(vectors.size() == 0xEB - 0x20 - 16 - 1);
   for (const unsigned vector : vectors) {
@@ -276,6 +278,53 @@ TEST_CASE("Legacy, system call and system vectors are not for devices; then ENOS
     CHECK(vector < 0xEB);
   }
   CHECK(world.software->irq.request([] {}).error() == Errno::kNoSpc);
+}
+
+TEST_CASE("vectors are spread: each is of the CPU that has most of them free [linux matrix.c]") {
+  World world({}, 3);
+  IrqCore& irq = world.software->irq;
+  std::vector<unsigned> calls(4, 0);
+  std::vector<IrqCore::Irq> irqs;
+  for (unsigned& count : calls) {
+    const auto made = irq.request([&count] { ++count; });
+    REQUIRE(made.has_value());
+    irqs.push_back(*made);
+  }
+  CHECK(irqs[0].vector == CpuVector(Vector(0x20), 0));
+  CHECK(irqs[1].vector == CpuVector(Vector(0x20), 1));
+  CHECK(irqs[2].vector == CpuVector(Vector(0x20), 2));
+  CHECK(irqs[3].vector == CpuVector(Vector(0x21), 0));
+  CHECK(irqs[2].message.address == 0xFEE0'2000);
+  for (const IrqCore::Irq& each : irqs) world.send(each.message);
+  CHECK(calls == std::vector<unsigned>{1, 1, 1, 1});
+  irq.free(irqs[1].vector);
+  world.send(irqs[1].message);
+  CHECK(irq.spurious() == 1);
+  CHECK(calls[0] == 1);
+  CHECK(irq.request([] {})->vector == irqs[1].vector);
+  std::size_t more = 0;
+  while (irq.request([] {}).has_value()) ++more;
+  CHECK(more == 3 * 186 - 4);
+}
+
+TEST_CASE("a vector of a CPU that is not there is held, found and adopted by nobody") {
+  World world({}, 2);
+  IrqCore& irq = world.software->irq;
+  pci::PciDev dev;
+  OneEntry table(dev);
+  irq.set_remapper(table);
+  const CpuVector nowhere(Vector(0x51), 7);
+  irq.hold(nowhere);
+  irq.release(nowhere);
+  table.leads = nowhere;
+  CHECK(irq.take_inherited(dev, kOldMessage, 0, Vector(0x40)) == std::nullopt);
+  const auto moved = irq.adopt([] {}, dev, kOldMessage, 0);
+  REQUIRE(moved.has_value());
+  CHECK(moved->vector.cpu < 2);
+  table.leads = CpuVector(Vector(0x61), 1);
+  const auto kept = irq.adopt([] {}, dev, kOldMessage, 0);
+  REQUIRE(kept.has_value());
+  CHECK(kept->vector == CpuVector(Vector(0x61), 1));
 }
 
 TEST_CASE("A panic in a handler halts the machine's kernel") {
@@ -319,7 +368,7 @@ TEST_CASE(
   CHECK(block->message.data == 0);
   world.send({0xFEE0'0000, block->vectors[1].value()});  // what entry 9 makes of it
   CHECK(calls == std::array<unsigned, 3>{0, 1, 0});
-  for (const Vector vector : block->vectors) irq.free(vector);
+  for (const CpuVector vector : block->vectors) irq.free(vector);
   CHECK(table.freed == std::vector<std::uint16_t>{8, 9, 10, 11});
 }
 

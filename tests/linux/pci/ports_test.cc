@@ -34,7 +34,7 @@ struct Driven {
                        std::function<void()>) -> linux::Result<linux::pci::PciePort::Interrupt> {
            return linux::pci::PciePort::Interrupt{{0xFEE01000, 0x4021}, Vector(0x21)};
          },
-         .free = [](Vector) {}});
+         .free = [](linux::CpuVector) {}});
   }
   Co<> boot() {
     co_await pci.core.enumerate();
@@ -91,6 +91,50 @@ Co<> plug(LuoKernel& kernel, host::Machine& machine) {
         0x100);  // power on, indicator on
   const auto again = co_await driven.port.slot_event(port);
   CHECK(again.error() == Errno::kExist);
+}
+
+// The card in the occupied slot is pulled out: the kernel hears of it from the link.
+Co<> pull(LuoKernel& kernel, host::Machine& machine) {
+  Driven driven(kernel);
+  std::function<void()> handler;
+  driven.port.set_interrupts({.request = [&handler](PciDev& dev, std::function<void()> call)
+                                  -> linux::Result<linux::pci::PciePort::Interrupt> {
+                                if (dev.address == kOccupied) handler = std::move(call);
+                                return linux::pci::PciePort::Interrupt{{0xFEE01000, 0x4021},
+                                                                       Vector(0x21)};
+                              },
+                              .free = [](linux::CpuVector) {}});
+  co_await driven.boot();
+  REQUIRE(handler);
+  PciDev& port = driven.pci.at(kOccupied);
+  PciDev& card = *port.subordinate->devices.front();
+  const Sbdf address = card.address;
+  CHECK(driven.pci.core.read(card, 0, 2, "test") != 0xFFFF);
+  const PhysAddr bar = card.resources[0].start;
+  handler();  // nothing happened
+  CHECK_FALSE(card.disconnected);
+
+  auto& bridge = dynamic_cast<pci::Bridge&>(*machine.fabric().find(kOccupied));
+  std::vector<pci::Function*> functions;
+  bridge.secondary_bus().for_each([&](pci::Function& each) { functions.push_back(&each); });
+  std::vector<std::unique_ptr<pci::Function>> in_hand;
+  for (pci::Function* each : functions) in_hand.push_back(machine.fabric().remove(*each));
+  CHECK(driven.pci.core.read(card, 0, 2, "test") == 0xFFFF);
+  bridge.lose_card();
+  const auto status = static_cast<std::uint16_t>(port.pcie_cap + 0x1A);
+  CHECK((config_of(kernel, kOccupied, status, 2) & 0x148) == 0x108);  // presence, link: changed
+  handler();
+  co_await kernel.services.spend(sim::Duration::seconds(2));
+  CHECK((config_of(kernel, kOccupied, status, 2) & 0x108) == 0);
+  CHECK(card.disconnected);
+  CHECK(driven.pci.core.find(address) == nullptr);
+  CHECK(port.subordinate->devices.empty());
+  CHECK(driven.pci.core.read(card, 0, 2, "test") == 0xFFFF);
+  CHECK((config_of(kernel, kOccupied, static_cast<std::uint16_t>(port.pcie_cap + 0x18), 2) &
+         0x700) == 0x700);  // power and indicator off
+  // Its addresses are free again.
+  CHECK(bar.value() != 0);
+  CHECK_FALSE(card.resources[0].claimed);
 }
 
 }  // namespace
@@ -153,4 +197,13 @@ TEST_CASE(
   world.run();
   REQUIRE(times.size() > 100);
   for (std::size_t i = 1; i < times.size(); ++i) CHECK(times[i] > times[i - 1]);
+}
+
+TEST_CASE("a card that is pulled out is disconnected and removed, and its slot switched off") {
+  World* now = nullptr;
+  World world({[&](LuoKernel& kernel) { return pull(kernel, now->machine()); }},
+              hotplug_world(linux::PciCoreVersion::kV7));
+  now = &world;
+  world.run();
+  CHECK(world.completed(0));
 }
