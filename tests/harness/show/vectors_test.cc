@@ -106,9 +106,11 @@ TEST_CASE("a remappable message is followed through its entry, as the unit would
   CHECK(irq.vector == Vector(0x51));
 
   bench.simulation_.topic<host::InterruptDelivered>().publish(
-      {1, bench.dsa_->requester_id(), Vector(0x51), true});
+      {1, bench.dsa_->requester_id(), Vector(0x51), true, 3});
   bench.simulation_.topic<host::InterruptDelivered>().publish(
-      {2, bench.dsa_->requester_id(), Vector(0x51), false});
+      {2, bench.dsa_->requester_id(), Vector(0x51), false, 3});
+  bench.simulation_.topic<host::InterruptDelivered>().publish(
+      {3, bench.dsa_->requester_id(), Vector(0x51), true, 1});  // of another CPU
   CHECK(bench.show("text").find("taken 1, orphans 1, of vm0") != std::string::npos);
 }
 
