@@ -366,7 +366,7 @@ TEST_CASE(
   REQUIRE(block->vectors.size() == 3);
   CHECK(block->message.address == (0xFEE0'0018 | 8 << 5));
   CHECK(block->message.data == 0);
-  world.send({0xFEE0'0000, block->vectors[1].value()});  // what entry 9 makes of it
+  world.send({0xFEE0'0000, block->vectors[1].vector.value()});  // what entry 9 makes of it
   CHECK(calls == std::array<unsigned, 3>{0, 1, 0});
   for (const CpuVector vector : block->vectors) irq.free(vector);
   CHECK(table.freed == std::vector<std::uint16_t>{8, 9, 10, 11});
@@ -384,14 +384,14 @@ TEST_CASE("a block of vectors needs a unit that remaps, and entries") {
   };
   const auto one = irq.request_block(handlers(1), other);
   REQUIRE(one.has_value());
-  CHECK(one->message.data == one->vectors[0].value());  // compatibility format
+  CHECK(one->message.data == one->vectors[0].vector.value());  // compatibility format
   CHECK(irq.request_block(handlers(2), other).error() == Errno::kOpNotSupp);
   const auto before = irq.request_block(handlers(1), other);
   CHECK(irq.request_block(handlers(9), dev).error() == Errno::kNoSpc);
   const auto after = irq.request_block(handlers(1), other);
   // The refused block left no vector behind.
   REQUIRE(after.has_value());
-  CHECK(after->vectors[0].value() == before->vectors[0].value() + 1);
+  CHECK(after->vectors[0].vector.value() == before->vectors[0].vector.value() + 1);
 }
 
 }  // namespace baton::linux::irq
