@@ -29,7 +29,8 @@ class Device {
   // kernel's owner left, for a device that has been running ever since.
   Co<linux::Result<>> enable(const std::optional<DeviceState>& inherited);
   Co<> disable();
-  Co<linux::Result<>> reset();  // VFIO_DEVICE_RESET: EINVAL when nothing works
+  // VFIO_DEVICE_RESET: EINVAL when nothing works, EAGAIN while the driver is to let go of it.
+  Co<linux::Result<>> reset();
   // vfio_pci_core_try_reset: as before the first open, reset if that works.
   Co<> try_reset(const char* by);
   // Live update, generation v5: stops the device and resets it.
@@ -38,6 +39,7 @@ class Device {
   Co<linux::Result<>> set_power_state(linux::pci::PowerState state);
   Co<> wake();
   void adopt_sleep(const std::optional<DeviceState>& sleep);
+  void adopt(const DeviceState& inherited);
 
   // Whether a BAR can be mapped: memory, a page or more.
   bool mappable(std::uint32_t index) const;
@@ -67,7 +69,6 @@ class Device {
   Notices notices;
   bool reset_works = false;
   linux::pci::PciCore::SavedState saved;
-  std::array<std::uint32_t, 7> real_bars{};
   std::optional<linux::pci::PciCore::SavedState> pm_save;  // while in D3hot
   std::optional<std::uint32_t> msix_bar;
   std::uint32_t msix_offset = 0;

@@ -39,7 +39,9 @@ class Interrupts {
   // Takes down whatever is configured.
   Co<> disable();
 
-  // Live update, while something is configured. EOPNOTSUPP: remapping entries cannot do it; ENOSPC.
+  // Live update: so many vectors were configured when the previous kernel's owner froze the device.
+  void inherit(std::size_t vectors) { inherited_ = vectors; }
+  // While something is configured. EOPNOTSUPP: remapping entries cannot do it; ENOSPC.
   linux::Result<> freeze();
   void unfreeze();
 
@@ -70,6 +72,7 @@ class Interrupts {
   linux::irq::IrqCore& irqs_;
   linux::pci::PciDev& dev_;
   std::vector<std::unique_ptr<VectorState>> vectors_;
+  std::size_t inherited_ = 0;
 };
 
 }  // namespace baton::vfio

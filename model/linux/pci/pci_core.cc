@@ -137,6 +137,8 @@ void PciCore::write(const PciDev& dev, std::uint16_t offset, unsigned width, std
 Co<> PciCore::shutdown() {
   for (std::size_t i = state_->devices_.size(); i-- > 0;) {
     PciDev& dev = *state_->devices_[i];
+    // Whoever waits in a probe or a removal keeps the kernel from going down.
+    const auto guard = co_await dev.lock.lock(state_->services_.port().context());
     if (state_->live_update_ != nullptr) state_->live_update_->freeze(dev);
     if (dev.driver != nullptr) co_await dev.driver->shutdown(dev);
     bool keep = state_->live_update_ != nullptr && state_->live_update_->is_outgoing(dev);

@@ -13,6 +13,7 @@
 #include "model/linux/driver_core/driver.h"
 #include "model/linux/pci/address_space.h"
 #include "model/linux/pci/tracking.h"
+#include "model/luo/lock.h"
 #include "sim/address.h"
 
 namespace baton::linux::pci {
@@ -86,6 +87,8 @@ class PciDev {
   bool is_busmaster = false;
   std::string driver_override;
   Driver* driver = nullptr;
+  // device_lock(): held while a driver probes, lets go or shuts down [linux drivers/base/dd.c].
+  luo::Mutex lock;
   bool has_flr = false;
   bool multi_function = false;
   bool ari_enabled = false;  // of a port: ARI forwarding below it
