@@ -6,6 +6,8 @@
 #include <cstring>
 
 #include "harness/invariants/guest_memory.h"
+#include "model/devices/dsa/observations.h"
+#include "model/devices/nvme/observations.h"
 #include "model/devices/nvme/registers.h"
 #include "model/iommu_vtd/observations.h"
 #include "model/vmm/guest_layout.h"
@@ -28,6 +30,11 @@ std::string value_text(unsigned width, const AccessBytes& value) {
 }
 
 constexpr unsigned kBarShift = 60;
+
+// How work of a device has ended.
+enum End : unsigned { kUnderWay = 0, kDone = 1, kLost = 2 };
+constexpr unsigned kQueueShift = 8;
+constexpr std::size_t kId = 2;  // of a completion, in its value; status and bytes stand before it
 
 // Completion queue heads: the upper one of each pair of doorbells.
 bool acknowledges(std::uint64_t offset) {
@@ -72,6 +79,8 @@ std::uint32_t interrupt_bits(const pci::ConfigWritten& seen) {
 
 }  // namespace
 
+std::uint64_t queue_of(const DeviceInput& completion) { return completion.place >> kQueueShift; }
+
 std::string_view name(InputKind kind) {
   switch (kind) {
     case InputKind::kConfigWrite:
@@ -84,6 +93,8 @@ std::string_view name(InputKind kind) {
       return "reset";
     case InputKind::kInvalidation:
       return "device-TLB invalidation";
+    case InputKind::kCompletion:
+      return "completion";
     case InputKind::kRefusal:
       break;
   }
@@ -110,6 +121,11 @@ std::string DeviceInput::text() const {
       text += fmt::format(" of {} to BAR{}+{:#x}", value_text(width, value), place >> kBarShift,
                           place & ((std::uint64_t{1} << kBarShift) - 1));
       break;
+    case InputKind::kCompletion:
+      text += fmt::format(" of operation {:#x} on queue {}: ", place & 0xFF, queue_of(*this));
+      text += width == kLost ? std::string("never")
+                             : fmt::format("status {:#x}, {} bytes", value[0], value[1]);
+      break;
     case InputKind::kReset:
     case InputKind::kInvalidation:
     case InputKind::kRefusal:
@@ -134,7 +150,9 @@ void CallTape::attach(Watch& watch, const Scenario& scenario) {
     input.kind = InputKind::kReset;
     input.place = static_cast<std::uint64_t>(seen.kind);
     add(seen.function, std::move(input));
+    lose(seen.function, ~std::uint64_t{0});
   });
+  follow_completions(simulation);
   simulation.topic<iommu_vtd::Invalidated>().subscribe([this](const auto& seen) {
     if (seen.kind == iommu_vtd::InvalidationKind::kDeviceTlb) on_invalidation(seen.descriptor[0]);
   });
@@ -157,7 +175,85 @@ void CallTape::attach(Watch& watch, const Scenario& scenario) {
   });
 }
 
+// A batch is one, without its members. A command of an NVMe controller begins when it is fetched.
+void CallTape::follow_completions(sim::Simulation& simulation) {
+  namespace dsa = devices::dsa;
+  namespace nvme = devices::nvme;
+  simulation.topic<dsa::DescriptorSubmitted>().subscribe(
+      [this](const dsa::DescriptorSubmitted& seen) {
+        if (seen.accepted) given(seen.function, seen.wq, seen.opcode, seen.ticket);
+      });
+  simulation.topic<dsa::DescriptorDone>().subscribe([this](const dsa::DescriptorDone& seen) {
+    if (seen.in_batch) return;
+    ended(seen.function, seen.wq, seen.ticket, static_cast<std::uint64_t>(seen.status), seen.bytes);
+  });
+  simulation.topic<dsa::DescriptorsAbandoned>().subscribe(
+      [this](const dsa::DescriptorsAbandoned& seen) { lose(seen.function, seen.wqs); });
+  simulation.topic<nvme::CommandStarted>().subscribe([this](const nvme::CommandStarted& seen) {
+    given(seen.function, seen.queue, seen.opcode, seen.command_id);
+  });
+  simulation.topic<nvme::CommandDone>().subscribe([this](const nvme::CommandDone& seen) {
+    ended(seen.function, seen.queue, seen.command_id, static_cast<std::uint64_t>(seen.status),
+          seen.bytes);
+  });
+  simulation.topic<nvme::CommandsDropped>().subscribe([this](const nvme::CommandsDropped& seen) {
+    lose(seen.function, ~std::uint64_t{1});  // not those of the admin queue
+  });
+}
+
+void CallTape::given(const pci::Function& function, std::uint64_t queue, std::uint64_t operation,
+                     std::uint64_t id) {
+  DeviceInput input;
+  input.kind = InputKind::kCompletion;
+  input.place = queue << kQueueShift | operation;
+  input.width = kUnderWay;
+  input.value[kId] = id;
+  add(function, std::move(input));
+}
+
+// It is one of the last: no device has more under way than its queues hold.
+void CallTape::ended(const pci::Function& function, std::uint64_t queue, std::uint64_t id,
+                     std::uint64_t status, std::uint64_t bytes) {
+  const WatchedDevice* device = watch_->device(function);
+  if (device == nullptr) return;
+  const auto index = static_cast<std::size_t>(device - watch_->devices().data());
+  auto& tape = devices_[index][static_cast<std::size_t>(InputKind::kCompletion)];
+  const auto found = std::find_if(tape.rbegin(), tape.rend(), [&](const DeviceInput& one) {
+    return one.width == kUnderWay && queue_of(one) == queue && one.value[kId] == id;
+  });
+  if (found == tape.rend()) return;
+  found->time = watch_->now();
+  found->event = watch_->event();
+  found->width = kDone;
+  found->value = {status, bytes};
+}
+
+// `queues`: a bit each.
+void CallTape::lose(const pci::Function& function, std::uint64_t queues) {
+  const WatchedDevice* device = watch_->device(function);
+  if (device == nullptr) return;
+  const auto index = static_cast<std::size_t>(device - watch_->devices().data());
+  for (DeviceInput& one : devices_[index][static_cast<std::size_t>(InputKind::kCompletion)]) {
+    const std::uint64_t queue = queue_of(one);
+    if (one.width != kUnderWay || (queue < 64 && (queues >> queue & 1) == 0)) continue;
+    one.time = watch_->now();
+    one.event = watch_->event();
+    one.width = kLost;
+    one.value = {};
+  }
+}
+
 void CallTape::finish() {
+  for (InputTape& tapes : devices_) {
+    auto& tape = tapes[static_cast<std::size_t>(InputKind::kCompletion)];
+    std::ranges::stable_sort(tape, {}, &queue_of);
+    // Up to the first of each queue that is still under way.
+    std::optional<std::uint64_t> ended;
+    std::erase_if(tape, [&ended](const DeviceInput& one) {
+      if (one.width == kUnderWay) ended = queue_of(one);
+      return ended == queue_of(one);
+    });
+  }
   for (auto& [vm, tape] : guests_) {
     const auto page = watch_->guests().find(vm);
     if (!tape.running || page == watch_->guests().end()) continue;

@@ -4,6 +4,9 @@
 // Of a guest's reads those are kept that return something else than the read before at the same
 // address: how often a guest looks is a matter of time. So is how many completions it acknowledges
 // at once (the completion queue doorbells of an NVMe controller): these are left out on both sides.
+//
+// Of what a device was given to do those are kept that have ended, up to the first that is still
+// under way: operation, queue, status, bytes. Which of two ends first is a matter of time.
 #pragma once
 
 #include <array>
@@ -46,8 +49,9 @@ enum class InputKind : std::uint8_t {
   kReset,
   kInvalidation,  // of its device-TLB: a message
   kRefusal,       // a request of its own did not arrive; one of each way
+  kCompletion,    // no input: how what it was given to do ended, in the order of submission
 };
-inline constexpr unsigned kInputKinds = 6;
+inline constexpr unsigned kInputKinds = 7;
 std::string_view name(InputKind kind);
 
 // Why an input that the other run does not have is no harm.
@@ -58,8 +62,9 @@ struct DeviceInput {
   std::uint64_t event = 0;
   InputKind kind = InputKind::kConfigWrite;
   Excuse excuse = Excuse::kNone;
-  std::uint64_t place = 0;  // configuration offset; BAR << 60 and offset; kind of reset
-  unsigned width = 0;
+  // Configuration offset; BAR << 60 and offset; kind of reset; queue << 8 and operation.
+  std::uint64_t place = 0;
+  unsigned width = 0;  // of a completion: its End
   AccessBytes value{};
   std::string by;  // who, or how: "kernel 1, pci_read_bases"
 
@@ -69,6 +74,9 @@ struct DeviceInput {
   }
   std::string text() const;
 };
+
+// Of a completion. Those of a tape stand queue by queue.
+std::uint64_t queue_of(const DeviceInput& completion);
 
 struct GuestTape {
   std::vector<GuestCall> calls;
@@ -99,6 +107,12 @@ class CallTape final : public RunObserver {
   void on_invalidation(std::uint64_t descriptor);
   void leaves(std::string_view vm, std::string fate);
   void add(const pci::Function& function, DeviceInput input);
+  void follow_completions(sim::Simulation& simulation);
+  void given(const pci::Function& function, std::uint64_t queue, std::uint64_t operation,
+             std::uint64_t id);
+  void ended(const pci::Function& function, std::uint64_t queue, std::uint64_t id,
+             std::uint64_t status, std::uint64_t bytes);
+  void lose(const pci::Function& function, std::uint64_t queues);
   bool is_disk(std::string_view vm) const;
 
   Watch* watch_ = nullptr;

@@ -12,6 +12,15 @@ void ConfigWrites::attach(Watch& watch, const Scenario& /*scenario*/) {
   sim::Simulation& simulation = watch.simulation();
   simulation.topic<host::ConfigAccess>().subscribe([this](const auto& o) { on_access(o); });
   simulation.topic<pci::ConfigWritten>().subscribe([this](const auto& o) { on_written(o); });
+  simulation.topic<linux::pci::DriverProbe>().subscribe([this](const auto& o) { on_probe(o); });
+}
+
+// Those of a kernel that is gone have ended with it.
+void ConfigWrites::on_probe(const linux::pci::DriverProbe& seen) {
+  std::erase_if(probes_, [&seen](const linux::pci::DriverProbe& probe) {
+    return probe.generation != seen.generation || probe.address == seen.address;
+  });
+  if (seen.begins) probes_.push_back(seen);
 }
 
 // A kernel's write is announced, then reaches its function or nobody.
@@ -29,6 +38,11 @@ void ConfigWrites::on_access(const host::ConfigAccess& seen) {
   row.written = seen.value;
   row.new_value = seen.old_value;
   row.by = seen.by;
+  for (const linux::pci::DriverProbe& probe : probes_) {
+    if (probe.generation == seen.generation && probe.address == seen.address) {
+      row.driver = probe.driver;
+    }
+  }
   rows_.push_back(std::move(row));
 }
 
@@ -43,16 +57,23 @@ void ConfigWrites::on_written(const pci::ConfigWritten& seen) {
   row.new_value = seen.new_value;
 }
 
+std::string writer_text(const ConfigWriteGroup& group) {
+  std::string text(group.by);
+  if (!group.driver.empty()) text.append(", ").append(group.driver).append(" probes");
+  return text;
+}
+
 std::vector<ConfigWriteGroup> group_writes(std::span<const ConfigWriteRow> rows) {
   using Key = std::tuple<std::string_view, Sbdf, unsigned, std::string_view, unsigned, unsigned,
-                         std::string_view>;
+                         std::string_view, std::string_view>;
   std::map<Key, std::size_t> places;
   std::map<std::string_view, Sbdf> first_address;  // by function
   std::vector<ConfigWriteGroup> groups;
   for (const ConfigWriteRow& row : rows) {
     // Writes that nobody answered are told apart by their address.
     const Sbdf nobody = row.function.empty() ? row.address : Sbdf{};
-    const Key key(row.function, nobody, row.generation, row.phase, row.offset, row.width, row.by);
+    const Key key(row.function, nobody, row.generation, row.phase, row.offset, row.width, row.by,
+                  row.driver);
     const auto [found, fresh] = places.try_emplace(key, groups.size());
     if (fresh) {
       groups.push_back({.function = row.function,
@@ -63,6 +84,7 @@ std::vector<ConfigWriteGroup> group_writes(std::span<const ConfigWriteRow> rows)
                         .register_name = row.register_name,
                         .width = row.width,
                         .by = row.by,
+                        .driver = row.driver,
                         .first = row.time,
                         .last = row.time,
                         .old_value = row.old_value});

@@ -13,6 +13,7 @@
 
 #include "harness/record/observer.h"
 #include "harness/record/phase_clock.h"
+#include "model/linux/pci/observations.h"
 #include "model/pci/observations.h"
 
 namespace baton::harness {
@@ -30,12 +31,15 @@ struct ConfigWriteRow {
   std::uint32_t written = 0;
   std::uint32_t new_value = 0;
   std::string_view by;  // the kernel function
+  // Whose probe of the function it is part of; empty: of none.
+  std::string_view driver;
 
   // It wrote what was there, and nothing changed.
   bool value_equal() const { return written == old_value && new_value == old_value; }
 };
 
-// Writes to one register of one function by one kernel function in one phase.
+// Writes to one register of one function by one kernel function in one phase, in the probe of one
+// driver or outside of any.
 struct ConfigWriteGroup {
   std::string function;
   Sbdf address;  // of the first write
@@ -45,6 +49,7 @@ struct ConfigWriteGroup {
   std::string_view register_name;
   unsigned width = 0;
   std::string_view by;
+  std::string_view driver;
   std::uint64_t writes = 0;
   std::uint64_t value_equal = 0;
   sim::Time first;
@@ -52,6 +57,9 @@ struct ConfigWriteGroup {
   std::uint32_t old_value = 0;  // before the first
   std::uint32_t new_value = 0;  // after the last
 };
+
+// "__pci_set_master", "__pci_set_master, nvme probes".
+std::string writer_text(const ConfigWriteGroup& group);
 
 // In the order of first writes, functions together: sorted by (function's first address,
 // generation, time).
@@ -66,10 +74,12 @@ class ConfigWrites final : public RunObserver {
  private:
   void on_access(const host::ConfigAccess& seen);
   void on_written(const pci::ConfigWritten& seen);
+  void on_probe(const linux::pci::DriverProbe& seen);
 
   Watch* watch_ = nullptr;
   PhaseClock clock_;
   std::vector<ConfigWriteRow> rows_;
+  std::vector<linux::pci::DriverProbe> probes_;  // that have begun
   bool open_ = false;  // the last row waits for what the function says of it
 };
 

@@ -95,7 +95,7 @@ void topology_row(Html& html, const FunctionState* before, const FunctionState* 
 void writes_row(Html& html, const ConfigWriteGroup& group) {
   html.add("<tr data-from=\"{}\" data-to=\"{}\"><th scope=\"row\" class=\"mono\">",
            group.first.ps(), group.last.ps());
-  html.t(group.by).raw("</th>");
+  html.t(writer_text(group)).raw("</th>");
   const std::string address = sim::to_string(group.address);
   html.cell(group.function.empty()      ? fmt::format("nobody at {}", address)
             : group.function == address ? address

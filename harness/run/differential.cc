@@ -25,7 +25,7 @@ enum class Step : std::uint8_t { kSame, kExtra, kMissing, kOther };
 // Which entries of `a` have one of `b` beside them, in order: tells each difference with the places
 // in both. What `b` goes on with after the end of `a` is none.
 template <class Row, class Tell>
-void align(const std::vector<Row>& a, const std::vector<Row>& b, Tell tell) {
+void align(std::span<const Row> a, std::span<const Row> b, Tell tell) {
   std::size_t i = 0;
   std::size_t j = 0;
   while (i < a.size()) {
@@ -137,8 +137,8 @@ void Differential::compare_guest(const VmSpec& vm, const CallTape& other) {
   const auto mine = tape_.guests().find(vm.name);
   const auto theirs = other.guests().find(vm.name);
   if (mine == tape_.guests().end() || theirs == other.guests().end()) return;
-  const std::vector<GuestCall>& a = mine->second.calls;
-  const std::vector<GuestCall>& b = theirs->second.calls;
+  const std::span<const GuestCall> a = mine->second.calls;
+  const std::span<const GuestCall> b = theirs->second.calls;
   const std::string who = "guest " + vm.name;
   align(a, b, [&](Step step, std::size_t i, std::size_t j) {
     ++guest_checks_;
@@ -170,29 +170,45 @@ void Differential::compare_device(std::size_t index, const CallTape& other) {
   if (carried == loaded_.scenario.vms.end() || !carried->carried) return;
   const std::string who = fmt::format("{} of {}", device.function->name(), device.vm);
   for (unsigned kind = 0; kind < kInputKinds; ++kind) {
-    const std::vector<DeviceInput>& a = tape_.devices()[index][kind];
-    const std::vector<DeviceInput>& b = other.devices()[index][kind];
-    align(a, b, [&](Step step, std::size_t i, std::size_t j) {
-      ++device_checks_;
-      if (step == Step::kSame) return;
-      const DeviceInput& input = a[i];
-      DifferenceRow row{std::string(kDevice), who, input.time, input.event, input.text(), ""};
-      std::string expected = "nothing: without the live update there is none";
-      if (step == Step::kMissing) row.text = "missing: " + b[j].text();
-      if (step != Step::kExtra) {
-        expected = fmt::format("{}, as without the live update {}", b[j].text(), at(b[j].time));
-      }
-      if (step != Step::kMissing && input.excuse == Excuse::kInterruptPolicy) {
-        row.excuse = "sets up interrupts";
-      } else if (step != Step::kMissing && input.excuse == Excuse::kChangesNothing) {
-        row.excuse = "changes nothing";
-      }
-      if (!row.excuse.empty()) return note(std::move(row));
-      keep(std::move(row), expected, milestones_until(input.time));
-    });
+    const std::vector<DeviceInput>& mine = tape_.devices()[index][kind];
+    const std::vector<DeviceInput>& theirs = other.devices()[index][kind];
+    if (kind != static_cast<unsigned>(InputKind::kCompletion)) {
+      compare_inputs(who, mine, theirs);
+      continue;
+    }
+    // The second run ends with the guest's last call; what the device makes of it comes later.
+    for (std::span<const DeviceInput> left = mine; !left.empty();) {
+      const std::uint64_t queue = queue_of(left.front());
+      const auto all = std::ranges::equal_range(theirs, queue, {}, &queue_of);
+      const auto own = std::ranges::equal_range(left, queue, {}, &queue_of);
+      compare_inputs(who, left.first(std::min(own.size(), all.size())), {all.begin(), all.end()});
+      left = left.subspan(own.size());
+    }
   }
   // A device that nothing enters has been looked at all the same.
   ++device_checks_;
+}
+
+void Differential::compare_inputs(const std::string& who, std::span<const DeviceInput> a,
+                                  std::span<const DeviceInput> b) {
+  align(a, b, [&](Step step, std::size_t i, std::size_t j) {
+    ++device_checks_;
+    if (step == Step::kSame) return;
+    const DeviceInput& input = a[i];
+    DifferenceRow row{std::string(kDevice), who, input.time, input.event, input.text(), ""};
+    std::string expected = "nothing: without the live update there is none";
+    if (step == Step::kMissing) row.text = "missing: " + b[j].text();
+    if (step != Step::kExtra) {
+      expected = fmt::format("{}, as without the live update {}", b[j].text(), at(b[j].time));
+    }
+    if (step != Step::kMissing && input.excuse == Excuse::kInterruptPolicy) {
+      row.excuse = "sets up interrupts";
+    } else if (step != Step::kMissing && input.excuse == Excuse::kChangesNothing) {
+      row.excuse = "changes nothing";
+    }
+    if (!row.excuse.empty()) return note(std::move(row));
+    keep(std::move(row), expected, milestones_until(input.time));
+  });
 }
 
 // One row stands for a table that is written entry by entry.

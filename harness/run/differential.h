@@ -1,5 +1,5 @@
-// guest-unaware and device-unaware: what guests asked of their devices, and what entered the
-// devices, compared with a second run of the scenario without its live update.
+// guest-unaware and device-unaware: what guests asked of their devices, what entered the devices
+// and what these completed, compared with a second run of the scenario without its live update.
 //
 // The second run has the same machine, kernels, guests and seed, and neither the script nor the
 // processes of the scenario. It goes on until each guest has made as many calls as in the first
@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "harness/record/call_tape.h"
@@ -40,6 +41,8 @@ class Differential {
   bool caught_up(const CallTape& other) const;
   void compare_guest(const VmSpec& vm, const CallTape& other);
   void compare_device(std::size_t index, const CallTape& other);
+  void compare_inputs(const std::string& who, std::span<const DeviceInput> a,
+                      std::span<const DeviceInput> b);
   void keep(DifferenceRow row, const std::string& expected, std::vector<ChainLink> chain);
   void note(DifferenceRow row);
   std::vector<ChainLink> milestones_until(sim::Time time) const;

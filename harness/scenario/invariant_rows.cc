@@ -262,11 +262,14 @@ constexpr std::array kInvariants{
         "LPC 2025, Supporting Live Update in VFIO: a live update looks like paused vCPUs",
         "unaware", "pci-clear-bus-master", true},
     InvariantRow{
-        "device-unaware", "What enters a preserved device is what enters it without a live update.",
+        "device-unaware",
+        "What a preserved device is told and completes is as without a live update.",
         "Of the two runs that guest-unaware compares, what reached each device of a VM is "
         "compared: "
         "configuration writes, register writes, writes to its MSI-X table, resets, device-TLB "
-        "invalidations, and ways in which its own requests were refused. Each difference is listed "
+        "invalidations, ways in which its own requests were refused, and the stream of its "
+        "completions, queue by queue in the order of submission: operation, status, bytes. Each "
+        "difference is listed "
         "with the run. One that sets up interrupts, as the policies demand, or that writes to "
         "configuration space what is there already, is listed and is no violation. `holds: all` "
         "does not include it: name it.",

@@ -160,7 +160,9 @@ std::vector<Choice> builtin_drivers() {
   return {
       {"idxd", true, "of DSAs: resets what it finds"},
       {"nvme", true, "of NVMe controllers: disables and sets up what it finds"},
-      {"pci-lu-stub", true, "of any device that user space gives it: marks it for live update"}};
+      {"pci-lu-stub", true,
+       "of any device that user space gives it: marks it for live update; and pci-lu-stub-pf, of "
+       "physical functions: keeps the number of virtual ones"}};
 }
 std::vector<Choice> sriov() {
   return {

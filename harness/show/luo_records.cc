@@ -107,6 +107,12 @@ Details vfio(RawMemory memory, std::uint64_t data) {
   return {{"function", to_string(function_at(memory, data))}};
 }
 
+Details stub_pf(RawMemory memory, std::uint64_t data) {
+  if (!memory.has(data, 8)) return unreadable(data);
+  return {{"function", to_string(function_at(memory, data))},
+          {"virtual functions", std::to_string(memory.number(data + 6, 2))}};
+}
+
 Details iommufd(RawMemory memory, std::uint64_t data) {
   if (!memory.has(data, 8)) return unreadable(data);
   const std::uint64_t count = memory.u64(data);
@@ -202,7 +208,8 @@ struct Reader {
 };
 
 constexpr std::array kFiles{Reader{"memfd-v2", memfd}, Reader{"vfio-pci-v1", vfio},
-                            Reader{"pci-lu-stub-v1", vfio}, Reader{"iommufd-v1", iommufd}};
+                            Reader{"pci-lu-stub-v1", vfio}, Reader{"pci-lu-stub-pf-v1", stub_pf},
+                            Reader{"iommufd-v1", iommufd}};
 constexpr std::array kFlbs{Reader{"pci", pci}, Reader{"iommu-liveupdate", iommu}};
 
 template <class Readers>

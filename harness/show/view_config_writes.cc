@@ -44,7 +44,9 @@ std::string writes_text(const std::vector<ConfigWriteGroup>& groups) {
         other_function || before->generation != group.generation || before->phase != group.phase;
     if (other_function) text += function_title(group) + "\n";
     if (other_phase) text += fmt::format("  kernel {}, {}\n", group.generation, group.phase);
-    if (other_phase || before->by != group.by) text += fmt::format("    {}\n", group.by);
+    if (other_phase || before->by != group.by || before->driver != group.driver) {
+      text += fmt::format("    {}\n", writer_text(group));
+    }
     text += group_line(group);
     writes += group.writes;
     equal += group.value_equal;
@@ -68,7 +70,8 @@ std::string writes_json(const std::vector<ConfigWriteRow>& rows) {
                                      {"written", row.written},
                                      {"new", row.new_value},
                                      {"value_equal", row.value_equal()},
-                                     {"by", row.by}});
+                                     {"by", row.by},
+                                     {"driver", row.driver}});
   }
   return json::serialize(writes) + "\n";
 }

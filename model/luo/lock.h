@@ -88,6 +88,8 @@ class Mutex {
     locked_ = true;
     co_return Guard(*this);
   }
+  // A mutex_trylock() would fail.
+  bool held() const { return locked_; }
 
  private:
   bool locked_ = false;

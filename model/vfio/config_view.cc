@@ -119,10 +119,22 @@ std::uint32_t ConfigView::read(std::uint16_t offset, unsigned width) const {
   return value & mask_of(width);
 }
 
+// vfio_bar_restore().
+void ConfigView::restore_bars() {
+  constexpr const char* kRestore = "vfio_bar_restore";
+  for (unsigned i = 0; i < kRomIndex; ++i) {
+    core_.write(dev_, static_cast<std::uint16_t>(kFirstBar + 4 * i), 4, real_bars_[i], kRestore);
+  }
+  core_.write(dev_, kRom, 4, real_bars_[kRomIndex], kRestore);
+}
+
 void ConfigView::write_command(std::uint16_t value) {
+  const auto seen = static_cast<std::uint16_t>(from_header(kCommand, 2));
   std::memcpy(header_.data() + kCommand, &value, sizeof(value));
   const auto old =
       static_cast<std::uint16_t>(core_.read(dev_, kCommand, 2, "vfio_basic_config_write"));
+  // On for the owner, before and after, and off in hardware: somebody has reset the function.
+  if ((value & seen & ~old & kCommandMemory) != 0 && !dev_.is_virtual()) restore_bars();
   const auto forwarded =
       static_cast<std::uint16_t>((old & ~kCommandForwarded) | (value & kCommandForwarded));
   core_.write(dev_, kCommand, 2, forwarded, "vfio_basic_config_write");

@@ -8,7 +8,9 @@
 //
 // Thinner than Linux: outside the header the only writes with an effect are the FLR bit of the PCI
 // Express capability, which becomes a reset by the kernel, and the power state; MSI, VPD and
-// extended capabilities are read only; bytes between capabilities are not hidden.
+// extended capabilities are read only; bytes between capabilities are not hidden. A reset that VFIO
+// did not make is noticed by memory decode that is off although the owner has it on, not also by
+// BARs that differ from what they were.
 #pragma once
 
 #include <array>
@@ -22,6 +24,7 @@ namespace baton::vfio {
 
 inline constexpr std::size_t kHeaderBytes = 64;
 using VirtualHeader = std::array<std::uint8_t, kHeaderBytes>;
+using RealBars = std::array<std::uint32_t, 7>;  // BAR 0 to 5 and ROM; 0: there is none
 
 // What a write asks the kernel to do.
 struct ConfigRequest {
@@ -38,6 +41,9 @@ class ConfigView {
   // Takes over what another kernel's owner saw.
   void adopt(const VirtualHeader& header) { header_ = header; }
   const VirtualHeader& header() const { return header_; }
+  // Where the BARs are in hardware: what a reset that VFIO did not make takes away is put back.
+  void set_real_bars(const RealBars& bars) { real_bars_ = bars; }
+  const RealBars& real_bars() const { return real_bars_; }
 
   // COMMAND.MSE as the owner has set it, and D0; gates every access to BARs.
   bool memory_enabled() const;
@@ -51,11 +57,13 @@ class ConfigView {
   std::uint32_t virtual_bits(std::uint16_t offset, unsigned width) const;
   std::uint32_t from_header(std::uint16_t offset, unsigned width) const;
   void write_command(std::uint16_t value);
+  void restore_bars();
   void write_bar(unsigned index, std::uint32_t value, std::uint32_t mask);
 
   linux::pci::PciCore& core_;
   linux::pci::PciDev& dev_;
   VirtualHeader header_{};
+  RealBars real_bars_{};
 };
 
 }  // namespace baton::vfio

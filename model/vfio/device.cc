@@ -37,21 +37,22 @@ Co<linux::Result<>> Device::enable(const std::optional<DeviceState>& inherited) 
   if (const auto enabled = core.enable_device(dev); !enabled) {
     co_return enabled;
   }
-  reset_works = inherited && inherited->reset_works != 0;
+  reset_works = inherited && inherited->reset_works != 0 &&
+                !vfio.services.has(linux::Defect::kVfioLoseResetWorks);
   if (reset_first) {
     const auto done = co_await core.reset_function(dev);
     reset_works = done.has_value();
   }
   if (inherited) {
-    saved.header = inherited->saved_header;
-    saved.pcie = inherited->saved_pcie;
-    real_bars = inherited->real_bars;
-    view.adopt(inherited->vconfig);
+    adopt(*inherited);
   } else {
     saved = core.save_state(dev);
     view.init();
-    std::copy_n(saved.header.begin() + 4, 6, real_bars.begin());
-    real_bars[6] = saved.header[12];
+    RealBars bars{};
+    std::copy_n(saved.header.begin() + 4, 6, bars.begin());
+    bars[6] = saved.header[12];
+    view.set_real_bars(bars);
+    interrupts.inherit(0);
   }
   msix_bar.reset();
   if (dev.msix_cap != 0) {
@@ -62,6 +63,25 @@ Co<linux::Result<>> Device::enable(const std::optional<DeviceState>& inherited) 
     msix_size = core.msix_table_size(dev) * kMsixEntryBytes;
   }
   co_return linux::Result<>();
+}
+
+// What the previous kernel's owner left, part by part.
+void Device::adopt(const DeviceState& inherited) {
+  const linux::KernelServices& services = vfio.services;
+  saved = {};
+  if (!services.has(linux::Defect::kVfioLoseSavedState)) {
+    saved.header = inherited.saved_header;
+    saved.pcie = inherited.saved_pcie;
+  }
+  const bool bars_known = !services.has(linux::Defect::kVfioLoseRealBars);
+  view.set_real_bars(bars_known ? inherited.real_bars : RealBars{});
+  if (services.has(linux::Defect::kVfioLoseVconfig)) {
+    view.init();
+  } else {
+    view.adopt(inherited.vconfig);
+  }
+  const bool vectors_known = !services.has(linux::Defect::kVfioLoseVectors);
+  interrupts.inherit(vectors_known ? inherited.msix_vectors : 0);
 }
 
 Co<> Device::disable() {
@@ -88,7 +108,8 @@ linux::Result<> Device::answer(DeviceEvent event) const {
 Co<> Device::try_reset(const char* by) {
   linux::pci::PciCore& core = vfio.pci;
   core.write(dev, kCommand, 2, kCommandIntxDisable, by);
-  if (reset_works) {
+  // pci_dev_trylock() fails while the driver is waiting to let go of the device.
+  if (reset_works && !dev.lock.held()) {
     static_cast<void>(co_await core.reset_function(dev));
   }
   core.restore_state(dev, saved);
@@ -109,6 +130,7 @@ Co<linux::Result<>> Device::reset() {
   if (!reset_works) {
     co_return linux::fail(Errno::kInval);
   }
+  if (dev.lock.held()) co_return linux::fail(Errno::kAgain);  // pci_try_reset_function()
   co_return co_await vfio.pci.reset_function(dev);
 }
 
@@ -138,7 +160,7 @@ DeviceState Device::state() const {
   result.used = 1;
   result.reset_works = reset_works ? 1 : 0;
   result.vconfig = view.header();
-  result.real_bars = real_bars;
+  result.real_bars = view.real_bars();
   result.msix_vectors = static_cast<std::uint32_t>(interrupts.enabled());
   result.saved_header = saved.header;
   result.saved_pcie = saved.pcie;

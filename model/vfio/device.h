@@ -31,7 +31,8 @@ class Device final : private linux::DmaBuf::Exporter {
   // kernel's owner left, for a device that has been running ever since.
   Co<linux::Result<>> enable(const std::optional<DeviceState>& inherited);
   Co<> disable();
-  Co<linux::Result<>> reset();  // VFIO_DEVICE_RESET: EINVAL when nothing works
+  // VFIO_DEVICE_RESET: EINVAL when nothing works, EAGAIN while the driver is to let go of it.
+  Co<linux::Result<>> reset();
   // vfio_pci_core_try_reset: as before the first open, reset if that works.
   Co<> try_reset(const char* by);
   // dma_bufs.cc: a buffer over one of its BARs was given out. Nobody reaches the BAR through one
@@ -44,6 +45,7 @@ class Device final : private linux::DmaBuf::Exporter {
   Co<linux::Result<>> set_power_state(linux::pci::PowerState state);
   Co<> wake();
   void adopt_sleep(const std::optional<DeviceState>& sleep);
+  void adopt(const DeviceState& inherited);
 
   // Whether a BAR can be mapped: memory, a page or more.
   bool mappable(std::uint32_t index) const;
@@ -73,7 +75,6 @@ class Device final : private linux::DmaBuf::Exporter {
   Notices notices;
   bool reset_works = false;
   linux::pci::PciCore::SavedState saved;
-  std::array<std::uint32_t, 7> real_bars{};
   std::optional<linux::pci::PciCore::SavedState> pm_save;  // while in D3hot
   std::optional<std::uint32_t> msix_bar;
   std::uint32_t msix_offset = 0;

@@ -35,7 +35,7 @@ struct DeviceState {
   std::uint8_t used = 0;
   std::uint8_t reset_works = 0;
   VirtualHeader vconfig{};
-  std::array<std::uint32_t, 7> real_bars{};
+  RealBars real_bars{};
   std::uint32_t msix_vectors = 0;
   std::array<std::uint8_t, 8> reserved{};
   std::array<std::uint32_t, 16> saved_header{};

@@ -48,7 +48,9 @@ class Interrupts {
   // Takes down whatever is configured.
   Co<> disable();
 
-  // Live update, while something is configured. EOPNOTSUPP: remapping entries cannot do it; ENOSPC;
+  // Live update: so many vectors were configured when the previous kernel's owner froze the device.
+  void inherit(std::size_t vectors) { inherited_ = vectors; }
+  // While something is configured. EOPNOTSUPP: remapping entries cannot do it; ENOSPC;
   // ENODEV: the function is gone.
   linux::Result<> freeze();
   void unfreeze();
@@ -90,6 +92,7 @@ class Interrupts {
   linux::pci::PciDev& dev_;
   std::uint32_t index_ = linux::uapi::kVfioPciMsixIrqIndex;  // of what is configured
   std::vector<std::unique_ptr<VectorState>> vectors_;
+  std::size_t inherited_ = 0;
 };
 
 }  // namespace baton::vfio

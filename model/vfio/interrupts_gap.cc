@@ -98,13 +98,14 @@ void Interrupts::unfreeze() {
   }
 }
 
-// The device came from an earlier kernel, whose messages it may still send, and the policies say
-// that this one looks at them.
+// The device came from an earlier kernel, whose messages it may still send because its owner had
+// interrupts configured, and the policies say that this one looks at them.
 bool Interrupts::inherits() const {
   const linux::Policies& policies = services_.config().policies;
-  return dev_.incoming() && (policies.interrupts == InterruptPolicy::kPostedCapture ||
-                             policies.interrupts == InterruptPolicy::kRemember ||
-                             policies.msi_at_boot == linux::MsiAtBoot::kAdopt);
+  return dev_.incoming() && inherited_ > 0 &&
+         (policies.interrupts == InterruptPolicy::kPostedCapture ||
+          policies.interrupts == InterruptPolicy::kRemember ||
+          policies.msi_at_boot == linux::MsiAtBoot::kAdopt);
 }
 
 // The table says other messages by now, and the device sends those: what is found here is all that

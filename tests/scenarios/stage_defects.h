@@ -1,4 +1,5 @@
-// The defects of handing devices over in stages (VFIO v5, phase 1 of the IOMMU series), each with a
+// The defects of handing devices over in stages (VFIO v5, phase 1 of the IOMMU series) and of the
+// parts of what VFIO knows of a device, each with a
 // scenario that shows it and the invariant that catches it there.
 #pragma once
 
@@ -27,6 +28,11 @@ inline constexpr StageDefect kStageDefects[] = {
     {"vfio-skip-freeze-reset", "roadmap/next", "freeze-stops"},
     {"vfio-forget-frozen", "stages/frozen-for-good", "process-calls"},
     {"vfio-open-incoming", "selftests/vfio-pci-kexec", "process-calls"},
+    {"vfio-lose-vconfig", "vfio/driver-state", "process-calls"},
+    {"vfio-lose-reset-works", "vfio/driver-state", "process-calls"},
+    {"vfio-lose-saved-state", "vfio/driver-state", "process-calls"},
+    {"vfio-lose-real-bars", "vfio/asleep-forgotten", "process-calls"},
+    {"vfio-lose-vectors", "interrupts/captured", "irq-accounted"},
 };
 
 inline const StageDefect* stage_defect(std::string_view defect) {

@@ -250,6 +250,31 @@ constexpr std::array kRows{
     DefectRow{Defect::kVfioForgetRequest, "vfio-forget-request",
               "the owner of a device that is to go is not asked to give it up",
               "linux drivers/vfio/pci/vfio_pci_core.c vfio_pci_core_request", "skip"},
+    DefectRow{Defect::kVfioLoseVconfig, "vfio-lose-vconfig",
+              "the new kernel makes the owner's view of its configuration space anew, as at a "
+              "first open",
+              "first series of 2025: drivers/vfio/pci/vfio_pci_liveupdate.c, vconfig; design "
+              "target: docs/abi.md",
+              "skip"},
+    DefectRow{Defect::kVfioLoseResetWorks, "vfio-lose-reset-works",
+              "the new kernel does not know that the device can be reset",
+              "first series of 2025: drivers/vfio/pci/vfio_pci_liveupdate.c, reset_works; design "
+              "target: docs/abi.md",
+              "skip"},
+    DefectRow{Defect::kVfioLoseSavedState, "vfio-lose-saved-state",
+              "the configuration from before the owner does not cross: the last close restores "
+              "zeros",
+              "first series of 2025: drivers/vfio/pci/vfio_pci_liveupdate.c, pci_saved_state; "
+              "design target: docs/abi.md",
+              "skip"},
+    DefectRow{Defect::kVfioLoseRealBars, "vfio-lose-real-bars",
+              "the new kernel does not know where the BARs of the device really are",
+              "linux drivers/vfio/pci/vfio_pci_config.c vfio_bar_restore; design target: "
+              "docs/abi.md",
+              "skip"},
+    DefectRow{Defect::kVfioLoseVectors, "vfio-lose-vectors",
+              "the new kernel takes a device that has interrupts configured for one without",
+              "design target: docs/abi.md, baton-vfio-v1", "skip"},
     DefectRow{Defect::kPciSkipRecords, "pci-skip-records",
               "struct pci_ser, the list of preserved functions, is not preserved",
               "posted pci v9: drivers/pci/liveupdate.c pci_flb_preserve", "skip"},

@@ -209,6 +209,11 @@ enum class Defect : std::uint8_t {
   kVfioGroupOpensIncoming,    // a group gives out devices that were handed over
   kVfioLosePmSave,            // what a device in D3 had in its registers does not cross the jump
   kVfioForgetRequest,         // the owner of a device that is to go is not told
+  kVfioLoseVconfig,           // what the owner sees of its configuration space is made anew
+  kVfioLoseResetWorks,        // it is forgotten that the device can be reset
+  kVfioLoseSavedState,        // the state from before the owner is lost
+  kVfioLoseRealBars,          // where the BARs really are is lost
+  kVfioLoseVectors,           // how many vectors the owner had is lost
   kPciSkipRecords,            // pci_ser is not preserved
   kPciClearBusMaster,         // shutdown clears bus master of preserved functions
   kPciClearBridgeBusMaster,   // shutdown clears bus master of the bridges above preserved functions
@@ -258,7 +263,7 @@ struct KernelConfig {
   bool interrupt_remapping = true;     // not intremap=off; where firmware allows it
   bool idxd = false;                   // CONFIG_INTEL_IDXD=y
   bool nvme = false;                   // CONFIG_BLK_DEV_NVME=y
-  bool pci_lu_stub = false;            // pci-lu-stub, of the PCI series of 2025, is built in
+  bool pci_lu_stub = false;            // CONFIG_PCI_LU_STUB=y: both drivers of the series of 2025
   bool crash_kernel = false;           // is_kdump_kernel(): elfcorehdr= is given
 };
 

@@ -106,7 +106,9 @@ Kernel::State::State(Kernel& kernel, host::KernelPort& port, const host::BootHan
       pci_pf_stub_(pci_),
       idxd_(services_, pci_, irq_),
       nvme_(services_, pci_, irq_),
-      pci_lu_stub_(services_, kho_, luo_, pci_live_update_),
+      pci_lu_stub_(services_, kho_, luo_, pci_live_update_, pci_, drivers::LuStubKind::kFunction),
+      pci_lu_stub_pf_(services_, kho_, luo_, pci_live_update_, pci_,
+                      drivers::LuStubKind::kPhysical),
       memfd_(services_, kho_, luo_),
       iommufd_(services_, kho_, luo_, memfd_, iommu_),
       vfio_pci_(services_, kho_, luo_, pci_, pci_live_update_, irq_, iommufd_),
@@ -278,9 +280,11 @@ Co<> Kernel::State::bring_up_late() {
   iommufd_.init();
   vfio_pci_.init();
   if (config_.pci_lu_stub) {
-    pci_lu_stub_.init();
-    const Result<> lu_stub = co_await pci_bus_.register_driver(pci_lu_stub_);
-    BATON_CHECK(lu_stub.has_value(), "pci-lu-stub is registered twice");
+    for (drivers::PciLuStub* stub : {&pci_lu_stub_, &pci_lu_stub_pf_}) {
+      stub->init();
+      const Result<> lu_stub = co_await pci_bus_.register_driver(*stub);
+      BATON_CHECK(lu_stub.has_value(), "pci-lu-stub is registered twice");
+    }
   }
   if (const Result<> tables = intel_iommu_.register_flb(vfio_pci_); !tables) {
     services_.print(sim::LogLevel::kWarning, "DMAR-IR: tables cannot be handed over: {}",

@@ -66,6 +66,7 @@ class Kernel::State {
   drivers::Idxd idxd_;
   drivers::Nvme nvme_;
   drivers::PciLuStub pci_lu_stub_;
+  drivers::PciLuStub pci_lu_stub_pf_;
   luo::MemfdSubsystem memfd_;
   iommufd::IommufdSubsystem iommufd_;
   vfio::VfioPci vfio_pci_;

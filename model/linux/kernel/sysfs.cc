@@ -215,18 +215,21 @@ Co<Result<>> Sysfs::write_num_vfs(pci::PciDev& dev, std::string_view text) {
 Co<Result<>> Sysfs::write_device(pci::PciDev& dev, std::string_view attribute,
                                  std::string_view text) {
   if (attribute == "driver_override") {
+    const auto guard = co_await dev.lock.lock(kernel_.port_.context());
     co_return kernel_.pci_bus_.set_driver_override(dev, std::string(text));
   }
   if ((attribute == kNumVfs || attribute == "reset") && locked_down(dev)) {
     co_return fail(Errno::kBusy);
   }
   if (attribute == kNumVfs) {
+    const auto guard = co_await dev.lock.lock(kernel_.port_.context());
     co_return co_await write_num_vfs(dev, text);
   }
   if (attribute == "reset") {
     if (text != "1") {
       co_return fail(Errno::kInval);
     }
+    const auto guard = co_await dev.lock.lock(kernel_.port_.context());  // pci_dev_lock()
     co_return co_await kernel_.pci_.reset_function(dev);
   }
   co_return fail(Errno::kAcces);

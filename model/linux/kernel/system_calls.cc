@@ -111,6 +111,10 @@ Co<Result<File*>> SystemCalls::open_file(const std::string& path) {
     const std::optional<Sbdf> address = pci_address(std::string_view(path).substr(kStub.size()));
     co_return address ? kernel.pci_lu_stub_.open(*address) : fail(Errno::kNoEnt);
   }
+  if (constexpr std::string_view kStub = "/dev/pci-lu-stub-pf/"; path.starts_with(kStub)) {
+    const std::optional<Sbdf> address = pci_address(std::string_view(path).substr(kStub.size()));
+    co_return address ? kernel.pci_lu_stub_pf_.open(*address) : fail(Errno::kNoEnt);
+  }
   if (kernel.sysfs_.exists(path)) {
     co_return &kernel.services_.files().add(std::make_unique<SysfsFile>(kernel.sysfs_, path));
   }

@@ -59,6 +59,7 @@ Co<Result<>> PciBusType::new_id(Driver& driver, std::uint16_t vendor, std::uint1
   dynamic_ids_.push_back(id);
   const std::vector<PciDev*> devices = core_.devices();
   for (PciDev* dev : devices) {  // driver_attach
+    const auto guard = co_await lock(*dev);
     if (dev->driver != nullptr || !matches(driver, *dev) || !binds_by_itself(*dev)) continue;
     static_cast<void>(co_await probe(driver, *dev));
   }
@@ -91,6 +92,7 @@ Co<Result<>> PciBusType::register_driver(Driver& driver) {
   drivers_.push_back(&driver);
   const std::vector<PciDev*> devices = core_.devices();
   for (PciDev* dev : devices) {
+    const auto guard = co_await lock(*dev);
     if (dev->driver != nullptr || !matches(driver, *dev) || !binds_by_itself(*dev)) continue;
     const auto probed = co_await probe(driver, *dev);
     if (!probed) {
@@ -99,6 +101,10 @@ Co<Result<>> PciBusType::register_driver(Driver& driver) {
     }
   }
   co_return Result<>();
+}
+
+Co<luo::Mutex::Guard> PciBusType::lock(PciDev& dev) {
+  return dev.lock.lock(services_.port().context());
 }
 
 Co<Result<>> PciBusType::probe(Driver& driver, PciDev& dev) {
@@ -116,7 +122,11 @@ Co<Result<>> PciBusType::probe(Driver& driver, PciDev& dev) {
     if (!configured) co_return configured;
   }
   dev.driver = &driver;
+  const auto& probes = services_.port().simulation().topic<DriverProbe>();
+  const unsigned generation = services_.generation();
+  if (probes.active()) probes.publish({generation, dev.address, driver.name(), true});
   const auto probed = co_await driver.probe(dev);
+  if (probes.active()) probes.publish({generation, dev.address, driver.name(), false});
   if (probed) {
     publish(driver, dev, true);
     co_return probed;
@@ -132,21 +142,27 @@ Co<Result<>> PciBusType::bind(Driver& driver, PciDev& dev) {
   if (!matches(driver, dev) || (needs_override && dev.driver_override.empty())) {
     co_return fail(Errno::kNoDev);
   }
+  const auto guard = co_await lock(dev);
+  if (core_.find(dev.address) != &dev) co_return fail(Errno::kNoDev);  // it has gone meanwhile
   co_return co_await probe(driver, dev);
 }
 
 Co<Result<>> PciBusType::unbind(Driver& driver, PciDev& dev) {
   if (dev.driver != &driver) co_return fail(Errno::kNoDev);
-  core_.begin_release(dev);
+  const auto guard = co_await lock(dev);
+  // Somebody else has taken it away meanwhile. AMBIGUOUS: Linux does not ask again whose it is, and
+  // would take it from a driver that came in between.
+  if (dev.driver != &driver) co_return Result<>();
   co_await driver.remove(dev);
   dev.driver = nullptr;
-  core_.end_release(dev);
   publish(driver, dev, false);
   if (!driver.driver_managed_dma() && dma_cleanup_) dma_cleanup_(dev);
   co_return Result<>();
 }
 
 Co<Result<>> PciBusType::probe_any(PciDev& dev) {
+  const auto guard = co_await lock(dev);
+  if (core_.find(dev.address) != &dev) co_return fail(Errno::kNoDev);
   if (dev.driver != nullptr) co_return Result<>();
   const std::vector<Driver*> drivers = drivers_;
   for (Driver* driver : drivers) {

@@ -30,7 +30,8 @@ class PciBusType {
   // /sys/bus/pci/drivers/<name>/bind and unbind. bind: ENODEV when they do not match (with policy
   // driver_binding: driver-override also without an override, with refuse-incompatible when the
   // driver does not know what was handed over), EBUSY when the function has a driver, or the error
-  // of DMA ownership or of the probe. unbind: ENODEV.
+  // of DMA ownership or of the probe. unbind: ENODEV. Both wait for the device's lock: while its
+  // driver waits for the open files of a device that it is to let go, nobody else binds it either.
   Co<Result<>> bind(Driver& driver, PciDev& dev);
   Co<Result<>> unbind(Driver& driver, PciDev& dev);
   // /sys/bus/pci/drivers_probe: the first driver that matches. EINVAL: none took it.
@@ -48,6 +49,7 @@ class PciBusType {
  private:
   bool binds_by_itself(const PciDev& dev) const;
   static bool knows_format(const Driver& driver, const PciDev& dev);
+  Co<luo::Mutex::Guard> lock(PciDev& dev);
   Co<Result<>> probe(Driver& driver, PciDev& dev);
   void publish(const Driver& driver, const PciDev& dev, bool bound);
 

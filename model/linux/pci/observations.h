@@ -15,4 +15,12 @@ struct DriverBound {
   bool bound;
 };
 
+// A driver's probe of a function begins, or has ended, in whatever way.
+struct DriverProbe {
+  unsigned generation;
+  Sbdf address;
+  std::string_view driver;
+  bool begins;
+};
+
 }  // namespace baton::linux::pci

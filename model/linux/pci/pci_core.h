@@ -72,9 +72,6 @@ class PciCore {
   // Whatever was below this port is gone without warning (surprise_removal.cc). Returns when the
   // drivers have let go of it.
   Co<> hot_remove(PciDev& port);
-  // The device lock, which a driver's remove() and device_shutdown() want: the second waits.
-  void begin_release(PciDev& dev);
-  void end_release(PciDev& dev);
 
   // pci_enable_device, pci_disable_device, pci_set_master, pci_clear_master.
   Result<> enable_device(PciDev& dev);

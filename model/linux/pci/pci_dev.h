@@ -13,6 +13,7 @@
 #include "model/linux/driver_core/driver.h"
 #include "model/linux/pci/address_space.h"
 #include "model/linux/pci/tracking.h"
+#include "model/luo/lock.h"
 #include "sim/address.h"
 
 namespace baton::linux::pci {
@@ -86,6 +87,8 @@ class PciDev {
   bool is_busmaster = false;
   std::string driver_override;
   Driver* driver = nullptr;
+  // device_lock(): held while a driver probes, lets go or shuts down [linux drivers/base/dd.c].
+  luo::Mutex lock;
   bool has_flr = false;
   bool multi_function = false;
   bool ari_enabled = false;  // of a port: ARI forwarding below it
@@ -125,7 +128,6 @@ class PciDev {
   PciDev* physical = nullptr;    // of a virtual function: is_virtfn, physfn
   bool grouped = false;          // the IOMMU core knows it
   bool disconnected = false;     // error_state: it is gone for good [pci_dev_is_disconnected]
-  bool releasing = false;        // its driver's remove() runs and holds the device lock
   bool link_configured = false;  // pcie_aspm_init_link_state() has seen the link below
 
   // Live update [linux drivers/pci/liveupdate.c, posted v9].

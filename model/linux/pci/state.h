@@ -137,8 +137,6 @@ class PciCore::State {
   void disconnect(PciBus& bus);
   Co<> stop_and_remove(PciBus& bus);
   Co<> remove_function(PciDev& dev);
-  // Waits for the device lock. False: the device was removed meanwhile.
-  Co<bool> released(PciDev& dev);
 
   // enable.cc
   Result<> enable_resources(PciDev& dev);
@@ -193,7 +191,6 @@ class PciCore::State {
   std::vector<PciDev*> devices_;  // in registration order
   std::map<Sbdf, PciDev*> by_address_;
   std::vector<std::unique_ptr<PciDev>> gone_;  // removed; who still knows them may look at them
-  sim::WaitQueue released_;
   std::function<Co<>(PciDev&)> added_;
   std::function<Co<>(PciDev&)> removed_;
   // iomem_resource and ioport_resource: what the root buses share.

@@ -25,29 +25,6 @@ Co<> PciCore::hot_remove(PciDev& port) {
   co_await state_->stop_and_remove(*port.subordinate);
 }
 
-void PciCore::begin_release(PciDev& dev) { dev.releasing = true; }
-
-void PciCore::end_release(PciDev& dev) {
-  dev.releasing = false;
-  state_->released_.wake_all();
-}
-
-Co<bool> PciCore::State::released(PciDev& dev) {
-  const Sbdf address = dev.address;
-  if (dev.releasing) {
-    services_.print(sim::LogLevel::kWarning,
-                    "pci {}: device_shutdown waits: its driver is letting it go",
-                    to_string(address));
-  }
-  sim::Context& context = services_.port().context();
-  while (dev.releasing) {
-    sim::WaitNode node(context, context.actor(), "device-lock");
-    co_await released_.wait(context, node);
-  }
-  const auto found = by_address_.find(address);
-  co_return found != by_address_.end() && found->second == &dev;
-}
-
 // pci_walk_bus(pci_dev_set_disconnected).
 void PciCore::State::disconnect(PciBus& bus) {
   for (const auto& dev : bus.devices) {

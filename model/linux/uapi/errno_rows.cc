@@ -184,6 +184,8 @@ constexpr std::array kRows{
              S::kAssumed},
     ErrnoRow{"VFIO_DEVICE_RESET", "EBUSY", "the device is preserved (policy prepared_lockdown)",
              S::kAssumed},
+    ErrnoRow{"VFIO_DEVICE_RESET", "EAGAIN",
+             "its driver is to let go of it, and waits for its owner", S::kRead},
     ErrnoRow{"VFIO_DEVICE_ATTACH_IOMMUFD_PT", "EBUSY",
              "the device is preserved (policy prepared_lockdown)", S::kAssumed},
     ErrnoRow{"VFIO_DEVICE_DETACH_IOMMUFD_PT", "EBUSY",

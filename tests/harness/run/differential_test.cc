@@ -82,6 +82,29 @@ TEST_CASE("a device that is reset is told, and the guest that has to set it up a
   CHECK(guest.event > 0);
 }
 
+TEST_CASE("the stream of completions is that of a run without a live update, but for the time") {
+  for (const char* name : {"quickstart", "nvme-behind-a-switch"}) {
+    INFO(name);
+    CallTape tape;
+    RunOptions options;
+    options.observers = {&tape};
+    static_cast<void>(run_scenario(load(name, {}), options));
+    tape.finish();
+    const auto& completions =
+        tape.devices().at(0)[static_cast<std::size_t>(InputKind::kCompletion)];
+    CHECK(completions.size() > 1000);
+    CHECK(std::ranges::is_sorted(completions, {}, &queue_of));
+    CHECK(violations(run(name), "device-unaware") == 0);
+  }
+  // What was in the queue of a device that is reset is never completed.
+  const RunResult reset = run("quickstart", {"defects=[vfio-reset-at-open]"});
+  CHECK(std::ranges::any_of(reset.violations, [](const Violation& violation) {
+    return violation.id == "device-unaware" &&
+           violation.seen.starts_with("completion of operation 0x3 on queue 0: ") &&
+           violation.expected.find("status 0x1, ") != std::string::npos;
+  }));
+}
+
 TEST_CASE("each sizing of a BAR is a difference, with who wrote it") {
   const RunResult result = run("quickstart", {"defects=[pci-size-bars]"});
   CHECK(violations(result, "guest-unaware") == 0);

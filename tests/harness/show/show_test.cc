@@ -306,6 +306,33 @@ TEST_CASE("vectors follow a message from the table entry to its handler") {
   CHECK(view("vectors", "boot").text == "no MSI-X table entry is set up\n");
 }
 
+TEST_CASE(
+    "config-writes names the driver whose probe a write is part of, and a native one is first") {
+  const Loaded taken = check_scenario(kFolder + "/driver-binding/built-in-clobbers.yaml");
+  REQUIRE(taken.good());
+  const std::string text = view("config-writes", "end", {}, taken).text;
+  CHECK(text.find("  kernel 1, boot\n") != std::string::npos);
+  CHECK(text.find("    msix_capability_init, idxd probes\n") != std::string::npos);
+  const boost::json::value rows = json_of(view("config-writes", "end", "json", taken));
+  std::string first;
+  std::size_t of_idxd = 0;
+  for (const auto& value : rows.as_array()) {
+    const auto& row = value.as_object();
+    if (row.at("function").as_string() != "dsa0" || row.at("kernel").to_number<int>() != 1)
+      continue;
+    const std::string driver(row.at("driver").as_string());
+    if (first.empty()) first = driver;
+    of_idxd += driver == "idxd" ? 1U : 0U;
+  }
+  CHECK(first == "idxd");
+  CHECK(of_idxd > 0);
+  // Left to user space, nobody writes to it in a probe: that of vfio-pci writes nothing.
+  const Loaded kept = check_scenario(kFolder + "/driver-binding/built-in-clobbers.yaml",
+                                     {"policies.driver_binding=userspace-preserved"});
+  CHECK(view("config-writes", "end", {}, kept).text.find("kernel 1, boot\n    msix_cap") ==
+        std::string::npos);
+}
+
 TEST_CASE("config-writes groups by function, phase and kernel function, equal values apart") {
   const std::string text = view("config-writes", "kexec").text;
   CHECK(text.find("0000:00:03.0\n  kernel 0, boot\n    pci_intx_mask_broken\n") !=

@@ -20,17 +20,23 @@ inline bool names_function(const File& file) {
   return file.compatible == "vfio-pci-v1" || file.compatible == "pci-lu-stub-v1";
 }
 
+// Files that keep FLB "pci": also that of a physical function, which is recorded with its virtual
+// ones.
+inline bool needs_pci(const File& file) {
+  return names_function(file) || file.compatible == "pci-lu-stub-pf-v1";
+}
+
 // Endpoint first, then the bridges above it that have no record yet.
 inline void check_pci(World& world) {
   const auto flb = world.flbs.find("pci");
   if (flb == world.flbs.end()) {
-    return world.expect(std::ranges::none_of(world.files, names_function),
+    return world.expect(std::ranges::none_of(world.files, needs_pci),
                         "devices without the FLB pci");
   }
   const Word page = flb->second.data;
   if (!world.explain(page, "struct pci_ser")) return;
   world.zero_behind(page + 16, "struct pci_ser");
-  const auto files = static_cast<Word>(std::ranges::count_if(world.files, names_function));
+  const auto files = static_cast<Word>(std::ranges::count_if(world.files, needs_pci));
   world.expect(flb->second.count == files, "FLB pci counts {} files", flb->second.count);
   std::vector<std::pair<std::string, Word>> expected;
   const boost::json::object& parents = world.handoff.at("pci_parents").as_object();

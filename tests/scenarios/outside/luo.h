@@ -118,6 +118,8 @@ inline void check_files(World& world) {
       check_memfd(world, file);
     } else if (file.compatible == "vfio-pci-v1" || file.compatible == "pci-lu-stub-v1") {
       if (world.explain(file.data, owner)) world.zero_behind(file.data + 6, owner);
+    } else if (file.compatible == "pci-lu-stub-pf-v1") {
+      if (world.explain(file.data, owner)) world.zero_behind(file.data + 8, owner);
     } else if (file.compatible == "iommufd-v1") {
       // The token becomes the owner of the devices' DMA: unique over all sessions, and not 0.
       world.expect(file.token != 0 && owners.insert(file.token).second,
