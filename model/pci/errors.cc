@@ -1,4 +1,5 @@
 #include "model/pci/errors.h"
+#include "model/pci/offset.h"
 
 #include <algorithm>
 #include <array>
@@ -29,10 +30,6 @@ constexpr std::uint16_t kCommand = 0x04;
 constexpr std::uint16_t kPciStatus = 0x06;
 constexpr std::uint32_t kSerrEnable = 1U << 8;
 constexpr std::uint32_t kSignaledSystemError = 1U << 14;
-
-std::uint16_t plus(std::uint16_t offset, unsigned more) {
-  return static_cast<std::uint16_t>(offset + more);
-}
 
 void set_bits(ConfigSpace& config, std::uint16_t offset, unsigned bytes, std::uint32_t bits) {
   config.set(offset, bytes, config.get(offset, bytes) | bits);

@@ -6,6 +6,7 @@
 #include "model/pci/bus.h"
 #include "model/pci/fabric.h"
 #include "model/pci/observations.h"
+#include "model/pci/offset.h"
 
 namespace baton::pci {
 namespace {
@@ -20,10 +21,6 @@ constexpr unsigned kBars = 0x24;
 
 constexpr std::uint32_t kVfEnable = 1U << 0;
 constexpr std::uint32_t kVfMemorySpace = 1U << 3;
-
-std::uint16_t plus(std::uint16_t offset, unsigned more) {
-  return static_cast<std::uint16_t>(offset + more);
-}
 
 }  // namespace
 

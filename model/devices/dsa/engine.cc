@@ -13,12 +13,6 @@ using sim::kPageSize;
 
 constexpr std::uint32_t all_free(std::uint32_t count) { return (1u << count) - 1; }
 
-// Digest of an end, for the fingerprint.
-std::uint64_t digest(const Work& work, const Outcome& outcome) {
-  return work.descriptor.record_address ^ outcome.completed << 8 ^
-         static_cast<std::uint64_t>(outcome.status);
-}
-
 // Bytes that fit into the page of `address` from there on.
 std::uint64_t room_after(std::uint64_t address) { return kPageSize - address % kPageSize; }
 // Bytes of the page that ends at `end` (exclusive) before it.
@@ -65,13 +59,6 @@ void Engine::kick() { schedule_issue(std::max(simulation_.now(), busy_until_)); 
 
 void Engine::schedule_issue(sim::Time at) {
   if (!issue_.scheduled()) simulation_.schedule_at(issue_, at);
-}
-
-void Engine::abandon(std::uint32_t wq) {
-  if (!batch_.active || batch_.work.wq != wq) return;
-  batch_.abandoned = true;
-  batch_.ended = true;
-  finish_batch_if_done();
 }
 
 void Engine::clear() {
@@ -128,90 +115,6 @@ bool Engine::start_next() {
   }
   begin(work, kNone);
   return true;
-}
-
-void Engine::begin_batch(const Work& work) {
-  batch_.active = true;
-  batch_.fetching = false;
-  batch_.ended = false;
-  batch_.abandoned = false;
-  batch_.list_fault = false;
-  batch_.work = work;
-  batch_.next = 0;
-  batch_.fetched = 0;
-  batch_.in_progress = 0;
-  batch_.completed = 0;
-  batch_.failed = 0;
-  host_.began(index_, work, std::nullopt);
-  fetch_list();
-}
-
-// Reads the part of the descriptor list that lies in one page.
-void Engine::fetch_list() {
-  const std::uint64_t address = batch_.work.descriptor.source + batch_.fetched * 64ull;
-  const std::uint64_t left = (batch_.work.descriptor.size - batch_.fetched) * 64ull;
-  const std::uint64_t length = std::min(left, room_after(address));
-  const auto bytes = std::as_writable_bytes(std::span(batch_.list)).first(length);
-  const pci::Completion completion = host_.dma_read(batch_.work.wq, address, bytes);
-  batch_.list_first = batch_.fetched;
-  batch_.list_fault = completion.status != pci::CompletionStatus::kSuccess;
-  batch_.fetching = true;
-  if (!batch_.list_fault) batch_.fetched += static_cast<std::uint32_t>(length / 64);
-  simulation_.schedule(list_arrived_, completion.latency);
-}
-
-void Engine::on_list() {
-  batch_.fetching = false;
-  if (batch_.list_fault) batch_.ended = true;
-  kick();
-}
-
-bool Engine::start_member() {
-  if (batch_.fetching) return false;
-  if (batch_.all_begun()) {
-    finish_batch_if_done();
-    return false;
-  }
-  if (batch_.next == batch_.fetched) {
-    fetch_list();
-    return false;
-  }
-  const Descriptor& member = batch_.list[batch_.next - batch_.list_first];
-  if (member.has(flag::kFence)) {
-    if (batch_.in_progress != 0) return false;
-    if (batch_.failed != 0) {
-      batch_.ended = true;
-      finish_batch_if_done();
-      return false;
-    }
-  }
-  const Work work{member, batch_.work.ticket, batch_.work.wq};
-  ++batch_.in_progress;
-  begin(work, batch_.next++);
-  return true;
-}
-
-void Engine::finish_batch_if_done() {
-  const bool done = batch_.all_begun() && batch_.in_progress == 0 && !batch_.fetching;
-  if (done && !batch_done_.scheduled()) {
-    simulation_.schedule(batch_done_, sim::Duration::picoseconds(0));
-  }
-}
-
-void Engine::on_batch_done() {
-  const Work work = batch_.work;
-  Outcome outcome{.completed = batch_.completed};
-  if (batch_.failed != 0 || batch_.completed != work.descriptor.size) {
-    outcome.status = Status::kBatchFailed;
-  }
-  // AMBIGUOUS: status 06 is for a list that could not be translated; an untranslated read that
-  // fails is a hardware error on a read everywhere else, and so it is here.
-  if (batch_.list_fault) outcome.status = Status::kReadError;
-  const bool silent = batch_.abandoned;
-  batch_.active = false;
-  if (!silent) write_record(work, outcome, kNone);
-  host_.ended(work, outcome, std::nullopt);
-  kick();
 }
 
 void Engine::begin(const Work& work, std::uint32_t batch_index) {
@@ -331,42 +234,6 @@ void Engine::page_ended(Operation& operation) {
   kick();
 }
 
-Outcome Engine::outcome_of(const Operation& operation) const {
-  const Descriptor& d = operation.work.descriptor;
-  Outcome outcome{.status = operation.verdict.status,
-                  .invalid_flags = operation.verdict.invalid_flags};
-  if (outcome.status != Status::kNone) return outcome;
-  outcome.status = Status::kSuccess;
-  if (d.opcode() == Opcode::kNoop || d.opcode() == Opcode::kDrain) return outcome;
-  outcome.completed = d.size;
-  if (operation.backward) outcome.result = 1;
-  // AMBIGUOUS: what "bytes completed" says after a hardware error. Here: the bytes before the first
-  // that failed, in the direction of the move.
-  const bool differs_first = operation.differs_at < operation.failed_at;
-  if (operation.failed_at != kNowhere && !differs_first) {
-    outcome.status = Status::kReadError;
-    outcome.completed = operation.backward ? 0 : operation.failed_at;
-    return outcome;
-  }
-  if (d.opcode() == Opcode::kCompare) {
-    outcome.result = operation.differs_at == kNowhere ? 0 : 1;
-    if (outcome.result == 1) outcome.completed = operation.differs_at;
-    if (d.has(flag::kCheckResult) && outcome.result != (d.expected_result & 1)) {
-      outcome.status = Status::kFalsePredicate;
-    }
-  }
-  return outcome;
-}
-
-// Drain reads what earlier writes wrote, so that they are globally visible. In this fabric a posted
-// write is visible when it is sent; the reads are made because hardware makes them.
-void Engine::read_back(const Operation& operation) {
-  const Descriptor& d = operation.work.descriptor;
-  std::array<std::byte, 8> data;
-  if (d.has(flag::kReadback1Valid)) host_.dma_read(operation.work.wq, d.source & ~7ull, data);
-  if (d.has(flag::kReadback2Valid)) host_.dma_read(operation.work.wq, d.destination & ~7ull, data);
-}
-
 void Engine::complete(Operation& operation) {
   const Outcome outcome = outcome_of(operation);
   const Work work = operation.work;
@@ -384,33 +251,6 @@ void Engine::complete(Operation& operation) {
   }
   host_.ended(work, outcome, member(batch_index));
   kick();
-}
-
-// The record, if it is wanted and can be written, then the interrupt: both are posted writes, so
-// who takes the interrupt finds the record.
-void Engine::write_record(const Work& work, const Outcome& outcome, std::uint32_t batch_index) {
-  const Descriptor& d = work.descriptor;
-  simulation_.fold(actor_, "dsa-record", digest(work, outcome));
-  const bool normal = outcome.status == Status::kSuccess ||
-                      outcome.status == Status::kFalsePredicate ||
-                      outcome.status == Status::kBatchFailed;
-  const bool usable =
-      d.has(flag::kRecordAddressValid) && outcome.status != Status::kRecordAlignment;
-  if (usable && (d.has(flag::kRequestRecord) || !normal)) {
-    CompletionRecord record;
-    record.status = static_cast<std::uint8_t>(outcome.status);
-    record.result = outcome.result;
-    record.bytes_completed = static_cast<std::uint32_t>(outcome.completed);
-    record.invalid_flags = outcome.invalid_flags;
-    host_.dma_write(work.wq, d.record_address, std::as_bytes(std::span(&record, 1)));
-  }
-  if (!usable && !normal) {
-    host_.report_error(work, outcome, member(batch_index));
-  }
-  if (d.has(flag::kRequestInterrupt) && outcome.status != Status::kInterruptHandle &&
-      outcome.status != Status::kInvalidFlags) {
-    host_.raise(d.interrupt_handle);
-  }
 }
 
 }  // namespace baton::devices::dsa
