@@ -143,6 +143,7 @@ Co<Result<>> PciBusType::bind(Driver& driver, PciDev& dev) {
     co_return fail(Errno::kNoDev);
   }
   const auto guard = co_await lock(dev);
+  if (core_.find(dev.address) != &dev) co_return fail(Errno::kNoDev);  // it has gone meanwhile
   co_return co_await probe(driver, dev);
 }
 
@@ -161,6 +162,7 @@ Co<Result<>> PciBusType::unbind(Driver& driver, PciDev& dev) {
 
 Co<Result<>> PciBusType::probe_any(PciDev& dev) {
   const auto guard = co_await lock(dev);
+  if (core_.find(dev.address) != &dev) co_return fail(Errno::kNoDev);
   if (dev.driver != nullptr) co_return Result<>();
   const std::vector<Driver*> drivers = drivers_;
   for (Driver* driver : drivers) {

@@ -135,10 +135,17 @@ void PciCore::write(const PciDev& dev, std::uint16_t offset, unsigned width, std
 
 // [linux drivers/base/core.c: device_shutdown; drivers/pci/pci-driver.c: pci_device_shutdown]
 Co<> PciCore::shutdown() {
-  for (std::size_t i = state_->devices_.size(); i-- > 0;) {
-    PciDev& dev = *state_->devices_[i];
+  const std::vector<PciDev*> all = devices();  // some of them may go meanwhile
+  for (std::size_t i = all.size(); i-- > 0;) {
+    PciDev& dev = *all[i];
     // Whoever waits in a probe or a removal keeps the kernel from going down.
+    if (dev.lock.held()) {
+      state_->services_.print(sim::LogLevel::kWarning,
+                              "pci {}: device_shutdown waits: its driver is letting it go",
+                              to_string(dev.address));
+    }
     const auto guard = co_await dev.lock.lock(state_->services_.port().context());
+    if (find(dev.address) != &dev) continue;
     if (state_->live_update_ != nullptr) state_->live_update_->freeze(dev);
     if (dev.driver != nullptr) co_await dev.driver->shutdown(dev);
     bool keep = state_->live_update_ != nullptr && state_->live_update_->is_outgoing(dev);

@@ -407,7 +407,8 @@ inline constexpr Provocation kProvocations[] = {
      "[irq], fails: EBUSY\n"},
     {"VFIO_DEVICE_RESET", "EBUSY", "the device is preserved (policy prepared_lockdown)",
      "vfio_preserved", "ioctl: VFIO_DEVICE_RESET, on: cdev, fails: EBUSY\n"},
-    {"VFIO_DEVICE_RESET", "EAGAIN", "its driver is to let go of it, and waits for its owner", "vfio",
+    {"VFIO_DEVICE_RESET", "EAGAIN", "its driver is to let go of it, and waits for its owner",
+     "vfio",
      "open: /sys/bus/pci/drivers/vfio-pci/unbind, as: unbind\n"
      "fork: operator, calls: [{close: cdev}, {write: unbind, text: \"0000:6a:01.0\"}]\n"
      "sleep: 1ms\n"
