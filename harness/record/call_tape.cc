@@ -34,6 +34,8 @@ constexpr unsigned kBarShift = 60;
 // How work of a device has ended.
 enum End : unsigned { kUnderWay = 0, kDone = 1, kLost = 2 };
 constexpr unsigned kQueueShift = 8;
+constexpr unsigned kBatchShift = 20;            // above the number of a member
+constexpr std::uint64_t kWholeBatch = 0xFFFFF;  // the batch itself, or a descriptor of its own
 constexpr std::size_t kId = 2;  // of a completion, in its value; status and bytes stand before it
 
 // Completion queue heads: the upper one of each pair of doorbells.
@@ -175,22 +177,31 @@ void CallTape::attach(Watch& watch, const Scenario& scenario) {
   });
 }
 
-// A batch is one, without its members. A command of an NVMe controller begins when it is fetched.
+// Members of a batch stand in their order before the batch. A command of an NVMe controller begins
+// when it is fetched.
 void CallTape::follow_completions(sim::Simulation& simulation) {
   namespace dsa = devices::dsa;
   namespace nvme = devices::nvme;
+  const auto place = [](const auto& seen) {
+    return seen.ticket << kBatchShift | (seen.in_batch ? seen.batch_index : kWholeBatch);
+  };
   simulation.topic<dsa::DescriptorSubmitted>().subscribe(
       [this](const dsa::DescriptorSubmitted& seen) {
-        if (seen.accepted) given(seen.function, seen.wq, seen.opcode, seen.ticket);
+        if (!seen.accepted) return;
+        const std::uint64_t order = seen.ticket << kBatchShift | kWholeBatch;
+        given(seen.function, seen.wq, seen.opcode, order, order);
       });
-  simulation.topic<dsa::DescriptorDone>().subscribe([this](const dsa::DescriptorDone& seen) {
-    if (seen.in_batch) return;
-    ended(seen.function, seen.wq, seen.ticket, static_cast<std::uint64_t>(seen.status), seen.bytes);
+  simulation.topic<dsa::DescriptorStarted>().subscribe(
+      [this, place](const dsa::DescriptorStarted& seen) {
+        if (seen.in_batch) given(seen.function, seen.wq, seen.opcode, place(seen), place(seen));
+      });
+  simulation.topic<dsa::DescriptorDone>().subscribe([this, place](const dsa::DescriptorDone& seen) {
+    ended(seen.function, seen.wq, place(seen), static_cast<std::uint64_t>(seen.status), seen.bytes);
   });
   simulation.topic<dsa::DescriptorsAbandoned>().subscribe(
       [this](const dsa::DescriptorsAbandoned& seen) { lose(seen.function, seen.wqs); });
   simulation.topic<nvme::CommandStarted>().subscribe([this](const nvme::CommandStarted& seen) {
-    given(seen.function, seen.queue, seen.opcode, seen.command_id);
+    given(seen.function, seen.queue, seen.opcode, seen.command_id, ++commands_);
   });
   simulation.topic<nvme::CommandDone>().subscribe([this](const nvme::CommandDone& seen) {
     ended(seen.function, seen.queue, seen.command_id, static_cast<std::uint64_t>(seen.status),
@@ -202,9 +213,10 @@ void CallTape::follow_completions(sim::Simulation& simulation) {
 }
 
 void CallTape::given(const pci::Function& function, std::uint64_t queue, std::uint64_t operation,
-                     std::uint64_t id) {
+                     std::uint64_t id, std::uint64_t order) {
   DeviceInput input;
   input.kind = InputKind::kCompletion;
+  input.order = order;
   input.place = queue << kQueueShift | operation;
   input.width = kUnderWay;
   input.value[kId] = id;
@@ -246,7 +258,8 @@ void CallTape::lose(const pci::Function& function, std::uint64_t queues) {
 void CallTape::finish() {
   for (InputTape& tapes : devices_) {
     auto& tape = tapes[static_cast<std::size_t>(InputKind::kCompletion)];
-    std::ranges::stable_sort(tape, {}, &queue_of);
+    std::ranges::stable_sort(
+        tape, {}, [](const DeviceInput& one) { return std::pair(queue_of(one), one.order); });
     // Up to the first of each queue that is still under way.
     std::optional<std::uint64_t> ended;
     std::erase_if(tape, [&ended](const DeviceInput& one) {

@@ -49,7 +49,7 @@ enum class InputKind : std::uint8_t {
   kReset,
   kInvalidation,  // of its device-TLB: a message
   kRefusal,       // a request of its own did not arrive; one of each way
-  kCompletion,    // no input: how what it was given to do ended, in the order of submission
+  kCompletion,    // no input: how what it was given to do ended, in the order of its queue
 };
 inline constexpr unsigned kInputKinds = 7;
 std::string_view name(InputKind kind);
@@ -64,7 +64,8 @@ struct DeviceInput {
   Excuse excuse = Excuse::kNone;
   // Configuration offset; BAR << 60 and offset; kind of reset; queue << 8 and operation.
   std::uint64_t place = 0;
-  unsigned width = 0;  // of a completion: its End
+  unsigned width = 0;       // of a completion: its End
+  std::uint64_t order = 0;  // of a completion: its place in its queue
   AccessBytes value{};
   std::string by;  // who, or how: "kernel 1, pci_read_bases"
 
@@ -109,11 +110,13 @@ class CallTape final : public RunObserver {
   void add(const pci::Function& function, DeviceInput input);
   void follow_completions(sim::Simulation& simulation);
   void given(const pci::Function& function, std::uint64_t queue, std::uint64_t operation,
-             std::uint64_t id);
+             std::uint64_t id, std::uint64_t order);
   void ended(const pci::Function& function, std::uint64_t queue, std::uint64_t id,
              std::uint64_t status, std::uint64_t bytes);
   void lose(const pci::Function& function, std::uint64_t queues);
   bool is_disk(std::string_view vm) const;
+
+  std::uint64_t commands_ = 0;  // that controllers have begun with
 
   Watch* watch_ = nullptr;
   std::map<std::string, GuestTape, std::less<>> guests_;

@@ -268,7 +268,7 @@ constexpr std::array kInvariants{
         "compared: "
         "configuration writes, register writes, writes to its MSI-X table, resets, device-TLB "
         "invalidations, ways in which its own requests were refused, and the stream of its "
-        "completions, queue by queue in the order of submission: operation, status, bytes. Each "
+        "completions, queue by queue in the order of each queue: operation, status, bytes. Each "
         "difference is listed "
         "with the run. One that sets up interrupts, as the policies demand, or that writes to "
         "configuration space what is there already, is listed and is no violation. `holds: all` "

@@ -1,4 +1,5 @@
-// An engine's batch: its list of descriptors, fetched page by page, and its end [DSA 341204, chapters 3 and 8].
+// An engine's batch: its list of descriptors, fetched page by page, and its end [DSA 341204,
+// chapters 3 and 8].
 #include <algorithm>
 
 #include "model/devices/dsa/engine.h"

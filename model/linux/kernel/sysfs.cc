@@ -212,27 +212,31 @@ Co<Result<>> Sysfs::write_num_vfs(pci::PciDev& dev, std::string_view text) {
   co_return co_await dev.driver->sriov_configure(dev, count);
 }
 
+// All of them want the device's lock [driver_set_override, sriov_numvfs_store, pci_dev_lock].
 Co<Result<>> Sysfs::write_device(pci::PciDev& dev, std::string_view attribute,
                                  std::string_view text) {
-  if (attribute == "driver_override") {
-    const auto guard = co_await dev.lock.lock(kernel_.port_.context());
-    co_return kernel_.pci_bus_.set_driver_override(dev, std::string(text));
+  const bool overrides = attribute == "driver_override";
+  const bool resets = attribute == "reset";
+  if (!overrides && !resets && attribute != kNumVfs) {
+    co_return fail(Errno::kAcces);
   }
-  if ((attribute == kNumVfs || attribute == "reset") && locked_down(dev)) {
+  if (!overrides && locked_down(dev)) {
     co_return fail(Errno::kBusy);
   }
-  if (attribute == kNumVfs) {
-    const auto guard = co_await dev.lock.lock(kernel_.port_.context());
-    co_return co_await write_num_vfs(dev, text);
+  if (resets && text != "1") {
+    co_return fail(Errno::kInval);
   }
-  if (attribute == "reset") {
-    if (text != "1") {
-      co_return fail(Errno::kInval);
-    }
-    const auto guard = co_await dev.lock.lock(kernel_.port_.context());  // pci_dev_lock()
+  const auto guard = co_await dev.lock.lock(kernel_.port_.context());
+  if (kernel_.pci_.find(dev.address) != &dev) {
+    co_return fail(Errno::kNoDev);  // it has gone meanwhile
+  }
+  if (overrides) {
+    co_return kernel_.pci_bus_.set_driver_override(dev, std::string(text));
+  }
+  if (resets) {
     co_return co_await kernel_.pci_.reset_function(dev);
   }
-  co_return fail(Errno::kAcces);
+  co_return co_await write_num_vfs(dev, text);
 }
 
 // "8086 0b25", as new_id and remove_id take it; further fields are not modelled.
