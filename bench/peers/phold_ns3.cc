@@ -29,16 +29,17 @@ template <phold::Workload W>
 int run(const phold::Arguments& arguments) {
   phold::Sums sums;
   std::deque<Entity<W>> entities;
+  // Before the entities, so that what is due at the same tick as an end comes after it.
+  ns3::Simulator::Stop(ns3::TimeStep(arguments.warm_up_end() + 1));
+  ns3::Simulator::Stop(ns3::TimeStep(arguments.end() + 1));
   for (std::uint64_t i = 0; i < arguments.entities(); ++i) {
     entities.push_back({sums, i, phold::random_of_entity(i), {}});
     Entity<W>& entity = entities.back();
     ns3::Simulator::Schedule(ns3::TimeStep(phold::draw_delay<W>(entity.random) + 1),
                              &Entity<W>::fire, &entity);
   }
-  ns3::Simulator::Stop(ns3::TimeStep(arguments.warm_up_end() + 1));
   ns3::Simulator::Run();
   const std::uint64_t before = sums.count;
-  ns3::Simulator::Stop(ns3::TimeStep(arguments.end() + 1) - ns3::Simulator::Now());
   const std::uint64_t start = phold::cpu_ns();
   ns3::Simulator::Run();
   phold::report(phold::cpu_ns() - start, sums.count - before, sums);
