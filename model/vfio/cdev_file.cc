@@ -138,7 +138,7 @@ Co<CdevFile::Answer> CdevFile::change_page_table(std::uint32_t command,
 }
 
 Co<CdevFile::Answer> CdevFile::set_irqs(linux::Process& process,
-                                       std::span<const std::byte> argument) {
+                                        std::span<const std::byte> argument) {
   uapi::VfioIrqSet request;
   if (argument.size() < sizeof(request)) {
     co_return linux::fail(Errno::kFault);

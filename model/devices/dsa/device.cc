@@ -120,10 +120,10 @@ void Device::submit(std::uint64_t portal_offset, std::span<const std::byte> from
   if (!room) {
     record_error(
         field::kSwerrorWqValid.put(1) | field::kSwerrorWq.put(wq) |
-                     field::kSwerrorDescriptorValid.put(1) |
-                     field::kSwerrorOperation.put(work.descriptor.opcode_byte()) |
+            field::kSwerrorDescriptorValid.put(1) |
+            field::kSwerrorOperation.put(work.descriptor.opcode_byte()) |
             field::kSwerrorCode.put(static_cast<std::uint64_t>(SoftwareError::kQueueOverflow)),
-                 0);
+        0);
     return;
   }
   work.ticket = ++last_ticket_;

@@ -206,7 +206,7 @@ void InterruptTable::free(std::uint16_t index) {
 // Live update.
 
 Result<std::optional<CpuVector>> InterruptTable::inherited(const pci::PciDev& dev,
-                                                        std::uint16_t index) const {
+                                                           std::uint16_t index) const {
   const Words words = read(index);
   // The upper half is part of the descriptor's address in posted format, and zero otherwise.
   if (!inherited_.contains(index) || (words.high & 0xFFFF'FFFF) != source_bits(dev)) {

@@ -37,8 +37,7 @@ class InterruptTable {
   void drop_inherited();
 
   // ENOSPC.
-  Result<std::uint16_t> allocate(const pci::PciDev& dev,
-                                 std::span<const CpuVector> targets);
+  Result<std::uint16_t> allocate(const pci::PciDev& dev, std::span<const CpuVector> targets);
   void free(std::uint16_t index);
 
   // As irq::IrqCore::Remapper has them.

@@ -65,7 +65,7 @@ class IrqCore::State {
     std::uint16_t padding = 0;  // entries behind it that fill the row up
     bool held = false;
     CpuVector successor;  // of a vector of an earlier kernel: whose handler this one borrows
-    bool noted = false;  // [policy remember]
+    bool noted = false;   // [policy remember]
   };
 
   // common_interrupt(): a vector without descriptor is counted and acknowledged.
@@ -124,12 +124,12 @@ class IrqCore::State {
     for (Cpu& cpu : cpus_) {
       if (!cpu.counted) count(cpu);
       if (cpu.available > (best == nullptr ? 0 : best->available)) best = &cpu;
-      }
+    }
     if (best == nullptr) return std::nullopt;
     const auto free = std::ranges::find_if(
         kDeviceVectors, [best](std::uint8_t vector) { return is_free(best->slots[vector]); });
     return CpuVector(Vector(*free), static_cast<std::uint32_t>(best - cpus_.data()));
-    }
+  }
 
   struct Cpu {
     std::array<Slot, 256> slots{};
@@ -337,9 +337,9 @@ void IrqCore::replay_noted() {
     for (unsigned number = 0; number < 256; ++number) {
       const CpuVector at(Vector(static_cast<std::uint8_t>(number)), cpu);
       if (!std::exchange(state.slot(at).noted, false)) continue;
-    state.services_.print(sim::LogLevel::kWarning,
-                          "replay of vector {:#x} before the IOMMU: no device has a handler yet",
-                          number);
+      state.services_.print(sim::LogLevel::kWarning,
+                            "replay of vector {:#x} before the IOMMU: no device has a handler yet",
+                            number);
       state.publish(InterruptReplayed{state.services_.generation(), at.vector, cpu});
     }
   }

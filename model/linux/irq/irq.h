@@ -70,7 +70,7 @@ class IrqCore {
     // An entry that the previous kernel gave this very device, in a table that was handed over:
     // its vector, none while it drops or captures. EINVAL: there is no such entry.
     virtual Result<std::optional<CpuVector>> inherited(const pci::PciDev& dev,
-                                                    std::uint16_t index) = 0;
+                                                       std::uint16_t index) = 0;
     // Such an entry leads to the target and is this kernel's own from now on.
     virtual void adopt(const pci::PciDev& dev, std::uint16_t index, CpuVector target) = 0;
   };

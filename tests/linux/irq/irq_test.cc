@@ -68,8 +68,7 @@ class OneEntry final : public IrqCore::Remapper {
   explicit OneEntry(const pci::PciDev& dev) : dev_(dev) {}
 
   bool remaps(const pci::PciDev& dev) const override { return &dev == &dev_; }
-  Result<std::uint16_t> allocate(const pci::PciDev&,
-                                 std::span<const CpuVector> targets) override {
+  Result<std::uint16_t> allocate(const pci::PciDev&, std::span<const CpuVector> targets) override {
     targets_of_last = targets.size();
     if (targets.size() > 8) return fail(Errno::kNoSpc);
     return std::uint16_t{8};
