@@ -1,6 +1,7 @@
 #include "model/vfio/interrupts.h"
 
 #include <bit>
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -85,7 +86,7 @@ Co<linux::Result<std::int64_t>> Interrupts::set(linux::Process& process,
   const auto data = argument.subspan(sizeof(request), data_bytes);
   if ((request.flags & uapi::kVfioIrqSetDataEventfd) != 0) {
     std::vector<std::int32_t> descriptors(request.count);
-    std::memcpy(descriptors.data(), data.data(), data.size());
+    std::ranges::copy(data, std::as_writable_bytes(std::span(descriptors)).begin());
     co_return co_await set_eventfds(process, request.index, request.start, descriptors);
   }
   if (!on || request.start + request.count > enabled()) {
