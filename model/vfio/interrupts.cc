@@ -1,7 +1,7 @@
 #include "model/vfio/interrupts.h"
 
-#include <bit>
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
