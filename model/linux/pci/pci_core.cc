@@ -141,7 +141,7 @@ Co<> PciCore::shutdown() {
     // Whoever waits in a probe or a removal keeps the kernel from going down.
     if (dev.lock.held()) {
       state_->services_.print(sim::LogLevel::kWarning,
-                              "pci {}: device_shutdown waits: its driver is letting it go",
+                              "pci {}: device_shutdown waits: somebody holds its device lock",
                               to_string(dev.address));
     }
     const auto guard = co_await dev.lock.lock(state_->services_.port().context());
