@@ -45,25 +45,13 @@ Outcome cancelled(InterruptPolicy policy, bool remapping = true, bool posting = 
   linux::KernelConfig& kernel = config.kernels[0];
   kernel.vfio_disable_denylist = true;
   kernel.policies.interrupts = policy;
-  kernel.policies.interrupt_table = linux::InterruptTablePolicy::kPreserve;
   config.interrupt_remapping = remapping;
   if (posting) config.iommu_profile = iommu_vtd::with_posted_interrupts(config.iommu_profile);
   config.build = [](host::Machine& machine) {
     pci::Bus& root = machine.fabric().add_root_bus(0, 0x6A, 0x6A);
     machine.fabric().add(root, 1, 0, devices::dsa::make_dsa(machine.simulation(), {}));
   };
-  VfioNotes notes;
-  Outcome outcome;
-  TwoKernels<RemappedKernel> world(
-      {[&](RemappedKernel& running) { return cancel(running, notes, outcome); }}, config);
-  notes.machine = &world.machine();
-  world.simulation().topic<pci::ConfigWritten>().subscribe([&notes](const auto& write) {
-    if (notes.watching && write.address == kDsa) notes.writes.emplace_back("write");
-  });
-  world.run();
-  CHECK(world.panic() == "");
-  CHECK(world.completed(0));
-  return outcome;
+  return cancelled_handover<Outcome>(config, cancel);
 }
 
 }  // namespace

@@ -257,25 +257,13 @@ Co<> cancel(RemappedKernel& kernel, VfioNotes& notes, Outcome& outcome) {
 Outcome cancelled(InterruptPolicy policy) {
   WorldConfig config;
   config.kernels[0].policies.interrupts = policy;
-  config.kernels[0].policies.interrupt_table = linux::InterruptTablePolicy::kPreserve;
   config.interrupt_remapping = true;
   config.iommu_profile = iommu_vtd::with_posted_interrupts(config.iommu_profile);
   config.build = [](host::Machine& machine) {
     pci::Bus& root = machine.fabric().add_root_bus(0, 0x6A, 0x6A);
     machine.fabric().add(root, 1, 0, make_messenger(machine.simulation()));
   };
-  VfioNotes notes;
-  Outcome outcome;
-  TwoKernels<RemappedKernel> world(
-      {[&](RemappedKernel& kernel) { return cancel(kernel, notes, outcome); }}, config);
-  notes.machine = &world.machine();
-  world.simulation().topic<pci::ConfigWritten>().subscribe([&notes](const auto& write) {
-    if (notes.watching && write.address == kDsa) notes.writes.emplace_back("write");
-  });
-  world.run();
-  CHECK(world.panic() == "");
-  CHECK(world.completed(0));
-  return outcome;
+  return cancelled_handover<Outcome>(config, cancel);
 }
 
 }  // namespace

@@ -51,4 +51,23 @@ class FailingHandler final : public luo::FileHandler {
   std::function<void()> meanwhile_;
 };
 
+// What `cancel` (a process of the first kernel: a handover that is called off) finds on a machine
+// with interrupt remapping whose tables are handed over. The device at 6a:01.0 is what is watched.
+template <class Outcome, class Cancel>
+Outcome cancelled_handover(WorldConfig config, Cancel cancel) {
+  config.kernels[0].policies.interrupt_table = linux::InterruptTablePolicy::kPreserve;
+  VfioNotes notes;
+  Outcome outcome;
+  TwoKernels<RemappedKernel> world(
+      {[&](RemappedKernel& kernel) { return cancel(kernel, notes, outcome); }}, config);
+  notes.machine = &world.machine();
+  world.simulation().topic<pci::ConfigWritten>().subscribe([&notes](const auto& write) {
+    if (notes.watching && write.address == kDsa) notes.writes.emplace_back("write");
+  });
+  world.run();
+  CHECK(world.panic() == "");
+  CHECK(world.completed(0));
+  return outcome;
+}
+
 }  // namespace baton::test
