@@ -18,7 +18,7 @@ std::string missed(const Expectation& expectation, const std::string& id, const 
   if (count != 0) {
     return wanted ? std::string() : fmt::format("{} is violated {} times", id, count);
   }
-  const std::string silent = not_shown(result, expectation, id);
+  std::string silent = not_shown(result, expectation, id);
   if (!wanted) return silent;
   return silent.empty() ? fmt::format("{} holds", id) : silent;
 }
