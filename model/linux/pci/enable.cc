@@ -85,7 +85,9 @@ void PciCore::State::set_master(PciDev& dev, bool enable) {
 Result<> PciCore::enable_device(PciDev& dev) { return state_->enable_device(dev); }
 
 void PciCore::disable_device(PciDev& dev) {
-  if (dev.enable_count == 0 || --dev.enable_count > 0) return;
+  if (dev.enable_count == 0) return;
+  --dev.enable_count;
+  if (dev.enable_count > 0) return;
   constexpr const char* kDisable = "do_pci_disable_device";
   const std::uint32_t command = state_->read(dev, regs::kCommand, 2, kDisable);
   if ((command & regs::kCommandMaster) != 0) {
