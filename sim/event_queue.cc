@@ -25,6 +25,7 @@ Event* EventQueue::pop_from_wheel() {
     }
     EventRing& slot = slots_[number];
     if (slot.empty()) {
+      forget(slot);
       continue;
     }
     if (slot.has_one()) {
@@ -85,22 +86,64 @@ void EventQueue::fetch(EventRing& slot) {
   }
 }
 
+// Moves many events to the levels below.
+void EventQueue::spread(EventRing& slot, unsigned level) {
+  const auto number = static_cast<std::size_t>(&slot - slots_.data());
+  std::size_t count = 0;
+  const auto move = [&](EventLink& link) {
+    Event& event = event_of(link);
+    ++count;
+    if (level == 1) {
+      return put(event, static_cast<unsigned>(event.key_ & 0xFF));
+    }
+    const unsigned lower = slot_for(event);
+    put(event, lower);
+    // Those that come from level 2 are needed before they leave the host's cache.
+    if (level > 2 && trailing_level_ != 0) trails_->note(lower, &event);
+  };
+  if (trails_ != nullptr && !trails_->empty(number)) {
+    FetchTrails::Walk walk(*trails_, number);
+    slot.move_each([&](EventLink& link) {
+      walk.step();
+      move(link);
+    });
+  } else {
+    fetch(slot);
+    slot.move_each(move);
+  }
+  watch_size(count, level);
+}
+
+void EventQueue::note(Event& event, unsigned slot) { trails_->note(slot, &event); }
+
+void EventQueue::forget(const EventRing& slot) {
+  if (trails_ != nullptr) {
+    trails_->drop(static_cast<std::size_t>(&slot - slots_.data()));
+  }
+}
+
+// Trails begin when one slot held more than the host's second cache has room for in the slots of
+// its level, and end when a slot of that level or one above holds a quarter of it.
+void EventQueue::watch_size(std::size_t count, unsigned level) {
+  const std::size_t very_many = level == 1 ? 512 : 4096;
+  if (count >= very_many) {
+    trailing_level_ = level;
+    if (trails_ == nullptr) {
+      trails_ = std::make_unique<FetchTrails>(slots_.size());
+    }
+  } else if (count < very_many / 4 && level >= trailing_level_) {
+    trailing_level_ = 0;
+  }
+}
+
 void EventQueue::enter(EventRing& slot, unsigned level) {
   const unsigned shift = 8 * level;
   cursor_ = event_of(*slot.first()).key_ >> shift << shift;
   const Contents contents = level == 0 ? Contents::kOneKey : look_into(slot);
   if (contents == Contents::kMany) {
-    fetch(slot);
-    if (level == 1) {
-      slot.move_each([this](EventLink& link) {
-        Event& event = event_of(link);
-        put(event, static_cast<unsigned>(event.key_ & 0xFF));
-      });
-    } else {
-      slot.move_each([this](EventLink& link) { file(event_of(link)); });
-    }
-    return;
+    return spread(slot, level);
   }
+  forget(slot);
   if (contents == Contents::kOneKey) {
     near_.take_all(slot);
     near_end_ = event_of(*near_.first()).key_ + 1;

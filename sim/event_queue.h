@@ -14,15 +14,18 @@
 //  - a few are sorted into one short list, `near`, which from then on takes every event of that
 //    window, until finding a place in it takes too many steps;
 //  - those of one key, in a slot of the lowest level, become `near` as they are.
-// What each of these is worth: docs/performance.md.
+// Once a slot held very many, new ones are also noted in a trail of their slot, by which the host's
+// memory is asked for them before they are moved. What each of these is worth: docs/performance.md.
 #pragma once
 
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <memory>
 
 #include "sim/event.h"
 #include "sim/event_ring.h"
+#include "sim/fetch_trails.h"
 
 namespace baton::sim {
 
@@ -35,7 +38,11 @@ class EventQueue {
   // Files an event by its key, which is not below the cursor.
   void insert(Event& event) {
     if (event.key_ >= near_end_) {
-      file(event);
+      const unsigned slot = slot_for(event);
+      put(event, slot);
+      if (trailing_level_ != 0) [[unlikely]] {
+        note(event, slot);
+      }
     } else if (near_.empty() || event_of(*near_.last()).key_ <= event.key_) {
       near_.push_back(event);
     } else {
@@ -62,10 +69,12 @@ class EventQueue {
 
   static Event& event_of(EventLink& link) { return static_cast<Event&>(link); }
 
-  void file(Event& event) {
+  void file(Event& event) { put(event, slot_for(event)); }
+
+  unsigned slot_for(const Event& event) const {
     const std::uint64_t difference = (event.key_ ^ cursor_) | 1;
     const unsigned shift = static_cast<unsigned>(std::bit_width(difference) - 1) & 0x38U;
-    put(event, shift * (kSlots / 8) + static_cast<unsigned>(event.key_ >> shift & 0xFF));
+    return shift * (kSlots / 8) + static_cast<unsigned>(event.key_ >> shift & 0xFF);
   }
 
   void put(Event& event, unsigned slot) {
@@ -93,6 +102,10 @@ class EventQueue {
   // Enters the window of a slot above the lowest level: its events are few, and become near, or
   // move to the levels below.
   void enter(EventRing& slot, unsigned level);
+  void spread(EventRing& slot, unsigned level);
+  void note(Event& event, unsigned slot);
+  void forget(const EventRing& slot);
+  void watch_size(std::size_t count, unsigned level);
   void insert_near(Event& event);
   void spill_near(Event& event);
 
@@ -104,6 +117,9 @@ class EventQueue {
   std::uint32_t summary_ = 0;
   std::array<std::uint64_t, kLevels * kSlots / 64> words_{};
   std::array<EventRing, kLevels * kSlots> slots_;
+  // The lowest level of which a slot held very many; 0: none, and nothing is noted.
+  unsigned trailing_level_ = 0;
+  std::unique_ptr<FetchTrails> trails_;
 };
 
 }  // namespace baton::sim

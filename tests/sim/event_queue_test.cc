@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 
 #include "sim/simulation.h"
 
@@ -81,6 +82,53 @@ TEST_CASE("the queue agrees with a sorted list over random inserts, takes and ca
       }
     }
     REQUIRE(log == expected);
+  }
+}
+
+TEST_CASE("slots that hold very many events keep the order, whatever was cancelled or is gone") {
+  // Delays that fill slots of one level, of two, and one instant.
+  for (const std::uint64_t delays :
+       {std::uint64_t{1} << 21, std::uint64_t{2048}, std::uint64_t{1}}) {
+    constexpr int kEvents = 40'000;
+    Simulation simulation(delays);
+    simulation.add_actor("a");
+    Random random = simulation.random_for("queue");
+    std::vector<int> log;
+    std::vector<std::unique_ptr<Numbered>> events;
+    // By time, and by the order of scheduling.
+    std::map<std::pair<std::int64_t, int>, int> expected;
+    std::vector<std::pair<std::int64_t, int>> places(kEvents);
+    int scheduled = 0;
+    const auto schedule = [&](int number) {
+      const auto delay = static_cast<std::int64_t>(random.below(delays) + 1);
+      const Time at = simulation.now() + Duration::picoseconds(delay);
+      simulation.schedule_at(*events[static_cast<std::size_t>(number)], at);
+      places[static_cast<std::size_t>(number)] = {at.ps(), scheduled++};
+      expected.emplace(places[static_cast<std::size_t>(number)], number);
+    };
+    for (int i = 0; i < kEvents; ++i) {
+      events.push_back(std::make_unique<Numbered>(i, Phase::kDevice, log));
+      schedule(i);
+    }
+    bool same = true;
+    for (int i = 0; i < 6 * kEvents; ++i) {
+      const int first = expected.begin()->second;
+      expected.erase(expected.begin());
+      same = same && simulation.step() && log.back() == first;
+      schedule(first);
+      if (random.below(4) == 0) {
+        const auto victim = static_cast<int>(random.below(kEvents));
+        const auto index = static_cast<std::size_t>(victim);
+        expected.erase(places[index]);
+        if (random.below(2) == 0) {
+          simulation.cancel(*events[index]);
+        } else {
+          events[index] = std::make_unique<Numbered>(victim, Phase::kDevice, log);
+        }
+        schedule(victim);
+      }
+    }
+    CHECK(same);
   }
 }
 
