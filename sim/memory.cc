@@ -76,7 +76,7 @@ void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) {
   std::memmove(to, from, bytes);
 }
 
-void* map(std::uint64_t size) {
+void* address_space(std::uint64_t size) {
   void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   BATON_CHECK(memory != MAP_FAILED, "the host does not give address space for simulated memory");
@@ -89,14 +89,26 @@ BadAccess::BadAccess(PhysAddr address)
     : BugError(fmt::format("access outside physical memory, at {:#x}", address.value())),
       address_(address) {}
 
-PhysicalMemory::PhysicalMemory(std::uint64_t size)
-    : size_(size), region_marked_(size / kPageSize / kPagesPerRegion + 1) {
-  BATON_CHECK(size > 0 && size % kPageSize == 0, "memory size is not a multiple of the page size");
-  base_ = static_cast<std::byte*>(map(size));
-  states_ = static_cast<std::uint8_t*>(map(state_bytes(size)));
+PhysicalMemory::PhysicalMemory(std::uint64_t size) { map(size); }
+
+PhysicalMemory::~PhysicalMemory() { unmap(); }
+
+void PhysicalMemory::grow(std::uint64_t size) {
+  BATON_CHECK(size >= size_ && regions_.empty() && generation_ == 0,
+              "memory that was used does not grow");
+  unmap();
+  map(size);
 }
 
-PhysicalMemory::~PhysicalMemory() {
+void PhysicalMemory::map(std::uint64_t size) {
+  BATON_CHECK(size > 0 && size % kPageSize == 0, "memory size is not a multiple of the page size");
+  base_ = static_cast<std::byte*>(address_space(size));
+  states_ = static_cast<std::uint8_t*>(address_space(state_bytes(size)));
+  region_marked_.resize(size / kPageSize / kPagesPerRegion + 1);
+  size_ = size;
+}
+
+void PhysicalMemory::unmap() {
   ::munmap(base_, size_);
   ::munmap(states_, state_bytes(size_));
 }

@@ -52,6 +52,8 @@ class PhysicalMemory {
   PhysicalMemory& operator=(const PhysicalMemory&) = delete;
 
   std::uint64_t size() const { return size_; }
+  // More of it, while nothing was read or written yet.
+  void grow(std::uint64_t size);
 
   bool contains(PhysAddr address, std::uint64_t length) const {
     return length <= size_ && address.value() <= size_ - length;
@@ -125,13 +127,15 @@ class PhysicalMemory {
       materialise(page_number);
     }
   }
+  void map(std::uint64_t size);
+  void unmap();
   std::uint8_t own(std::uint64_t page_number);
   void materialise(std::uint64_t page_number);
   void mark_region(std::uint64_t page_number);
 
-  std::uint64_t size_;
-  std::byte* base_;
-  std::uint8_t* states_;  // one per page; value n in 1..253: pattern of generation n - 1
+  std::uint64_t size_ = 0;
+  std::byte* base_ = nullptr;
+  std::uint8_t* states_ = nullptr;  // one per page; value n in 1..253: pattern of generation n - 1
   std::uint32_t generation_ = 0;
   std::vector<bool> region_marked_;
   std::vector<std::uint64_t> regions_;  // 2 MiB regions with any state other than kDefault

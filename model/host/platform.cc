@@ -11,8 +11,10 @@ namespace baton::host {
 
 namespace {
 
-// Address space beyond the RAM itself, for the holes in it; untouched it costs nothing.
-constexpr std::uint64_t kRoomForHoles = std::uint64_t{64} << 30;
+// Addresses beyond the RAM itself: for the hole below 4 GiB, and for all that devices may claim. No
+// more of the host's address space is reserved than a machine needs: valgrind has little of it.
+constexpr std::uint64_t kRoomForLowHole = std::uint64_t{4} << 30;
+constexpr std::uint64_t kMostForHoles = std::uint64_t{64} << 30;
 
 // As many as the addresses that firmware keeps for their registers have room for.
 constexpr std::size_t kMostUnits = 8;
@@ -28,7 +30,7 @@ Platform::Platform(sim::Simulation& simulation, pci::RootComplex& root_complex,
     : simulation_(simulation),
       config_(config),
       register_writes_(simulation.topic<UnitRegisterWritten>()),
-      memory_(config.memory + kRoomForHoles),
+      memory_(config.memory + kRoomForLowHole),
       fabric_(simulation, root_complex, config.timing.fabric),
       interrupts_(simulation, config.cpus) {
   BATON_CHECK(config.memory >= 16 << 20 && config.memory % (2 << 20) == 0,
@@ -190,11 +192,15 @@ std::expected<void, std::string> Platform::finish_firmware() {
                 "reserved regions are whole pages");
     reserved += region.bytes;
   }
-  const auto map = lay_out_memory(config_.memory, memory_.size(), claimed, reserved);
+  const auto map =
+      lay_out_memory(config_.memory, config_.memory + kMostForHoles, claimed, reserved);
   if (!map) {
     return std::unexpected(map.error());
   }
   map_ = *map;
+  if (map_.ram_end() > memory_.size()) {
+    memory_.grow(map_.ram_end());
+  }
   find_dram();
   if (const auto added = add_units(); !added) {
     return added;

@@ -38,6 +38,15 @@ TEST_CASE("access outside memory is refused") {
   CHECK_THROWS_AS(memory.page(PhysAddr(kGiB)), BadAccess);
 }
 
+TEST_CASE("memory grows before it is used, and not afterwards") {
+  PhysicalMemory memory(4 << 20);
+  memory.grow(16 << 20);
+  REQUIRE(memory.size() == 16 << 20);
+  memory.store<std::uint64_t>(PhysAddr(15 << 20), 7);
+  CHECK(memory.load<std::uint64_t>(PhysAddr(15 << 20)) == 7);
+  CHECK_THROWS_AS(memory.grow(32 << 20), BugError);
+}
+
 TEST_CASE("what is not preserved reads as the pattern of the generation that overwrote it") {
   PhysicalMemory memory(kGiB);
   memory.store<std::uint64_t>(PhysAddr(0x1000), 11);
