@@ -77,7 +77,7 @@ void DeviceTracks::on_config_access(const host::ConfigAccess& seen) {
   if (!reached || reached->address != seen.address || reached->offset != seen.offset) return;
   tracer_.instant(device(reached->function).config,
                   fmt::format("{:#05x} = {:#0{}x}", seen.offset, seen.value, 2 + 2 * seen.width),
-                  {{"by", std::string(seen.by)},
+                  {{"by", seen.by},
                    {"kernel", std::uint64_t{seen.generation}},
                    {"address", sim::to_string(seen.address)},
                    {"before", Hex{reached->old_value}},

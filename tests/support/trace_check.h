@@ -24,6 +24,7 @@ class TraceCheck {
     for (const pb::TracePacket& packet : trace_.packet()) {
       if (!packet.unknown_fields().empty()) problem("a packet has unknown fields");
       if (packet.has_track_descriptor()) read(packet.track_descriptor());
+      if (packet.has_interned_data()) intern(packet);
       if (packet.has_track_event()) read(packet);
     }
     for (const auto& [track, depth] : depth_) {
@@ -78,7 +79,6 @@ class TraceCheck {
     std::uint64_t last = 0;
     std::map<std::uint64_t, std::string> names;
     std::set<std::uint64_t> arguments;
-    std::uint64_t number = 0;
   };
 
   void problem(std::string text) { problems_.push_back(std::move(text)); }
@@ -96,7 +96,9 @@ class TraceCheck {
     }
   }
 
-  void intern(Sequence& sequence, const pb::InternedData& data) {
+  void intern(const pb::TracePacket& packet) {
+    Sequence& sequence = sequences_[packet.trusted_packet_sequence_id()];
+    const pb::InternedData& data = packet.interned_data();
     for (const pb::EventName& each : data.event_names()) sequence.names[each.iid()] = each.name();
     for (const pb::DebugAnnotationName& each : data.debug_annotation_names()) {
       sequence.arguments.insert(each.iid());
@@ -108,7 +110,6 @@ class TraceCheck {
     Sequence& sequence = sequences_[packet.trusted_packet_sequence_id()];
     if (packet.timestamp() < sequence.last) problem("time goes back");
     sequence.last = packet.timestamp();
-    intern(sequence, packet.interned_data());
     const std::uint64_t track = event.track_uuid();
     if (!tracks_.contains(track)) {
       problem(fmt::format("no descriptor of track {:#x}", track));

@@ -53,13 +53,13 @@ TEST_CASE("what is written is read back: tracks in order, slices, instants, coun
   CHECK(fmt::format("{}", fmt::join(check.paths(), ",")) == ",bytes,slices");
   CHECK(fmt::format("{}", fmt::join(check.events("slices"), ",")) == "outer,inner,dot");
   CHECK(fmt::format("{}", fmt::join(check.visits(7), ",")) == "slices,slices");
-  const pb::TracePacket& outer = check.trace().packet(3);
+  const pb::TracePacket& outer = check.trace().packet(4);
   CHECK(outer.timestamp() == 1);  // nanoseconds, floored
   CHECK(outer.track_event().debug_annotations(1).uint_value() == 1500);
-  const pb::TracePacket& inner = check.trace().packet(4);
+  const pb::TracePacket& inner = check.trace().packet(5);
   CHECK(inner.timestamp() == 1);  // the same nanosecond; the order is told
   CHECK(inner.track_event().debug_annotations(1).uint_value() == 2);
-  CHECK(check.trace().packet(5).track_event().counter_value() == -3);
+  CHECK(check.trace().packet(6).track_event().counter_value() == -3);
 }
 
 TEST_CASE("a slice that is open at the end is closed there and says so") {
