@@ -55,8 +55,12 @@ DescriptorTracks::DescriptorTracks(Tracer& tracer, sim::Simulation& simulation, 
 }
 
 DescriptorTracks::Device& DescriptorTracks::device(const pci::Function& function) {
+  if (last_ != nullptr && last_->first == function.name()) return last_->second;
   const auto found = devices_.find(function.name());
-  if (found != devices_.end()) return found->second;
+  if (found != devices_.end()) {
+    last_ = &*found;
+    return found->second;
+  }
   Device fresh;
   fresh.number = devices_.size();
   fresh.group = group_of_(function);

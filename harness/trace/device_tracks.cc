@@ -39,8 +39,12 @@ void DeviceTracks::add(const pci::Function& function, int rank) {
 }
 
 DeviceTracks::Device& DeviceTracks::device(const pci::Function& function) {
+  if (last_ != nullptr && last_->first == function.name()) return last_->second;
   const auto found = devices_.find(function.name());
-  if (found != devices_.end()) return found->second;
+  if (found != devices_.end()) {
+    last_ = &*found;
+    return found->second;
+  }
   Device fresh;
   fresh.group = tracer_.track(function.name(), others_, static_cast<int>(devices_.size()));
   fresh.config = fresh.group;
