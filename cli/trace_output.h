@@ -17,7 +17,7 @@ std::optional<std::vector<std::string>> trace_files(const std::string& target,
                                                     const std::vector<std::string>& scenarios,
                                                     std::ostream& human);
 
-// Takes a trace while its run goes on.
+// Takes a trace while its run goes on; of a run that a bug in baton ends, what was full by then.
 class TraceFile {
  public:
   explicit TraceFile(const std::string& file) : stream_(file, std::ios::binary | std::ios::trunc) {}

@@ -65,7 +65,7 @@ class PerfettoWriter::Encoder {
   TrackId describe(std::string_view name, TrackId parent, int rank, const Unit* unit) {
     const TrackId track{++tracks_};
     char* at = block_.room(kDescriptorRoom + name.size());
-    char* const packet = at = open_message(at, trace::kPacket);
+    char* const fields = at = open_message(at, trace::kPacket);
     at = put_number(at, packet::kSequenceId, static_cast<std::uint64_t>(TraceSequence::kRun));
     char* const described = at = open_message(at, packet::kTrackDescriptor);
     at = put_number(at, descriptor::kUuid, track.uuid);
@@ -80,7 +80,7 @@ class PerfettoWriter::Encoder {
     at = put_number(at, descriptor::kChildOrdering, descriptor::kExplicit);
     at = put_number(at, descriptor::kSiblingOrderRank, static_cast<std::uint64_t>(rank));
     at = close_message(described, at);
-    block_.add(close_message(packet, at));
+    block_.add(close_message(fields, at));
     return track;
   }
 
@@ -94,7 +94,7 @@ class PerfettoWriter::Encoder {
   void write(const Event& event, std::string_view name, const TraceArgs& facts, Flow flow) {
     Sequence& sequence = advance(event);
     char* at = block_.room(room_for(name, facts));
-    char* const packet = at = open_message(at, trace::kPacket);
+    char* const fields = at = open_message(at, trace::kPacket);
     at = put_head(at, event);
     char* const body = at = open_message(at, packet::kTrackEvent);
     at = put_place(at, event);
@@ -116,19 +116,19 @@ class PerfettoWriter::Encoder {
       at = put_bytes(at, packet::kInternedData, fresh_);
       fresh_.clear();
     }
-    block_.add(close_message(packet, at));
+    block_.add(close_message(fields, at));
   }
 
   void write_count(const Event& event, std::int64_t value) {
     advance(event);
     char* at = block_.room(kEventRoom);
-    char* const packet = at = open_message(at, trace::kPacket);
+    char* const fields = at = open_message(at, trace::kPacket);
     at = put_head(at, event);
     char* const body = at = open_message(at, packet::kTrackEvent);
     at = put_place(at, event);
     at = put_number(at, event::kCounterValue, static_cast<std::uint64_t>(value));
     at = close_message(body, at);
-    block_.add(close_message(packet, at));
+    block_.add(close_message(fields, at));
   }
 
   std::string finish() { return block_.finish(); }
@@ -156,13 +156,13 @@ class PerfettoWriter::Encoder {
     introduce(interned::kCategory, kCategory, "baton");
     for (const std::string_view name : kStamps) fact_id(sequence, name);
     char* at = block_.room(kEventRoom + fresh_.size());
-    char* const packet = at = open_message(at, trace::kPacket);
+    char* const fields = at = open_message(at, trace::kPacket);
     at = put_number(at, packet::kSequenceId, static_cast<std::uint64_t>(id));
     at = put_number(at, packet::kSequenceFlags, packet::kStateCleared | packet::kNeedsState);
     at = put_number(at, packet::kFirstOnSequence, 1);
     at = put_bytes(at, packet::kInternedData, fresh_);
     fresh_.clear();
-    block_.add(close_message(packet, at));
+    block_.add(close_message(fields, at));
   }
 
   static std::size_t room_for(std::string_view name, const TraceArgs& facts) {

@@ -2,8 +2,8 @@
 // place in memory and return the place after it. A message's length is one byte, filled in when the
 // message is complete; the few that are 128 bytes and longer are moved up then.
 //
-// Not generated code, because an event of a trace is 45 bytes and the generated classes took twenty
-// times as long to build and write it (docs/performance.md).
+// Not generated code, because an event of a trace is 46 bytes and the generated classes took ten
+// times as many instructions to build and write it (docs/performance.md).
 //
 // The caller sees to the room: what is put, and kOvershoot bytes more, which may be written over.
 #pragma once

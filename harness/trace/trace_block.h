@@ -1,7 +1,7 @@
-// The end of a trace, in one block of memory that is given away whenever it is full and used again:
-// memory that is touched for the first time costs ten times what writing an event does
-// (docs/performance.md), and a long run's trace needs no memory. Packets are whole in what is given
-// away.
+// The end of a trace, in one block of memory that is given away whenever it is full and used again.
+// A trace that is kept whole costs four times as much an event, most of it for memory that is
+// touched the first time (docs/performance.md); given away, a long run's trace needs no memory.
+// Packets are whole in what is given away.
 #pragma once
 
 #include <functional>
