@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 
 #include "cli/batch.h"
@@ -70,7 +71,8 @@ class Runner {
     batch.fail_fast = options_.fail_fast;
     batch.interrupted = interrupted_;
     batch.run = [&](std::size_t index) {
-      return run_one(scenarios[index], index, requests, !traces.empty());
+      return run_one(scenarios[index], index, requests,
+                     traces.empty() ? std::string() : traces[index]);
     };
     std::size_t index = 0;
     batch.waiting = [&progress] { progress.show(); };
@@ -79,7 +81,7 @@ class Runner {
       progress.count(result);
       tell(result, index);
       if (!traces.empty()) {
-        traced_ = write_trace(traces[index], take_trace(index), output_.human) && traced_;
+        traced_ = tell_trace(traces[index], is_traced(index), output_.human) && traced_;
       }
       ++index;
       progress.show();
@@ -103,7 +105,7 @@ class Runner {
 
   // On any thread.
   harness::RunResult run_one(const harness::Loaded& scenario, std::size_t index,
-                             std::span<const ReportRequest> requests, bool trace) {
+                             std::span<const ReportRequest> requests, const std::string& trace) {
     harness::RunOptions run_options;
     run_options.seed = options_.seed;
     run_options.keep_log = detail_ == harness::Detail::kLog;
@@ -116,8 +118,10 @@ class Runner {
       run_options.keep_critical_path = run_options.keep_critical_path || request.kind->pauses;
     }
     run_options.interrupted = interrupted_;
-    harness::TraceObserver observer;
-    if (trace) run_options.observers.push_back(&observer);
+    std::optional<TraceFile> file;
+    if (!trace.empty()) file.emplace(trace);
+    harness::TraceObserver observer(file ? file->sink() : harness::TraceSink());
+    if (file) run_options.observers.push_back(&observer);
     for (harness::RunObserver* log : logs_.observers()) run_options.observers.push_back(log);
     run_options.on_event = logs_.begin(scenario, run_options.seed);
     harness::RunResult result = run_guarded(scenario, run_options.seed, [&] {
@@ -126,7 +130,7 @@ class Runner {
     });
     logs_.end(result);
     const std::scoped_lock lock(mutex_);
-    if (trace) traces_[index] = observer.bytes();
+    if (file && file->finish()) traced_runs_.insert(index);
     return result;
   }
 
@@ -163,9 +167,9 @@ class Runner {
     output_.human << std::flush;
   }
 
-  std::string take_trace(std::size_t index) {
+  bool is_traced(std::size_t index) {
     const std::scoped_lock lock(mutex_);
-    return std::move(traces_[index]);
+    return traced_runs_.contains(index);
   }
 
   const Options& options_;
@@ -175,8 +179,8 @@ class Runner {
   harness::Detail detail_ = harness::Detail::kFigures;
   bool story_ = false;
   bool traced_ = true;
-  std::mutex mutex_;  // over what runs leave beside their results
-  std::map<std::size_t, std::string> traces_;
+  std::mutex mutex_;                   // over what runs leave beside their results
+  std::set<std::size_t> traced_runs_;  // whose trace is written
   std::map<std::size_t, std::string> differences_;
 };
 

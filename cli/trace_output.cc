@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 namespace baton::cli {
 
@@ -35,16 +34,10 @@ std::optional<std::vector<std::string>> trace_files(const std::string& target,
   return files;
 }
 
-bool write_trace(const std::string& file, const std::string& bytes, std::ostream& human) {
-  std::ofstream stream(file, std::ios::binary | std::ios::trunc);
-  stream.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  stream.flush();
-  if (!stream) {
-    human << fmt::format("cannot write \"{}\"\n", file);
-    return false;
-  }
-  human << fmt::format("wrote {}, to be opened at ui.perfetto.dev\n", file);
-  return true;
+bool tell_trace(const std::string& file, bool written, std::ostream& human) {
+  human << (written ? fmt::format("wrote {}, to be opened at ui.perfetto.dev\n", file)
+                    : fmt::format("cannot write \"{}\"\n", file));
+  return written;
 }
 
 }  // namespace baton::cli

@@ -45,8 +45,7 @@ CommandTracks::CommandTracks(Tracer& tracer, sim::Simulation& simulation, GroupO
   simulation.topic<nvme::CommandsDropped>().subscribe(
       [this](const nvme::CommandsDropped& seen) { lose(seen.function, "dropped"); });
   simulation.topic<nvme::ControllerFailed>().subscribe([this](const nvme::ControllerFailed& seen) {
-    tracer_.instant(device(seen.function).completions, "controller fails",
-                    {{"why", std::string(seen.why)}});
+    tracer_.instant(device(seen.function).completions, "controller fails", {{"why", seen.why}});
     lose(seen.function, "the controller failed");
   });
 }
@@ -132,7 +131,7 @@ void CommandTracks::lose(const pci::Function& function, std::string_view how) {
   Device& entry = found->second;
   for (const auto& [key, works] : entry.working) {
     for (const Work& work : works) {
-      tracer_.end(work.lane, {{"lost", std::string(how)}});
+      tracer_.end(work.lane, {{"lost", how}});
       entry.lanes.give_back(work.lane);
       end_flow(entry, work.ticket, "lost");
     }

@@ -55,8 +55,12 @@ DescriptorTracks::DescriptorTracks(Tracer& tracer, sim::Simulation& simulation, 
 }
 
 DescriptorTracks::Device& DescriptorTracks::device(const pci::Function& function) {
+  if (last_ != nullptr && last_->first == function.name()) return last_->second;
   const auto found = devices_.find(function.name());
-  if (found != devices_.end()) return found->second;
+  if (found != devices_.end()) {
+    last_ = &*found;
+    return found->second;
+  }
   Device fresh;
   fresh.number = devices_.size();
   fresh.group = group_of_(function);
@@ -102,11 +106,14 @@ void DescriptorTracks::on_started(const dsa::DescriptorStarted& seen) {
   Device& entry = device(seen.function);
   const auto member = seen.in_batch ? std::optional(seen.batch_index) : std::nullopt;
   const TrackId lane = engine(entry, seen.engine).take(tracer_);
-  TraceArgs args{{"ticket", seen.ticket}, {"wq", std::uint64_t{seen.wq}}};
-  if (member) args.push_back({"member", std::uint64_t{*member}});
-  Flow flow;
-  if (!member) flow.id = flow_id(FlowKind::kDescriptor, entry.number, seen.ticket);
-  tracer_.begin(lane, opcode_name(seen.opcode), args, flow);
+  const TraceArg ticket{"ticket", seen.ticket};
+  const TraceArg wq{"wq", std::uint64_t{seen.wq}};
+  if (member) {
+    tracer_.begin(lane, opcode_name(seen.opcode), {ticket, wq, {"member", std::uint64_t{*member}}});
+  } else {
+    tracer_.begin(lane, opcode_name(seen.opcode), {ticket, wq},
+                  {flow_id(FlowKind::kDescriptor, entry.number, seen.ticket), false});
+  }
   entry.working.emplace(WorkKey{seen.ticket, member}, Work{seen.engine, lane});
   const auto submitted = entry.in_flight.find(seen.ticket);
   if (member || submitted == entry.in_flight.end() || submitted->second.begun) return;
@@ -154,12 +161,12 @@ void DescriptorTracks::lose(Device& entry, std::uint64_t ticket, std::string_vie
   const auto found = entry.in_flight.find(ticket);
   const InFlight lost = found->second;
   entry.in_flight.erase(found);
-  const TraceArgs args{{"lost", std::string(how)}};
+  const TraceArgs args{{"lost", how}};
   tracer_.end(lost.lane, args);
   Queue& place = queue(entry, lost.wq);
   place.lanes.give_back(lost.lane);
   if (!lost.begun) tracer_.count(place.depth, --place.queued);
-  tracer_.instant(entry.completions, "lost", {{"ticket", ticket}, {"lost", std::string(how)}},
+  tracer_.instant(entry.completions, "lost", {{"ticket", ticket}, {"lost", how}},
                   {flow_id(FlowKind::kDescriptor, entry.number, ticket), true});
 }
 
@@ -168,7 +175,7 @@ void DescriptorTracks::lose(const pci::Function& function, std::string_view how)
   if (found == devices_.end()) return;
   Device& entry = found->second;
   for (const auto& [key, work] : entry.working) {
-    tracer_.end(work.lane, {{"lost", std::string(how)}});
+    tracer_.end(work.lane, {{"lost", how}});
     engine(entry, work.engine).give_back(work.lane);
   }
   entry.working.clear();

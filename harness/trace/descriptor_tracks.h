@@ -63,7 +63,9 @@ class DescriptorTracks {
 
   Tracer& tracer_;
   GroupOf group_of_;
-  std::map<std::string, Device, std::less<>> devices_;  // by name
+  using Devices = std::map<std::string, Device, std::less<>>;
+  Devices devices_;                      // by name
+  Devices::value_type* last_ = nullptr;  // the one that was asked for
 };
 
 }  // namespace baton::harness

@@ -39,8 +39,12 @@ void DeviceTracks::add(const pci::Function& function, int rank) {
 }
 
 DeviceTracks::Device& DeviceTracks::device(const pci::Function& function) {
+  if (last_ != nullptr && last_->first == function.name()) return last_->second;
   const auto found = devices_.find(function.name());
-  if (found != devices_.end()) return found->second;
+  if (found != devices_.end()) {
+    last_ = &*found;
+    return found->second;
+  }
   Device fresh;
   fresh.group = tracer_.track(function.name(), others_, static_cast<int>(devices_.size()));
   fresh.config = fresh.group;
@@ -77,7 +81,7 @@ void DeviceTracks::on_config_access(const host::ConfigAccess& seen) {
   if (!reached || reached->address != seen.address || reached->offset != seen.offset) return;
   tracer_.instant(device(reached->function).config,
                   fmt::format("{:#05x} = {:#0{}x}", seen.offset, seen.value, 2 + 2 * seen.width),
-                  {{"by", std::string(seen.by)},
+                  {{"by", seen.by},
                    {"kernel", std::uint64_t{seen.generation}},
                    {"address", sim::to_string(seen.address)},
                    {"before", Hex{reached->old_value}},

@@ -48,7 +48,8 @@ class DeviceTracks {
   Tracer& tracer_;
   TrackId group_;
   TrackId others_;
-  Devices devices_;  // by name
+  Devices devices_;                      // by name
+  Devices::value_type* last_ = nullptr;  // the one that was asked for
   std::vector<const pci::Function*> added_;
   std::optional<TrackId> other_messages_;
   // The write that the access being published has made.

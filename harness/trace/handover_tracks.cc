@@ -61,11 +61,11 @@ HandoverTracks::Guest& HandoverTracks::guest(std::string_view name) {
 void HandoverTracks::show(std::string_view name, std::string_view state, unsigned generation,
                           bool paused) {
   Guest& entry = guest(name);
-  TraceArgs ended;
   if (entry.paused) {
-    ended.push_back({"pause_ps", (watch_.now() - entry.since).ps()});
+    tracer_.close(entry.track, {{"pause_ps", (watch_.now() - entry.since).ps()}});
+  } else {
+    tracer_.close(entry.track);
   }
-  tracer_.close(entry.track, ended);
   tracer_.begin(entry.track, state, {{"kernel", std::uint64_t{generation}}});
   entry.paused = paused;
   entry.since = watch_.now();

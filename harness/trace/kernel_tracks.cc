@@ -28,13 +28,13 @@ void KernelTracks::subscribe_to_life(sim::Simulation& simulation) {
   simulation.topic<host::ColdRebooted>().subscribe(
       [this](const host::ColdRebooted& seen) { die(seen.from_generation, "platform reset"); });
   simulation.topic<host::KernelHalted>().subscribe([this](const host::KernelHalted& seen) {
-    tracer_.instant(kernel(seen.generation).group, "panic", {{"reason", std::string(seen.reason)}});
+    tracer_.instant(kernel(seen.generation).group, "panic", {{"reason", seen.reason}});
     die(seen.generation, "halted");
   });
   simulation.topic<linux::BootStepEntered>().subscribe([this](const linux::BootStepEntered& seen) {
-    tracer_.change(kernel(seen.generation).boot, seen.step.name,
-                   {{"takes_ps", std::uint64_t(seen.step.duration.ps())},
-                    {"source", std::string(seen.step.source)}});
+    tracer_.change(
+        kernel(seen.generation).boot, seen.step.name,
+        {{"takes_ps", std::uint64_t(seen.step.duration.ps())}, {"source", seen.step.source}});
   });
   simulation.topic<linux::PhaseEntered>().subscribe([this](const linux::PhaseEntered& seen) {
     if (seen.phase == linux::RunPhase::kRun) tracer_.close(kernel(seen.generation).boot);
@@ -42,19 +42,15 @@ void KernelTracks::subscribe_to_life(sim::Simulation& simulation) {
 }
 
 void KernelTracks::subscribe_to_calls(sim::Simulation& simulation) {
-  simulation.topic<linux::SystemCallFailed>().subscribe(
-      [this](const linux::SystemCallFailed& seen) {
-        tracer_.instant(kernel(seen.generation).calls,
-                        fmt::format("{}: {}", seen.call, linux::name(seen.error)),
-                        {{"process", std::string(seen.process)},
-                         {"call", std::string(seen.call)},
-                         {"errno", std::string(linux::name(seen.error))}});
-      });
+  simulation.topic<linux::SystemCallFailed>().subscribe([this](
+                                                            const linux::SystemCallFailed& seen) {
+    tracer_.instant(
+        kernel(seen.generation).calls, fmt::format("{}: {}", seen.call, linux::name(seen.error)),
+        {{"process", seen.process}, {"call", seen.call}, {"errno", linux::name(seen.error)}});
+  });
   simulation.topic<vmm::UserStepFailed>().subscribe([this](const vmm::UserStepFailed& seen) {
     tracer_.instant(kernel(seen.generation).user, fmt::format("{} failed", seen.step),
-                    {{"who", std::string(seen.who)},
-                     {"step", std::string(seen.step)},
-                     {"errno", std::string(linux::name(seen.error))}});
+                    {{"who", seen.who}, {"step", seen.step}, {"errno", linux::name(seen.error)}});
   });
   simulation.topic<vmm::OperatorAnswered>().subscribe([this](const vmm::OperatorAnswered& seen) {
     tracer_.instant(kernel(seen.generation).user,
@@ -79,7 +75,7 @@ void KernelTracks::subscribe_to_luo(sim::Simulation& simulation) {
           file = entry.files.emplace(seen.token, track).first;
         }
         tracer_.change(file->second, seen.state,
-                       {{"token", Hex{seen.token}}, {"handler", std::string(seen.compatible)}});
+                       {{"token", Hex{seen.token}}, {"handler", seen.compatible}});
       });
   simulation.topic<linux::LedgerEntry>().subscribe(
       [this](const linux::LedgerEntry& seen) { on_pages(seen); });
@@ -114,7 +110,7 @@ KernelTracks::Session& KernelTracks::session(Kernel& kernel, std::string_view na
 // Nothing of a kernel outlives it: its states end here, whatever they were.
 void KernelTracks::die(unsigned generation, std::string_view how) {
   Kernel& entry = kernel(generation);
-  const TraceArgs args{{"ended_by", std::string(how)}};
+  const TraceArgs args{{"ended_by", how}};
   for (auto& [name, each] : entry.sessions) {
     for (auto& [token, track] : each.files) tracer_.close(track, args);
     tracer_.close(each.track, args);

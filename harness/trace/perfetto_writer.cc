@@ -3,7 +3,7 @@
 #include <array>
 
 #include "harness/trace/interned_names.h"
-#include "harness/trace/proto_bytes.h"
+#include "harness/trace/proto_fields.h"
 #include "sim/check.h"
 
 namespace baton::harness {
@@ -39,148 +39,207 @@ constexpr unsigned kId = 1, kText = 2;
 
 enum class EventType : std::uint8_t { kSliceBegin = 1, kSliceEnd, kInstant, kCounter };
 
-// Track ids of traces that are opened together should differ: "baton" and a number.
-constexpr std::uint64_t kUuidBase = 0x6261'746F'6E00'0000;
 constexpr std::uint64_t kCategory = 1;
+
+// What every event is stamped with: the exact time and its place in the order of events, of its end
+// for a slice that ends, because an end's facts are shown beside those of the begin. Their numbers
+// among the names of facts are their places here.
+constexpr std::array<std::string_view, 4> kStamps{"time_ps", "seq", "end_ps", "end_seq"};
+constexpr std::uint64_t kTimeStamp = 1, kEndStamp = 3;
+
+// Bytes that hold whatever is put, beside texts: of a descriptor; of an event, its name put in for
+// the first time; of a fact, too.
+constexpr std::size_t kDescriptorRoom = 128, kEventRoom = 192, kFactRoom = 64;
 
 }  // namespace
 
 // A trace is the concatenation of its packets, which are written one after the other in place.
 class PerfettoWriter::Encoder {
  public:
+  explicit Encoder(TraceSink sink) : block_(std::move(sink)) {}
+
   struct Unit {
     unsigned unit = 0;
     std::string_view name{};
   };
   TrackId describe(std::string_view name, TrackId parent, int rank, const Unit* unit) {
-    const TrackId track{kUuidBase + ++tracks_};
-    const ProtoBytes::Open packet = bytes_.open(trace::kPacket);
-    bytes_.number(packet::kSequenceId, static_cast<std::uint64_t>(TraceSequence::kRun));
-    const ProtoBytes::Open described = bytes_.open(packet::kTrackDescriptor);
-    bytes_.number(descriptor::kUuid, track.uuid);
-    bytes_.bytes(descriptor::kName, name);
-    if (parent.uuid != 0) bytes_.number(descriptor::kParentUuid, parent.uuid);
+    const TrackId track{++tracks_};
+    char* at = block_.room(kDescriptorRoom + name.size());
+    char* const fields = at = open_message(at, trace::kPacket);
+    at = put_number(at, packet::kSequenceId, static_cast<std::uint64_t>(TraceSequence::kRun));
+    char* const described = at = open_message(at, packet::kTrackDescriptor);
+    at = put_number(at, descriptor::kUuid, track.uuid);
+    at = put_bytes(at, descriptor::kName, name);
+    if (parent.uuid != 0) at = put_number(at, descriptor::kParentUuid, parent.uuid);
     if (unit != nullptr) {
-      const ProtoBytes::Open counter = bytes_.open(descriptor::kCounter);
-      if (unit->unit != 0) bytes_.number(descriptor::kCounterUnit, unit->unit);
-      if (!unit->name.empty()) bytes_.bytes(descriptor::kCounterUnitName, unit->name);
-      bytes_.close(counter);
+      char* const counter = at = open_message(at, descriptor::kCounter);
+      if (unit->unit != 0) at = put_number(at, descriptor::kCounterUnit, unit->unit);
+      if (!unit->name.empty()) at = put_bytes(at, descriptor::kCounterUnitName, unit->name);
+      at = close_message(counter, at);
     }
-    bytes_.number(descriptor::kChildOrdering, descriptor::kExplicit);
-    bytes_.signed_number(descriptor::kSiblingOrderRank, rank);
-    bytes_.close(described);
-    bytes_.close(packet);
+    at = put_number(at, descriptor::kChildOrdering, descriptor::kExplicit);
+    at = put_number(at, descriptor::kSiblingOrderRank, static_cast<std::uint64_t>(rank));
+    at = close_message(described, at);
+    block_.add(close_message(fields, at));
     return track;
   }
 
-  // An event is put together between start() and finish_event().
-  void start(TraceSequence sequence, EventType type, TrackId track, sim::Time at) {
-    const auto index = static_cast<std::size_t>(sequence) - 1;
-    sequence_ = &sequences_.at(index);
-    BATON_CHECK(at >= sequence_->last, "a trace goes back in time");
-    sequence_->last = at;
-    first_ = !sequence_->started;
-    sequence_->started = true;
-    packet_ = bytes_.open(trace::kPacket);
-    bytes_.number(packet::kTimestamp, static_cast<std::uint64_t>(at.ps() / 1000));
-    bytes_.number(packet::kSequenceId, static_cast<std::uint64_t>(sequence));
-    bytes_.number(packet::kSequenceFlags,
-                  first_ ? packet::kStateCleared | packet::kNeedsState : packet::kNeedsState);
-    if (first_) {
-      bytes_.number(packet::kFirstOnSequence, 1);
-      introduce(interned::kCategory, kCategory, "baton");
+  struct Event {
+    TraceSequence sequence;
+    EventType type;
+    TrackId track;
+    sim::Time at;
+  };
+  // A slice's begin or end, or an instant; an end has no name.
+  void write(const Event& event, std::string_view name, const TraceArgs& facts, Flow flow) {
+    Sequence& sequence = advance(event);
+    char* at = block_.room(room_for(name, facts));
+    char* const fields = at = open_message(at, trace::kPacket);
+    at = put_head(at, event);
+    char* const body = at = open_message(at, packet::kTrackEvent);
+    at = put_place(at, event);
+    const bool end = event.type == EventType::kSliceEnd;
+    if (!end) {
+      at = put_small(at, event::kCategory, kCategory);
+      at = put_number(at, event::kNameId, name_id(sequence, name));
     }
-    event_ = bytes_.open(packet::kTrackEvent);
-    bytes_.number(event::kType, static_cast<std::uint64_t>(type));
-    bytes_.number(event::kTrackUuid, track.uuid);
-  }
-  void name(std::string_view name) {
-    const auto [id, fresh] = sequence_->names.intern(name);
-    if (fresh) introduce(interned::kEventName, id, name);
-    bytes_.number(event::kCategory, kCategory);
-    bytes_.number(event::kNameId, id);
-  }
-  void annotate(const TraceArgs& args) {
-    for (const TraceArg& arg : args) annotate_one(arg);
-  }
-  // The exact time, and the place in the order of events.
-  void stamp(bool end) {
-    annotate_number(end ? "end_ps" : "time_ps", annotation::kUint,
-                    static_cast<std::uint64_t>(sequence_->last.ps()));
-    annotate_number(end ? "end_seq" : "seq", annotation::kUint, ++number_);
-  }
-  void counter_value(std::int64_t value) { bytes_.signed_number(event::kCounterValue, value); }
-  void flow(Flow flow) {
-    if (flow.id != 0) bytes_.fixed(flow.ends ? event::kTerminatingFlow : event::kFlow, flow.id);
+    for (const TraceArg& fact : facts) at = put_fact(at, fact, fact_id(sequence, fact.name));
+    const std::uint64_t stamp = end ? kEndStamp : kTimeStamp;
+    const auto ps = static_cast<std::uint64_t>(event.at.ps());
+    at = put_number_fact(at, stamp, annotation::kUint, ps);
+    at = put_number_fact(at, stamp + 1, annotation::kUint, ++number_);
+    if (flow.id != 0) {
+      at = put_fixed(at, flow.ends ? event::kTerminatingFlow : event::kFlow, flow.id);
+    }
+    at = close_message(body, at);
+    if (!fresh_.empty()) [[unlikely]] {
+      at = put_bytes(at, packet::kInternedData, fresh_);
+      fresh_.clear();
+    }
+    block_.add(close_message(fields, at));
   }
 
-  void finish_event() {
-    bytes_.close(event_);
-    if (!interned_.empty()) {
-      bytes_.bytes(packet::kInternedData, interned_.view());
-      interned_.clear();
-    }
-    bytes_.close(packet_);
+  void write_count(const Event& event, std::int64_t value) {
+    advance(event);
+    char* at = block_.room(kEventRoom);
+    char* const fields = at = open_message(at, trace::kPacket);
+    at = put_head(at, event);
+    char* const body = at = open_message(at, packet::kTrackEvent);
+    at = put_place(at, event);
+    at = put_number(at, event::kCounterValue, static_cast<std::uint64_t>(value));
+    at = close_message(body, at);
+    block_.add(close_message(fields, at));
   }
 
-  std::string take() { return bytes_.take(); }
+  std::string finish() { return block_.finish(); }
 
  private:
   struct Sequence {
     bool started = false;
     sim::Time last;
     InternedNames names;
-    InternedNames arguments;
+    InternedNames facts;
   };
 
-  // What this packet names for the first time.
-  void introduce(unsigned field, std::uint64_t id, std::string_view text) {
-    interned_.begin(field,
-                    2 + ProtoBytes::size_of(id) + ProtoBytes::size_of(text.size()) + text.size());
-    interned_.number(interned::kId, id);
-    interned_.bytes(interned::kText, text);
+  Sequence& advance(const Event& event) {
+    Sequence& sequence = sequences_[static_cast<std::size_t>(event.sequence) - 1];
+    BATON_CHECK(event.at >= sequence.last, "a trace goes back in time");
+    sequence.last = event.at;
+    if (!sequence.started) [[unlikely]]
+      start(sequence, event.sequence);
+    return sequence;
   }
 
-  std::uint64_t argument(std::string_view name) {
-    const auto [id, fresh] = sequence_->arguments.intern_static(name);
-    if (fresh) introduce(interned::kAnnotationName, id, name);
+  // The first packet of a sequence names what every event of it names.
+  void start(Sequence& sequence, TraceSequence id) {
+    sequence.started = true;
+    introduce(interned::kCategory, kCategory, "baton");
+    for (const std::string_view name : kStamps) fact_id(sequence, name);
+    char* at = block_.room(kEventRoom + fresh_.size());
+    char* const fields = at = open_message(at, trace::kPacket);
+    at = put_number(at, packet::kSequenceId, static_cast<std::uint64_t>(id));
+    at = put_number(at, packet::kSequenceFlags, packet::kStateCleared | packet::kNeedsState);
+    at = put_number(at, packet::kFirstOnSequence, 1);
+    at = put_bytes(at, packet::kInternedData, fresh_);
+    fresh_.clear();
+    block_.add(close_message(fields, at));
+  }
+
+  static std::size_t room_for(std::string_view name, const TraceArgs& facts) {
+    std::size_t room = kEventRoom + name.size();
+    for (const TraceArg& fact : facts) {
+      room += kFactRoom + fact.name.size();
+      if (const auto* text = std::get_if<std::string_view>(&fact.value)) room += text->size();
+    }
+    return room;
+  }
+
+  static char* put_head(char* at, const Event& event) {
+    at = put_small(at, packet::kSequenceId, static_cast<std::uint64_t>(event.sequence));
+    at = put_small(at, packet::kSequenceFlags, packet::kNeedsState);
+    return put_number(at, packet::kTimestamp, static_cast<std::uint64_t>(event.at.ps()) / 1000);
+  }
+  static char* put_place(char* at, const Event& event) {
+    at = put_small(at, event::kType, static_cast<std::uint64_t>(event.type));
+    return put_number(at, event::kTrackUuid, event.track.uuid);
+  }
+
+  static char* put_number_fact(char* at, std::uint64_t id, unsigned field, std::uint64_t value) {
+    char* const fact = at = open_message(at, event::kAnnotation);
+    at = put_number(put_number(at, annotation::kNameId, id), field, value);
+    fact[-1] = static_cast<char>(at - fact);  // two numbers are always short
+    return at;
+  }
+  static char* put_fact(char* at, const TraceArg& fact, std::uint64_t id) {
+    if (const auto* text = std::get_if<std::string_view>(&fact.value)) {
+      char* const message = at = open_message(at, event::kAnnotation);
+      at = put_bytes(put_number(at, annotation::kNameId, id), annotation::kString, *text);
+      return close_message(message, at);
+    }
+    if (const auto* count = std::get_if<std::uint64_t>(&fact.value)) {
+      return put_number_fact(at, id, annotation::kUint, *count);
+    }
+    if (const auto* hex = std::get_if<Hex>(&fact.value)) {
+      return put_number_fact(at, id, annotation::kPointer, hex->value);
+    }
+    if (const auto* flag = std::get_if<bool>(&fact.value)) {
+      return put_number_fact(at, id, annotation::kBool, *flag ? 1 : 0);
+    }
+    const auto number = static_cast<std::uint64_t>(std::get<std::int64_t>(fact.value));
+    return put_number_fact(at, id, annotation::kInt, number);
+  }
+
+  std::uint64_t name_id(Sequence& sequence, std::string_view name) {
+    const auto [id, fresh] = sequence.names.intern(name);
+    if (fresh) [[unlikely]]
+      introduce(interned::kEventName, id, name);
     return id;
   }
-  void annotate_number(std::string_view name, unsigned field, std::uint64_t value) {
-    bytes_.two_numbers(event::kAnnotation, annotation::kNameId, argument(name), field, value);
+  std::uint64_t fact_id(Sequence& sequence, std::string_view name) {
+    const auto [id, fresh] = sequence.facts.intern_static(name);
+    if (fresh) [[unlikely]]
+      introduce(interned::kAnnotationName, id, name);
+    return id;
   }
-  void annotate_one(const TraceArg& arg) {
-    if (const auto* flag = std::get_if<bool>(&arg.value)) {
-      annotate_number(arg.name, annotation::kBool, *flag ? 1 : 0);
-    } else if (const auto* count = std::get_if<std::uint64_t>(&arg.value)) {
-      annotate_number(arg.name, annotation::kUint, *count);
-    } else if (const auto* number = std::get_if<std::int64_t>(&arg.value)) {
-      annotate_number(arg.name, annotation::kInt, static_cast<std::uint64_t>(*number));
-    } else if (const auto* hex = std::get_if<Hex>(&arg.value)) {
-      annotate_number(arg.name, annotation::kPointer, hex->value);
-    } else if (const auto* text = std::get_if<std::string>(&arg.value)) {
-      const std::uint64_t id = argument(arg.name);
-      bytes_.begin(event::kAnnotation,
-                   2 + ProtoBytes::size_of(id) + ProtoBytes::size_of(text->size()) + text->size());
-      bytes_.number(annotation::kNameId, id);
-      bytes_.bytes(annotation::kString, *text);
-    }
+  // What this packet names for the first time.
+  void introduce(unsigned field, std::uint64_t id, std::string_view text) {
+    const std::size_t before = fresh_.size();
+    fresh_.resize(before + kFactRoom + text.size());
+    char* at = fresh_.data() + before;
+    char* const message = at = open_message(at, field);
+    at = put_bytes(put_number(at, interned::kId, id), interned::kText, text);
+    fresh_.resize(static_cast<std::size_t>(close_message(message, at) - fresh_.data()));
   }
 
-  ProtoBytes bytes_;
+  TraceBlock block_;
   std::array<Sequence, 2> sequences_;
   std::uint64_t tracks_ = 0;
   std::uint64_t number_ = 0;
-
-  // Of the event that is being put together.
-  Sequence* sequence_ = nullptr;
-  bool first_ = false;  // of its sequence
-  ProtoBytes::Open packet_{};
-  ProtoBytes::Open event_{};
-  ProtoBytes interned_;
+  std::string fresh_;  // names that the packet being written is the first to use
 };
 
-PerfettoWriter::PerfettoWriter() : encoder_(std::make_unique<Encoder>()) {}
+PerfettoWriter::PerfettoWriter(TraceSink sink)
+    : encoder_(std::make_unique<Encoder>(std::move(sink))) {}
 PerfettoWriter::~PerfettoWriter() = default;
 
 TrackId PerfettoWriter::track(std::string_view name, TrackId parent, int rank) {
@@ -205,64 +264,41 @@ TrackId PerfettoWriter::counter(std::string_view name, TrackId parent, int rank,
 
 // Tracks are numbered from 1 up.
 TrackId PerfettoWriter::add(TrackId track) {
-  open_.resize(track.uuid - kUuidBase + 1);
+  open_.resize(track.uuid + 1);
   return track;
 }
 
-unsigned* PerfettoWriter::opened(TrackId track) {
-  const std::uint64_t number = track.uuid - kUuidBase;
-  return number < open_.size() ? &open_[number] : nullptr;
-}
-
 void PerfettoWriter::begin(TrackId track, sim::Time at, std::string_view name,
-                           const TraceArgs& args, Flow flow) {
-  unsigned* const open = opened(track);
-  BATON_CHECK(open != nullptr, "a slice on a track that nobody described");
-  encoder_->start(TraceSequence::kRun, EventType::kSliceBegin, track, at);
-  encoder_->name(name);
-  encoder_->annotate(args);
-  encoder_->stamp(false);
-  encoder_->flow(flow);
-  encoder_->finish_event();
-  ++*open;
+                           const TraceArgs& facts, Flow flow) {
+  BATON_CHECK(track.uuid < open_.size(), "a slice on a track that nobody described");
+  ++open_[track.uuid];
+  encoder_->write({TraceSequence::kRun, EventType::kSliceBegin, track, at}, name, facts, flow);
 }
 
-void PerfettoWriter::end(TrackId track, sim::Time at, const TraceArgs& args) {
-  unsigned* const open = opened(track);
-  BATON_CHECK(open != nullptr && *open != 0, "a slice ends that did not begin");
-  --*open;
-  encoder_->start(TraceSequence::kRun, EventType::kSliceEnd, track, at);
-  encoder_->annotate(args);
-  encoder_->stamp(true);
-  encoder_->finish_event();
+void PerfettoWriter::end(TrackId track, sim::Time at, const TraceArgs& facts) {
+  BATON_CHECK(open(track) != 0, "a slice ends that did not begin");
+  --open_[track.uuid];
+  encoder_->write({TraceSequence::kRun, EventType::kSliceEnd, track, at}, {}, facts, {});
 }
 
 void PerfettoWriter::instant(TrackId track, sim::Time at, std::string_view name,
-                             const TraceArgs& args, Flow flow, TraceSequence sequence) {
-  encoder_->start(sequence, EventType::kInstant, track, at);
-  encoder_->name(name);
-  encoder_->annotate(args);
-  encoder_->stamp(false);
-  encoder_->flow(flow);
-  encoder_->finish_event();
+                             const TraceArgs& facts, Flow flow, TraceSequence sequence) {
+  encoder_->write({sequence, EventType::kInstant, track, at}, name, facts, flow);
 }
 
 void PerfettoWriter::count(TrackId track, sim::Time at, std::int64_t value) {
-  encoder_->start(TraceSequence::kRun, EventType::kCounter, track, at);
-  encoder_->counter_value(value);
-  encoder_->finish_event();
+  encoder_->write_count({TraceSequence::kRun, EventType::kCounter, track, at}, value);
 }
 
 unsigned PerfettoWriter::open(TrackId track) const {
-  const std::uint64_t number = track.uuid - kUuidBase;
-  return number < open_.size() ? open_[number] : 0;
+  return track.uuid < open_.size() ? open_[track.uuid] : 0;
 }
 
 std::string PerfettoWriter::finish(sim::Time at) {
-  for (std::size_t number = 0; number < open_.size(); ++number) {
-    while (open_[number] != 0) end({kUuidBase + number}, at, {{"cut_by_end_of_run", true}});
+  for (std::uint64_t uuid = 0; uuid < open_.size(); ++uuid) {
+    while (open_[uuid] != 0) end({uuid}, at, {{"cut_by_end_of_run", true}});
   }
-  return encoder_->take();
+  return encoder_->finish();
 }
 
 }  // namespace baton::harness

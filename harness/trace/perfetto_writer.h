@@ -6,18 +6,22 @@
 // viewer's nanoseconds are floors of picoseconds, and each event carries the exact picosecond and
 // its number in the order of the simulation, so that events of one nanosecond keep their order.
 //
-// The only file of the program that knows the encoding is perfetto_writer.cc; the tests read with
-// the decoder that is generated from the schema.
+// Tracks have small numbers for ids, so two traces cannot be made one by putting their bytes
+// together.
+//
+// The only file of the program that knows the format is perfetto_writer.cc; the tests read with the
+// decoder that is generated from the schema.
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "harness/trace/trace_block.h"
 #include "sim/time.h"
 
 namespace baton::harness {
@@ -31,12 +35,13 @@ struct Hex {
   std::uint64_t value = 0;
 };
 
-// A fact of an event; the name is a static text.
+// A fact of an event; the name is a static text. A text as value is only looked at: facts live as
+// long as the expression that they are written in, or the variable of type TraceArgs.
 struct TraceArg {
   std::string_view name;
-  std::variant<bool, std::uint64_t, std::int64_t, Hex, std::string> value;
+  std::variant<bool, std::uint64_t, std::int64_t, Hex, std::string_view> value;
 };
-using TraceArgs = std::vector<TraceArg>;
+using TraceArgs = std::initializer_list<TraceArg>;
 
 // An arrow between events: all with the same id, in order of time, the last one ends it.
 struct Flow {
@@ -52,7 +57,7 @@ enum class CounterUnit { kCount, kBytes, kBytesPerSecond };
 
 class PerfettoWriter {
  public:
-  PerfettoWriter();
+  explicit PerfettoWriter(TraceSink sink = {});
   ~PerfettoWriter();
   PerfettoWriter(const PerfettoWriter&) = delete;
   PerfettoWriter& operator=(const PerfettoWriter&) = delete;
@@ -62,25 +67,24 @@ class PerfettoWriter {
   TrackId track(std::string_view name, TrackId parent, int rank);
   TrackId counter(std::string_view name, TrackId parent, int rank, CounterUnit unit);
 
-  void begin(TrackId track, sim::Time at, std::string_view name, const TraceArgs& args = {},
+  void begin(TrackId track, sim::Time at, std::string_view name, const TraceArgs& facts = {},
              Flow flow = {});
   // Ends the innermost slice that is open.
-  void end(TrackId track, sim::Time at, const TraceArgs& args = {});
-  void instant(TrackId track, sim::Time at, std::string_view name, const TraceArgs& args = {},
+  void end(TrackId track, sim::Time at, const TraceArgs& facts = {});
+  void instant(TrackId track, sim::Time at, std::string_view name, const TraceArgs& facts = {},
                Flow flow = {}, TraceSequence sequence = TraceSequence::kRun);
   void count(TrackId track, sim::Time at, std::int64_t value);
 
   // Slices of the track that are open.
   unsigned open(TrackId track) const;
 
-  // Closes what is open and gives away the bytes; the writer is then empty.
+  // Closes what is open and gives away the last bytes; returns all of them if there is no sink.
   std::string finish(sim::Time at);
 
  private:
   class Encoder;
 
   TrackId add(TrackId track);
-  unsigned* opened(TrackId track);
 
   std::unique_ptr<Encoder> encoder_;
   std::vector<unsigned> open_;  // slices of each track, by its number

@@ -46,13 +46,16 @@ void PlatformTracks::subscribe_to_units(sim::Simulation& simulation) {
                      {"recorded", seen.recorded}});
   });
   simulation.topic<iommu_vtd::Invalidated>().subscribe([this](const iommu_vtd::Invalidated& seen) {
-    TraceArgs args{{"queued", seen.queued}};
+    const TrackId track = unit(seen.unit).invalidations;
+    const std::string_view kind = kInvalidations.at(static_cast<std::size_t>(seen.kind));
     if (seen.queued) {
-      args.push_back({"descriptor_low", Hex{seen.descriptor[0]}});
-      args.push_back({"descriptor_high", Hex{seen.descriptor[1]}});
+      tracer_.instant(track, kind,
+                      {{"queued", true},
+                       {"descriptor_low", Hex{seen.descriptor[0]}},
+                       {"descriptor_high", Hex{seen.descriptor[1]}}});
+    } else {
+      tracer_.instant(track, kind, {{"queued", false}});
     }
-    tracer_.instant(unit(seen.unit).invalidations,
-                    kInvalidations.at(static_cast<std::size_t>(seen.kind)), args);
   });
 }
 

@@ -19,8 +19,8 @@ constexpr int kPlatformRank = 1010;
 }  // namespace
 
 struct TraceObserver::Tracks {
-  Tracks(Watch& watch, const Scenario& scenario)
-      : tracer(watch.simulation()),
+  Tracks(Watch& watch, const Scenario& scenario, TraceSink sink)
+      : tracer(watch.simulation(), std::move(sink)),
         root(tracer.track(fmt::format("baton: {}", scenario.title), {}, 0)),
         handover(tracer, watch, root),
         kernels(tracer, watch, scenario, root, kKernelRank),
@@ -35,11 +35,11 @@ struct TraceObserver::Tracks {
   PlatformTracks platform;
 };
 
-TraceObserver::TraceObserver() = default;
+TraceObserver::TraceObserver(TraceSink sink) : sink_(std::move(sink)) {}
 TraceObserver::~TraceObserver() = default;
 
 void TraceObserver::attach(Watch& watch, const Scenario& scenario) {
-  tracks_ = std::make_unique<Tracks>(watch, scenario);
+  tracks_ = std::make_unique<Tracks>(watch, scenario, sink_);
 }
 
 void TraceObserver::finish() {

@@ -9,23 +9,26 @@
 #include <string>
 
 #include "harness/record/observer.h"
+#include "harness/trace/trace_block.h"
 
 namespace baton::harness {
 
 class TraceObserver final : public RunObserver {
  public:
-  TraceObserver();
+  // Without a sink, the trace is kept until somebody asks for its bytes.
+  explicit TraceObserver(TraceSink sink = {});
   ~TraceObserver() override;
 
   void attach(Watch& watch, const Scenario& scenario) override;
   void finish() override;
 
-  // The finished trace, Perfetto's protobuf.
+  // The finished trace, Perfetto's protobuf; empty if there is a sink.
   const std::string& bytes() const { return bytes_; }
 
  private:
   struct Tracks;
 
+  TraceSink sink_;
   std::unique_ptr<Tracks> tracks_;
   std::string bytes_;
 };

@@ -8,18 +8,14 @@ Rate& Tracer::rate(std::string_view name, TrackId parent, int rank) {
   return rates_.emplace_back(counter(name, parent, rank, CounterUnit::kBytesPerSecond));
 }
 
-// Everything that belongs to earlier instants is written before anything of a later one.
-sim::Time Tracer::advance() {
-  const sim::Time now = simulation_.now();
-  if (now > last_) {
-    write_counters();
-    write_rates(now);
-    last_ = now;
-  }
-  return now;
+void Tracer::leave(sim::Time now) {
+  write_counters();
+  write_rates(now);
+  last_ = now;
 }
 
 void Tracer::write_counters() {
+  if (counters_.size() > 1) std::ranges::sort(counters_);
   for (const auto& [track, value] : counters_) writer_.count(track, last_, value);
   counters_.clear();
 }
@@ -69,7 +65,12 @@ void Tracer::close(TrackId track, const TraceArgs& args) {
 
 void Tracer::count(TrackId track, std::int64_t value) {
   advance();
-  counters_[track] = value;
+  const auto found = std::ranges::find(counters_, track, &decltype(counters_)::value_type::first);
+  if (found != counters_.end()) {
+    found->second = value;
+  } else {
+    counters_.emplace_back(track, value);
+  }
 }
 
 void Tracer::add(Rate& rate, std::uint64_t bytes) {

@@ -36,7 +36,8 @@ class Tracer {
  public:
   static constexpr sim::Duration kWindow = sim::Duration::milliseconds(1);
 
-  explicit Tracer(const sim::Simulation& simulation) : simulation_(simulation) {}
+  explicit Tracer(const sim::Simulation& simulation, TraceSink sink = {})
+      : simulation_(simulation), writer_(std::move(sink)) {}
 
   TrackId track(std::string_view name, TrackId parent, int rank) {
     return writer_.track(name, parent, rank);
@@ -59,17 +60,24 @@ class Tracer {
   // What was found about an earlier instant; in order of time.
   void finding(TrackId track, sim::Time at, std::string_view name, const TraceArgs& args);
 
+  // The whole trace, if there is no sink.
   std::string finish();
 
  private:
-  sim::Time advance();
+  // Everything that belongs to earlier instants is written before anything of a later one.
+  sim::Time advance() {
+    const sim::Time now = simulation_.now();
+    if (now > last_) leave(now);
+    return now;
+  }
+  void leave(sim::Time now);
   void write_counters();
   void write_rates(sim::Time until);
 
   const sim::Simulation& simulation_;
   PerfettoWriter writer_;
   sim::Time last_;
-  std::map<TrackId, std::int64_t> counters_;  // of instant last_, not written yet
+  std::vector<std::pair<TrackId, std::int64_t>> counters_;  // of instant last_, not written yet
   std::deque<Rate> rates_;
   sim::Time window_end_ = sim::Time() + kWindow;
   bool window_used_ = false;

@@ -86,3 +86,14 @@ TEST_CASE("a trace that cannot be written is exit status 6") {
   CHECK(run_program(options, {data, human}, [] { return false; }) == kNotWritten);
   CHECK(human.str().find("cannot write") != std::string::npos);
 }
+
+TEST_CASE("a trace that the disk has no room for is exit status 6") {
+  Options options;
+  options.command = Command::kRun;
+  options.scenarios = {kScenario};
+  options.trace = "/dev/full";
+  std::ostringstream data;
+  std::ostringstream human;
+  CHECK(run_program(options, {data, human}, [] { return false; }) == kNotWritten);
+  CHECK(human.str().find("cannot write \"/dev/full\"") != std::string::npos);
+}

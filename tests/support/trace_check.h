@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@ class TraceCheck {
     for (const pb::TracePacket& packet : trace_.packet()) {
       if (!packet.unknown_fields().empty()) problem("a packet has unknown fields");
       if (packet.has_track_descriptor()) read(packet.track_descriptor());
+      if (packet.has_interned_data()) intern(packet);
       if (packet.has_track_event()) read(packet);
     }
     for (const auto& [track, depth] : depth_) {
@@ -58,6 +60,15 @@ class TraceCheck {
     }
     return result;
   }
+  // A number that an event tells under this name.
+  std::optional<std::uint64_t> fact(const pb::TracePacket& packet, const std::string& name) const {
+    const Sequence& sequence = sequences_.at(packet.trusted_packet_sequence_id());
+    for (const pb::DebugAnnotation& each : packet.track_event().debug_annotations()) {
+      const auto known = sequence.arguments.find(each.name_iid());
+      if (known != sequence.arguments.end() && known->second == name) return each.uint_value();
+    }
+    return std::nullopt;
+  }
   std::size_t flows() const { return flows_.size(); }
   // The paths of the tracks that the flow of this id visits.
   std::vector<std::string> visits(std::uint64_t flow) const {
@@ -77,8 +88,7 @@ class TraceCheck {
   struct Sequence {
     std::uint64_t last = 0;
     std::map<std::uint64_t, std::string> names;
-    std::set<std::uint64_t> arguments;
-    std::uint64_t number = 0;
+    std::map<std::uint64_t, std::string> arguments;
   };
 
   void problem(std::string text) { problems_.push_back(std::move(text)); }
@@ -96,10 +106,12 @@ class TraceCheck {
     }
   }
 
-  void intern(Sequence& sequence, const pb::InternedData& data) {
+  void intern(const pb::TracePacket& packet) {
+    Sequence& sequence = sequences_[packet.trusted_packet_sequence_id()];
+    const pb::InternedData& data = packet.interned_data();
     for (const pb::EventName& each : data.event_names()) sequence.names[each.iid()] = each.name();
     for (const pb::DebugAnnotationName& each : data.debug_annotation_names()) {
-      sequence.arguments.insert(each.iid());
+      sequence.arguments[each.iid()] = each.name();
     }
   }
 
@@ -108,7 +120,6 @@ class TraceCheck {
     Sequence& sequence = sequences_[packet.trusted_packet_sequence_id()];
     if (packet.timestamp() < sequence.last) problem("time goes back");
     sequence.last = packet.timestamp();
-    intern(sequence, packet.interned_data());
     const std::uint64_t track = event.track_uuid();
     if (!tracks_.contains(track)) {
       problem(fmt::format("no descriptor of track {:#x}", track));

@@ -53,13 +53,92 @@ TEST_CASE("what is written is read back: tracks in order, slices, instants, coun
   CHECK(fmt::format("{}", fmt::join(check.paths(), ",")) == ",bytes,slices");
   CHECK(fmt::format("{}", fmt::join(check.events("slices"), ",")) == "outer,inner,dot");
   CHECK(fmt::format("{}", fmt::join(check.visits(7), ",")) == "slices,slices");
-  const pb::TracePacket& outer = check.trace().packet(3);
+  const pb::TracePacket& outer = check.trace().packet(4);
   CHECK(outer.timestamp() == 1);  // nanoseconds, floored
   CHECK(outer.track_event().debug_annotations(1).uint_value() == 1500);
-  const pb::TracePacket& inner = check.trace().packet(4);
+  const pb::TracePacket& inner = check.trace().packet(5);
   CHECK(inner.timestamp() == 1);  // the same nanosecond; the order is told
   CHECK(inner.track_event().debug_annotations(1).uint_value() == 2);
-  CHECK(check.trace().packet(5).track_event().counter_value() == -3);
+  CHECK(check.trace().packet(6).track_event().counter_value() == -3);
+}
+
+TEST_CASE("numbers and texts of every length are read back") {
+  std::vector<std::uint64_t> numbers{0};
+  for (unsigned bits = 1; bits <= 64; ++bits) {
+    numbers.push_back(std::uint64_t{1} << (bits - 1));
+    numbers.push_back(~std::uint64_t{0} >> (64 - bits));
+  }
+  std::vector<std::string> texts;
+  for (const std::size_t size : {0, 1, 60, 80, 100, 127, 128, 200, 16'383, 16'384, 100'000}) {
+    texts.emplace_back(size, 'x');
+  }
+  PerfettoWriter writer;
+  const TrackId track = writer.track("t", {}, 0);
+  for (const std::uint64_t number : numbers) writer.instant(track, {}, "n", {{"number", number}});
+  for (const std::string& text : texts) writer.instant(track, {}, text, {{"text", text}});
+  const TraceCheck check(writer.finish({}));
+  CHECK(check.problems().empty());
+  const std::vector<std::string> names = check.events("");
+  REQUIRE(names.size() == numbers.size() + texts.size());
+  int packet = 2;  // after the descriptor, and the names that all events use
+  for (const std::uint64_t number : numbers) {
+    const pb::TrackEvent& event = check.trace().packet(packet++).track_event();
+    CHECK(event.debug_annotations(0).uint_value() == number);
+  }
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const pb::TrackEvent& event = check.trace().packet(packet++).track_event();
+    CHECK(event.debug_annotations(0).string_value() == texts[i]);
+    CHECK(names[numbers.size() + i] == texts[i]);
+  }
+}
+
+TEST_CASE("every event says its exact picosecond and its place in the order of events") {
+  PerfettoWriter writer;
+  const TrackId track = writer.track("t", {}, 0);
+  std::vector<std::int64_t> times;
+  for (std::int64_t ps = 1; ps < std::int64_t{1} << 52; ps = 2 * ps + 777) {
+    writer.begin(track, sim::Time::from_ps(ps), "slice");
+    writer.end(track, sim::Time::from_ps(ps + 1));
+    times.push_back(ps);
+    times.push_back(ps + 1);
+  }
+  const TraceCheck check(writer.finish({}));
+  CHECK(check.problems().empty());
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const pb::TracePacket& packet = check.trace().packet(static_cast<int>(i) + 2);
+    const auto ps = static_cast<std::uint64_t>(times[i]);
+    CHECK(packet.timestamp() == ps / 1000);
+    const bool end = packet.track_event().type() == pb::TrackEvent::TYPE_SLICE_END;
+    CHECK(check.fact(packet, end ? "end_ps" : "time_ps") == ps);
+    CHECK(check.fact(packet, end ? "end_seq" : "seq") == i + 1);
+  }
+}
+
+TEST_CASE("a sink is given in blocks, of whole packets each, what is otherwise kept") {
+  std::string given;
+  std::size_t blocks = 0;
+  bool whole = true;
+  PerfettoWriter to_sink([&](std::string_view block) {
+    pb::Trace packets;
+    whole = packets.ParseFromArray(block.data(), static_cast<int>(block.size())) && whole;
+    given += block;
+    ++blocks;
+  });
+  PerfettoWriter kept;
+  const std::string long_text(3000, 'y');
+  for (PerfettoWriter* writer : {&to_sink, &kept}) {
+    const TrackId track = writer->track("t", {}, 0);
+    for (unsigned i = 0; i < 5000; ++i) {
+      writer->begin(track, at(3_ns * i), i % 7 == 0 ? "seventh" : "slice", {{"i", Hex{i}}});
+      writer->end(track, at(3_ns * i), {{"even", i % 2 == 0}});
+      if (i % 100 == 0) writer->instant(track, at(3_ns * i), "dot", {{"text", long_text}});
+    }
+  }
+  CHECK(to_sink.finish(at(1_s)).empty());
+  CHECK(kept.finish(at(1_s)) == given);
+  CHECK(whole);
+  CHECK(blocks > 3);
+  CHECK(TraceCheck(given).problems().empty());
 }
 
 TEST_CASE("a slice that is open at the end is closed there and says so") {
