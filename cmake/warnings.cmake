@@ -11,8 +11,9 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   target_compile_options(baton_warnings INTERFACE -Wno-deprecated-declarations)
 endif()
 if(BATON_SANITIZE)
+  # Lines for what a sanitizer finds; all of -g makes the build a third longer.
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
-                      -fno-omit-frame-pointer -O1)
+                      -fno-omit-frame-pointer -O1 -g1)
   add_link_options(-fsanitize=address,undefined)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # At -O1 GCC 12 takes the frame allocator of Boost's awaitable apart and finds that its two
