@@ -32,6 +32,7 @@ struct Scope {
 std::string_view word_of(CallKeyType type, std::string_view call) {
   if (type != CallKeyType::kWord) return "";
   if (call == "setrlimit") return "RLIMIT_NOFILE";
+  if (call == "recvmsg") return "descriptor";
   if (call == "kexec_file_load") return "next";
   return call == "reboot" ? "kexec" : "forever";
 }
