@@ -45,7 +45,8 @@ class Ownership final : public Checker {
 
   void on_taken(const linux::DeviceTaken& seen) {
     const WatchedDevice* device = device_at(seen.device);
-    if (device == nullptr || !watch_.jumped()) return;
+    // Which process may have a device without a VM, the answers of its calls say.
+    if (device == nullptr || device->of_process || !watch_.jumped()) return;
     const bool file = seen.kind == linux::DeviceHolder::kProcess;
     judge(*device, file ? "a file open in process" : "the iommufd of process", device->vm,
           seen.process);

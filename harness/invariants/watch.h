@@ -26,11 +26,12 @@ namespace baton::harness {
 
 class InterruptBook;
 
-// A device that a VM owns.
+// A device that a VM owns, or one that processes of the scenario hand over.
 struct WatchedDevice {
   const pci::Function* function = nullptr;
-  std::string vm;
-  bool passive = false;  // a peer of the VM's first device, that does nothing by itself
+  std::string vm;           // its session has that name
+  bool of_process = false;  // no VM: the session, and whoever the calls say may hold the device
+  bool passive = false;     // a peer of the VM's first device, that does nothing by itself
   // How long it may take from one completed request to the next while it has work.
   sim::Duration stall_bound = sim::Duration::microseconds(100);
   // How long one descriptor or command of its workload takes: so long it goes on after what stopped

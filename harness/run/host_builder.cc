@@ -106,6 +106,7 @@ bool bus_taken(pci::Fabric& fabric, std::uint32_t segment, unsigned bus) {
 using BusPlace = std::pair<std::uint32_t, unsigned>;  // segment, number
 
 // The rate that the VM with this device asks for; with a virtual function of it, the first such VM.
+// Without a VM, its own.
 std::uint64_t bytes_per_second(const Scenario& scenario, std::size_t device,
                                std::uint64_t otherwise) {
   for (const VmSpec& vm : scenario.vms) {
@@ -114,7 +115,8 @@ std::uint64_t bytes_per_second(const Scenario& scenario, std::size_t device,
     });
     if (owns) return vm.bytes_per_second;
   }
-  return otherwise;
+  const std::uint64_t own = scenario.machine.add[device].bytes_per_second;
+  return own != 0 ? own : otherwise;
 }
 
 pci::Function* add_dsa(sim::Simulation& simulation, Loaded& loaded, pci::Fabric& fabric,

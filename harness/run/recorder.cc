@@ -11,6 +11,7 @@
 #include "model/iommu_vtd/observations.h"
 #include "model/linux/base/observations.h"
 #include "model/linux/kernel/observations.h"
+#include "model/luo/state_machine.h"
 #include "model/pci/bridge.h"
 #include "model/vmm/observations.h"
 
@@ -152,10 +153,15 @@ void Recorder::subscribe_to_standings() {
   use(std::string(kAssumed), "remapping unit timing");
   simulation.topic<linux::SessionFileChanged>().subscribe(
       [this](const linux::SessionFileChanged& seen) {
+        if (seen.state == luo::name(luo::FileState::kAbandoned)) {
+          ++abandoned_[std::string(seen.session)];
+        }
         use(std::string(standing_of_record(seen.compatible)), std::string(seen.compatible));
       });
-  simulation.topic<linux::SessionChanged>().subscribe(
-      [this](const auto&) { use(std::string(kRead), "luo-v5"); });
+  simulation.topic<linux::SessionChanged>().subscribe([this](const linux::SessionChanged& seen) {
+    use(std::string(kRead), "luo-v5");
+    on_session(seen);
+  });
   simulation.topic<host::KernelJumped>().subscribe([this](const auto&) {
     use(std::string(kRead), "kho-v4");
     if (watch_.jumped()) use(std::string(kAssumed), "baton-*-v1 records (no upstream series)");
@@ -220,6 +226,15 @@ void Recorder::finish() {
     longest_pause_ = std::max(longest_pause_, watch_.now() - since);
     note(fmt::format("guest {} is paused since {} and was not resumed", vm, sim::to_string(since)));
   }
+}
+
+// Whoever held it has let go of it: nothing else tells its owner that this undoes everything.
+void Recorder::on_session(const linux::SessionChanged& seen) {
+  if (seen.state != luo::name(luo::SessionState::kClosed)) return;
+  const auto files = abandoned_.extract(std::string(seen.session));
+  if (files.empty()) return;
+  note(fmt::format("session {} is closed before a jump: {} preserved file{} undone", seen.session,
+                   files.mapped(), files.mapped() == 1 ? "" : "s"));
 }
 
 std::uint64_t Recorder::dma_bytes() const {

@@ -39,6 +39,7 @@ class Recorder {
   void enter(unsigned generation, std::string name);
   void on_phase(const linux::PhaseEntered& seen);
   void on_request(const pci::RequestDone& seen);
+  void on_session(const linux::SessionChanged& seen);
   void note(std::string text);
   void use(std::string standing, std::string thing);
   void subscribe_to_hardware();
@@ -54,7 +55,8 @@ class Recorder {
   std::uint64_t live_updates_ = 0;
   std::map<std::string, std::set<std::string>, std::less<>> standings_;
   std::set<std::string> errors_told_;
-  std::set<Sbdf> found_;  // by the kernel that runs
+  std::map<std::string, std::uint64_t> abandoned_;  // files of sessions that are being closed
+  std::set<Sbdf> found_;                            // by the kernel that runs
 };
 
 }  // namespace baton::harness

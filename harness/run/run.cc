@@ -79,6 +79,9 @@ vmm::UserConfig user_config(const Scenario& scenario) {
   return config;
 }
 
+// What processes give their devices in one descriptor is not known; it is taken to be no longer.
+constexpr std::uint64_t kLongestWork = std::uint64_t{2} << 20;
+
 // Of at most 2 MiB, as workloads have them.
 sim::Duration time_of(std::uint64_t bytes, std::uint64_t bytes_per_second) {
   const std::uint64_t rate = std::max<std::uint64_t>(1, bytes_per_second);
@@ -98,6 +101,20 @@ std::vector<WatchedDevice> watched_devices(const Scenario& scenario, const Built
       watched.in_flight = time_of(vm.workload.size, vm.bytes_per_second);
       result.push_back(watched);
     }
+  }
+  for (std::size_t i = 0; i < scenario.machine.add.size(); ++i) {
+    const AddedDevice& device = scenario.machine.add[i];
+    if (device.session.empty()) continue;
+    WatchedDevice watched;
+    watched.function = host.added[i];
+    watched.vm = device.session;
+    watched.of_process = true;
+    // Without a rate a page takes the hardware a microsecond, and the bound has room for that.
+    if (const std::uint64_t rate = device.bytes_per_second; rate != 0) {
+      watched.stall_bound += time_of(sim::kPageSize, rate) * 2;
+      watched.in_flight = time_of(kLongestWork, rate);
+    }
+    result.push_back(watched);
   }
   return result;
 }

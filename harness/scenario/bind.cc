@@ -259,7 +259,23 @@ class Binder {
                          fmt::format("\"{}\" belongs to {} already", wanted, owner->second));
         continue;
       }
+      refuse_processes_keys(scenario_.machine.add[index], vm, item.at());
       vm.devices.push_back(index);
+    }
+  }
+
+  // What is said of a device that processes drive means nothing for a VM's.
+  void refuse_processes_keys(const AddedDevice& device, const VmSpec& vm, Position at) {
+    if (device.bytes_per_second != 0) {
+      diagnostics_.add(Problem::kConflict, at,
+                       fmt::format("\"{}\" has a rate of its own", device.name),
+                       fmt::format("of a VM's device vms[].workload.rate of {} is it", vm.name));
+    }
+    if (!device.session.empty()) {
+      diagnostics_.add(Problem::kConflict, at,
+                       fmt::format("\"{}\" is handed over in session {} of a process", device.name,
+                                   device.session),
+                       fmt::format("{} hands its devices over itself", vm.name));
     }
   }
 

@@ -76,6 +76,8 @@ void bind_vmd(const View& item, AddedDevice& device, const MachineSpec& spec,
               Diagnostics& diagnostics) {
   bind_dsa(item, device, diagnostics);
   device.kind = DeviceKind::kVmd;
+  refuse_key(item, "rate", "it moves nothing", diagnostics);
+  refuse_key(item, "session", "its driver keeps it", diagnostics);
   if (std::ranges::any_of(
           spec.add, [](const AddedDevice& other) { return other.kind == DeviceKind::kVmd; })) {
     diagnostics.add(Problem::kNotBuilt, item.at(), "more than one VMD in a host: not built yet");
@@ -128,6 +130,8 @@ void bind_added_devices(const View& topology, MachineSpec& spec, Diagnostics& di
   for (const View& item : topology.key("add").items()) {
     AddedDevice device;
     device.name = item.key("name").text();
+    if (item.key("rate").given()) device.bytes_per_second = item.key("rate").number();
+    device.session = item.key("session").text();
     const std::string kind = item.key("kind").text();
     if (kind == "nvme") {
       bind_nvme(item, device, diagnostics);

@@ -32,6 +32,7 @@ struct Scope {
 std::string_view word_of(CallKeyType type, std::string_view call) {
   if (type != CallKeyType::kWord) return "";
   if (call == "setrlimit") return "RLIMIT_NOFILE";
+  if (call == "recvmsg") return "descriptor";
   if (call == "kexec_file_load") return "next";
   return call == "reboot" ? "kexec" : "forever";
 }
@@ -512,6 +513,32 @@ std::size_t reboots_in(const std::vector<vmm::ScriptCall>& calls) {
   return count;
 }
 
+bool creates_session(const std::vector<vmm::ScriptCall>& calls, std::string_view name) {
+  return std::ranges::any_of(calls, [name](const vmm::ScriptCall& call) {
+    const bool creates = call.row != nullptr && call.row->name == "LIVEUPDATE_IOCTL_CREATE_SESSION";
+    return creates_session(call.child, name) ||
+           (creates && std::ranges::any_of(call.fields, [name](const vmm::ScriptField& field) {
+              return field.field->name == "name" && field.value == name;
+            }));
+  });
+}
+
+// A device is watched by the name of the session that hands it over: one that nobody creates would
+// be watched by nobody.
+void check_sessions(const Scenario& scenario, Diagnostics& diagnostics) {
+  for (const AddedDevice& device : scenario.machine.add) {
+    const std::string& session = device.session;
+    if (session.empty() || std::ranges::any_of(scenario.processes, [&](const auto& process) {
+          return creates_session(process.calls, session);
+        })) {
+      continue;
+    }
+    diagnostics.add(Problem::kUnknownName, device.at,
+                    fmt::format("{}: no process creates the session \"{}\"", device.name, session),
+                    "LIVEUPDATE_IOCTL_CREATE_SESSION with this name, letter by letter");
+  }
+}
+
 }  // namespace
 
 std::size_t reboots_of(const std::vector<vmm::ScriptProcess>& processes) {
@@ -539,6 +566,7 @@ void bind_processes(const Node& root, Scenario& scenario, Diagnostics& diagnosti
     process.calls = bind_calls(*item.key("calls").node(), scope, 0, diagnostics);
     scenario.processes.push_back(std::move(process));
   }
+  check_sessions(scenario, diagnostics);
   for (std::size_t i = 0; i < scenario.processes.size() && diagnostics.empty(); ++i) {
     if (scenario.processes[i].kernel < scenario.generations()) continue;
     const View kernel = list.items()[i].key("kernel");

@@ -73,6 +73,7 @@ constexpr std::array kCompareKeys{
 constexpr std::array kReadlinkKeys{kTextKey};
 constexpr std::array kRlimitKeys{CallKey{"value", T::kOperand, kMust, "descriptors"}};
 constexpr std::array kForkKeys{CallKey{"calls", T::kCalls, kMust, "what the child does"}};
+constexpr std::array kSendmsgKeys{CallKey{"fd", T::kOperand, kMust, "the descriptor"}};
 constexpr std::array kIoctlKeys{
     CallKey{"on", T::kOperand, kMust, "the descriptor that it is made on"},
     CallKey{"gives", T::kFields, kMay, "fields of the answer, with what they must hold"},
@@ -279,6 +280,23 @@ constexpr std::array kRows{
             false,
             "waits until a process has ended",
             "{waitpid: daemon}"},
+    CallRow{"sendmsg",
+            K::kSendmsg,
+            T::kProcess,
+            kSendmsgKeys,
+            {},
+            false,
+            "sendmsg(SCM_RIGHTS) to a process over a Unix socket: passes a descriptor; ESRCH when "
+            "the process is gone",
+            "{sendmsg: vmm, fd: session}"},
+    CallRow{"recvmsg",
+            K::kRecvmsg,
+            T::kWord,
+            {},
+            {},
+            true,
+            "waits for a descriptor that another process sends",
+            "{recvmsg: descriptor, as: session}"},
     CallRow{"sleep", K::kSleep, T::kDuration, {}, {}, false, "nanosleep", "{sleep: 1ms}"},
     CallRow{"kexec_file_load",
             K::kKexecFileLoad,

@@ -30,6 +30,10 @@ struct AddedDevice {
   std::uint64_t capacity = 0;  // bytes of its disk
   unsigned vfs = 0;            // virtual functions that it can have
   std::uint64_t buffer = 0;    // bytes of its controller memory buffer
+  // Of one that processes drive: what it moves in a second, if not what the hardware can, and the
+  // session in which they hand it over, empty where nobody is watched.
+  std::uint64_t bytes_per_second = 0;
+  std::string session = {};
   // A virtual function that a VM owns: its physical function, and which one it is, from 0.
   std::optional<std::size_t> physical;
   unsigned vf_index = 0;

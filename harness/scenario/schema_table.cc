@@ -92,6 +92,14 @@ constexpr std::array kRows{
         "4"),
     choice("machine.topology.add[].unsupported_request", kMay, "nonfatal", severities,
            "nvme: how severe firmware makes the error of a request that it does not support"),
+    number("machine.topology.add[].rate", KeyType::kRate, kMay, "", 1'000'000, 60'000'000'000,
+           "dsa, nvme: bytes that it moves in a second, where no VM's workload says it; without, "
+           "what the hardware can",
+           "100MB/s"),
+    text("machine.topology.add[].session", KeyType::kText, kMay, "",
+         "dsa, nvme: the session in which processes of the scenario hand it over; the invariants "
+         "watch it as they watch a VM's device",
+         "vm"),
     list("machine.topology.add[].traits", kMay, "nvme: what it does not have"),
     choice("machine.topology.add[].traits[]", kMay, "", traits, "a trait by name"),
     list("machine.changes", kMay,

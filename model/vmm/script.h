@@ -46,6 +46,8 @@ enum class CallKind : std::uint8_t {
   kFork,
   kKill,
   kWaitpid,
+  kSendmsg,
+  kRecvmsg,
   kSleep,
   kKexecFileLoad,
   kReboot,

@@ -162,6 +162,8 @@ Co<ScriptProcesses::Answer> ScriptProcesses::dispatch(RunningProcess& process,
     case CallKind::kFork:
     case CallKind::kKill:
     case CallKind::kWaitpid:
+    case CallKind::kSendmsg:
+    case CallKind::kRecvmsg:
     case CallKind::kSleep:
     case CallKind::kPause:
       return on_process(process, call, index);
@@ -298,6 +300,10 @@ Co<ScriptProcesses::Answer> ScriptProcesses::on_process(RunningProcess& process,
     process.process.share_descriptors(child.process);
     child.results = process.results;
     environment_.spawn(run_calls(child, call.child));
+  } else if (call.kind == CallKind::kSendmsg) {
+    answer = send(process, call, index);
+  } else if (call.kind == CallKind::kRecvmsg) {
+    answer = co_await receive(process);
   } else {
     RunningProcess* other = find(name);
     if (other == nullptr || other->ended) {
@@ -305,12 +311,49 @@ Co<ScriptProcesses::Answer> ScriptProcesses::on_process(RunningProcess& process,
     } else if (call.kind == CallKind::kKill) {
       other->killed = true;
       other->signal.wake_all();
+      other->sent.wake_all();
     } else {
       while (!other->ended) {
         sim::WaitNode node(context, context.actor(), "waitpid");
         co_await other->ending.wait(context, node);
       }
     }
+  }
+  co_return answer;
+}
+
+// SCM_RIGHTS [linux net/core/scm.c]: the open file, under a number of the receiver's.
+ScriptProcesses::Answer ScriptProcesses::send(RunningProcess& process, const ScriptCall& call,
+                                              unsigned index) {
+  Answer answer;
+  RunningProcess* other = find(with_index(call.subject, index));
+  if (other == nullptr || other->killed || other->leaving) {
+    answer.value = fail(Errno::kSrch);
+    return answer;
+  }
+  const auto fd = static_cast<int>(value_of(process, call, "fd", index, -1));
+  const Result<int> given = process.process.send_descriptor(fd, other->process);
+  if (given) {
+    other->received.push_back(*given);
+    other->sent.wake_all();
+  } else {
+    answer.value = fail(given.error());
+  }
+  return answer;
+}
+
+Co<ScriptProcesses::Answer> ScriptProcesses::receive(RunningProcess& process) {
+  sim::Context& context = environment_.context();
+  Answer answer;
+  while (process.received.empty() && !process.killed) {
+    sim::WaitNode node(context, context.actor(), "recvmsg");
+    co_await process.sent.wait(context, node);
+  }
+  if (process.killed) {
+    answer.value = fail(Errno::kIntr);
+  } else {
+    answer.value = process.received.front();
+    process.received.pop_front();
   }
   co_return answer;
 }

@@ -57,6 +57,7 @@ Co<> ScriptProcesses::run_calls(RunningProcess& process, const std::vector<Scrip
     }
   }
   say(process, process.killed ? "killed" : right ? "ended" : "gave up");
+  process.leaving = true;
   co_await process.process.exit();
   process.ended = true;
   process.ending.wake_all();
@@ -67,7 +68,8 @@ Co<bool> ScriptProcesses::make(RunningProcess& process, const ScriptCall& call, 
   environment_.publish(
       ScriptCallBegun{environment_.generation(), process.name, call.place, call.text, index});
   const Answer answer = co_await dispatch(process, call, index);
-  if (process.killed && call.kind == CallKind::kPause) {
+  const bool asleep = call.kind == CallKind::kPause || call.kind == CallKind::kRecvmsg;
+  if (process.killed && asleep && !answer.value) {
     co_return true;
   }
   co_return judge(process, call, index, answer);

@@ -5,9 +5,12 @@
 // a process exits and closes what it has open; `pause` keeps it.
 //
 // Not modelled: memory that a fork shares or copies (the child has the descriptors and the names,
-// not the mappings), signals other than SIGKILL; a process that sleeps dies of it when it wakes.
+// not the mappings), signals other than SIGKILL; a process that sleeps dies of it when it wakes;
+// Unix sockets but for the descriptors that are passed over them: each two processes have one, and
+// what was sent lies in the receiver's table from then on, as it would lie in the socket.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,10 +35,13 @@ struct RunningProcess {
   linux::SystemCalls calls;
   std::map<std::string, std::int64_t, std::less<>> results;
   std::map<std::string, std::uint64_t, std::less<>> mapped;  // lengths, by name
+  std::deque<int> received;  // descriptors that were sent and not taken yet
   bool killed = false;
+  bool leaving = false;  // it exits; nothing is sent to it any more
   bool ended = false;
   sim::WaitQueue signal;  // pause() waits here
   sim::WaitQueue ending;  // waitpid() waits here
+  sim::WaitQueue sent;    // recvmsg() waits here
 };
 
 // The value of an operand: a number, or the name of a result.
@@ -86,6 +92,8 @@ class ScriptProcesses {
   static std::uint64_t offset_of(const RunningProcess& process, const ScriptCall& call,
                                  std::string_view key, unsigned index);
   Co<Answer> on_process(RunningProcess& process, const ScriptCall& call, unsigned index);
+  Answer send(RunningProcess& process, const ScriptCall& call, unsigned index);
+  Co<Answer> receive(RunningProcess& process);
   Co<Answer> reboot(RunningProcess& process, const ScriptCall& call);
 
   Environment& environment_;

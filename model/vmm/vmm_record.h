@@ -46,7 +46,10 @@ struct VmmRecord {
   Carried carried = Carried::kAll;
   std::uint32_t goes_on = 0;  // 1: what cannot be taken over is done without
 
-  bool valid() const { return magic == kMagic && version == kVersion && bytes == 112; }
+  bool valid() const {
+    return magic == kMagic && version == kVersion && bytes == 112 && carried <= Carried::kMemory &&
+           goes_on <= 1;
+  }
 };
 
 static_assert(sizeof(VmmRecord) == 112);

@@ -31,6 +31,19 @@ RunResult run_stage(std::string_view name) {
   return run_scenario(loaded, {});
 }
 
+RunResult run_file(std::string_view name, const std::vector<std::string>& set = {}) {
+  const Loaded loaded =
+      check_scenario(fmt::format("{}/scenarios/{}.yaml", testing::source_dir(), name), set);
+  INFO(loaded.errors());
+  REQUIRE(loaded.good());
+  return run_scenario(loaded, {});
+}
+
+std::uint64_t checks(const RunResult& result, std::string_view id) {
+  const auto found = std::ranges::find(result.verdicts, id, &InvariantVerdict::id);
+  return found == result.verdicts.end() ? 0 : found->checks;
+}
+
 std::uint64_t violations(const RunResult& result, std::string_view id) {
   const auto found = std::ranges::find(result.verdicts, id, &InvariantVerdict::id);
   return found == result.verdicts.end() ? 0 : found->violations;
@@ -79,6 +92,50 @@ TEST_CASE("what a stage does not promise is told apart from what it breaks") {
   CHECK(next.passed());
   const RunResult vision = run_stage("vision");
   CHECK(format_story(vision, Detail::kFigures).find("not kept") == std::string::npos);
+}
+
+// The process of the scenario looks for itself, and the invariants watch its device.
+TEST_CASE("a process finds its own copy at work after the jump, and sees where it was broken") {
+  const std::string file = "selftests/process-dma-through-the-gap";
+  const RunResult whole = run_file(file);
+  CHECK(whole.passed());
+  for (const char* id : {"dma-continuity", "dma-integrity", "isolation"}) {
+    CHECK(checks(whole, id) > 10'000);
+  }
+  struct Break {
+    std::string_view defect;
+    std::string_view invariant;
+    std::string_view seen;  // by the process
+  };
+  constexpr Break kBreaks[] = {
+      {"pci-clear-bus-master", "dma-continuity", "{compare: copies, offset: 128KiB"},
+      {"iommu-translation-off", "dma-integrity", "{compare: copies, offset: 128KiB"},
+      {"memfd-skip-folio", "memory-not-reused", "LIVEUPDATE_SESSION_RETRIEVE_FD"},
+  };
+  for (const Break& each : kBreaks) {
+    INFO(each.defect);
+    const RunResult broken = run_file(file, {fmt::format("defects=[{}]", each.defect)});
+    CHECK_FALSE(broken.passed());
+    CHECK(violations(broken, each.invariant) != 0);
+    CHECK(violations(broken, "process-calls") != 0);
+    CHECK(format_failures(broken).find(each.seen) != std::string::npos);
+  }
+}
+
+TEST_CASE("a session whose holders are gone before the jump is undone, and the report says so") {
+  const auto story = [](const char* file) {
+    const RunResult result = run_file(file);
+    CHECK(result.passed());
+    return format_story(result, Detail::kFigures);
+  };
+  const std::string killed = story("vfio/holder-killed-by-init");
+  CHECK(killed.find("  session vm is closed before a jump: 3 preserved files undone\n") !=
+        std::string::npos);
+  CHECK(story("vfio/holder-outlives-init").find("  session vm is closed") == std::string::npos);
+  const std::string either = story("luo/either-side-killed");
+  CHECK(either.find("  session vm-c is closed before a jump: 1 preserved file undone\n") !=
+        std::string::npos);
+  CHECK(either.find("session vm-a is closed") == std::string::npos);
 }
 
 TEST_CASE("each defect of a stage is caught where its scenario shows it") {

@@ -63,3 +63,18 @@ TEST_CASE("keys of a drive are refused for a DSA") {
     CHECK_FALSE(errors_with(device + key + "}").empty());
   }
 }
+
+TEST_CASE("rate and session are for devices that processes drive, and name a session of theirs") {
+  const std::string dsa = "{kind: dsa, name: d, bus: 0x6a, ";
+  CHECK(errors_with(dsa + "rate: 100MB/s}").empty());
+  CHECK(errors_with(dsa + "session: vm}").contains("d: no process creates the session \"vm\""));
+  const std::string vmd = "{kind: vmd, name: vmd0, bus: 0x64, device: 5, ";
+  CHECK(errors_with(vmd + "rate: 100MB/s}").contains("rate: it moves nothing"));
+  CHECK(errors_with(vmd + "session: vm}").contains("session: its driver keeps it"));
+  const auto with_vm = [](const char* key) {
+    const std::string file = testing::source_dir() + "/scenarios/quickstart.yaml";
+    return check_scenario(file, {fmt::format("machine.topology.add[0].{}", key)}).errors();
+  };
+  CHECK(with_vm("rate=50MB/s").contains("\"dsa0\" has a rate of its own"));
+  CHECK(with_vm("session=s").contains("\"dsa0\" is handed over in session s of a process"));
+}

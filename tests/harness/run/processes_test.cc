@@ -139,6 +139,38 @@ TEST_CASE("right answers are no violation") {
   CHECK(result.passed());
 }
 
+TEST_CASE("a descriptor is passed over a socket: the open file, for as long as either has it") {
+  const std::string processes =
+      "baton: 1\ntitle: t\nmachine:\n  memory: 4GiB\n  topology: {lspci: hosts/flat.lspci}\n"
+      "processes:\n"
+      "  - name: heir\n"
+      "    calls:\n"
+      "      - {recvmsg: descriptor, as: m, returns: 0}\n"
+      "      - {sleep: 2ms}\n"  // until the giver has ended
+      "      - {lseek: m, offset: 0}\n"
+      "      - {read: m, text: given}\n"
+      "  - name: victim\n"
+      "    calls: [{recvmsg: descriptor, as: never}, {close: never}]\n"
+      "  - name: giver\n"
+      "    at: 1ms\n"
+      "    calls:\n"
+      "      - {memfd_create: m, as: m}\n"
+      "      - {write: m, text: given}\n"
+      "      - {sendmsg: heir, fd: 77, fails: EBADF}\n"
+      "      - {sendmsg: heir, fd: m}\n"
+      "      - {kill: victim}\n"
+      "      - {sendmsg: victim, fd: m, fails: ESRCH}\n"
+      "      - {waitpid: victim}\n"
+      "expect: [{holds: [process-calls, memory-not-leaked]}]\n";
+  const std::string folder = testing::source_dir() + "/scenarios";
+  const RunResult result = run(check_scenario_text("s.yaml", processes, folder));
+  INFO(format_story(result, Detail::kFigures) << format_failures(result));
+  CHECK(result.passed());  // the victim dies waiting, and makes no further call
+  CHECK(check_scenario_text("s.yaml", with_calls("      - {recvmsg: file}\n"), folder)
+            .errors()
+            .contains("only \"descriptor\" is"));
+}
+
 TEST_CASE("loads and stores of memory: numbers, lines of 64 bytes, whole regions") {
   const RunResult result = run(load(
       "      - {memfd_create: m, as: m}\n"

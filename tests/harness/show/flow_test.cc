@@ -16,8 +16,9 @@ using namespace baton::harness;
 namespace {
 
 std::string chart(const std::string& name, std::string_view format) {
-  const Loaded loaded =
-      check_scenario(testing::source_dir() + "/scenarios/flows/" + name + ".yaml");
+  const std::string folder =
+      name.find('/') == std::string::npos ? "/scenarios/flows/" : "/scenarios/";
+  const Loaded loaded = check_scenario(testing::source_dir() + folder + name + ".yaml");
   INFO(loaded.errors());
   REQUIRE(loaded.good());
   ShowRequest request;
@@ -84,14 +85,30 @@ TEST_CASE("the steps of VFIO live update support stand in their order") {
 }
 
 TEST_CASE("both diagrams of the IOMMU series stand in the chart") {
-  check_order(steps("iommu-state"),
-              {"userspace>iommufd vmm: IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE",
-               "userspace>LUO vmm: LIVEUPDATE_SESSION_PRESERVE_FD",
-               "LUO>iommufd preserve iommufd-v1", "IOMMU page table preserved",
-               "iommufd>LUO preserve done", "userspace>LUO vmm: LIVEUPDATE_SESSION_PRESERVE_FD",
-               "LUO>VFIO preserve vfio-pci-v1", "VFIO>LUO preserve done", "kexec: kernel 0 is gone",
-               "LUO header of the previous kernel read", "IOMMU iommu domain restored",
-               "userspace>LUO heir: LIVEUPDATE_SESSION_RETRIEVE_FD"});
+  check_order(
+      steps("iommu-state"),
+      {"userspace>iommufd vmm: IOMMU_HWPT_LIVEUPDATE_MARK_PRESERVE",
+       "userspace>LUO vmm: LIVEUPDATE_SESSION_PRESERVE_FD", "LUO>iommufd preserve iommufd-v1",
+       "LUO>IOMMU preserve FLB iommu-liveupdate", "IOMMU page table preserved",
+       "IOMMU iommu domain preserved", "iommufd>LUO preserve done",
+       "userspace>LUO vmm: LIVEUPDATE_SESSION_PRESERVE_FD", "LUO>VFIO preserve vfio-pci-v1",
+       "PCI record of 0000:6a:01.0 preserved", "IOMMU root table preserved",
+       "IOMMU context table preserved", "IOMMU PASID table preserved", "IOMMU domain id preserved",
+       "VFIO>LUO preserve done", "kexec: kernel 0 is gone",
+       "LUO header of the previous kernel read", "IOMMU iommu domain restored",
+       "userspace>LUO heir: LIVEUPDATE_SESSION_RETRIEVE_FD"});
+}
+
+TEST_CASE("the chart of a session that is closed too early is the preservation backwards") {
+  check_order(
+      steps("vfio/holder-killed-by-init"),
+      {"LUO preserve memfd-v2", "LUO>iommufd preserve iommufd-v1", "LUO>VFIO preserve vfio-pci-v1",
+       "LUO>VFIO unpreserve vfio-pci-v1", "IOMMU context table no longer preserved",
+       "IOMMU root table no longer preserved", "IOMMU domain id no longer preserved",
+       "PCI record of 0000:6a:01.0 no longer preserved", "LUO>iommufd unpreserve iommufd-v1",
+       "IOMMU page table no longer preserved", "IOMMU iommu domain no longer preserved",
+       "LUO unpreserve memfd-v2", "LUO>IOMMU unpreserve FLB iommu-liveupdate",
+       "LUO session vm: closed", "hardware dsa0 is reset", "userspace>LUO init: reboot"});
 }
 
 TEST_CASE("the documented refusals are answers in the chart") {
