@@ -286,7 +286,7 @@ constexpr std::array kRows{
             kSendmsgKeys,
             {},
             false,
-            "sendmsg(SCM_RIGHTS) to a process over a Unix socket: passes a descriptor; ESRCH when "
+            "sendmsg(SCM_RIGHTS) to a process over a Unix socket: passes a descriptor; EPIPE when "
             "the process is gone",
             "{sendmsg: vmm, fd: session}"},
     CallRow{"recvmsg",

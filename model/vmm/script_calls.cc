@@ -328,7 +328,7 @@ ScriptProcesses::Answer ScriptProcesses::send(RunningProcess& process, const Scr
   Answer answer;
   RunningProcess* other = find(with_index(call.subject, index));
   if (other == nullptr || other->killed || other->leaving) {
-    answer.value = fail(Errno::kSrch);
+    answer.value = fail(Errno::kPipe);
     return answer;
   }
   const auto fd = static_cast<int>(value_of(process, call, "fd", index, -1));

@@ -33,6 +33,7 @@ constexpr std::array kNames{
     std::pair{Errno::kFBig, "EFBIG"},
     std::pair{Errno::kNoSpc, "ENOSPC"},
     std::pair{Errno::kSPipe, "ESPIPE"},
+    std::pair{Errno::kPipe, "EPIPE"},
     std::pair{Errno::kRange, "ERANGE"},
     std::pair{Errno::kNoData, "ENODATA"},
     std::pair{Errno::kOverflow, "EOVERFLOW"},

@@ -33,6 +33,7 @@ enum class Errno : std::int32_t {
   kFBig = 27,
   kNoSpc = 28,
   kSPipe = 29,
+  kPipe = 32,
   kRange = 34,
   kNameTooLong = 36,
   kNoData = 61,

@@ -159,7 +159,7 @@ TEST_CASE("a descriptor is passed over a socket: the open file, for as long as e
       "      - {sendmsg: heir, fd: 77, fails: EBADF}\n"
       "      - {sendmsg: heir, fd: m}\n"
       "      - {kill: victim}\n"
-      "      - {sendmsg: victim, fd: m, fails: ESRCH}\n"
+      "      - {sendmsg: victim, fd: m, fails: EPIPE}\n"
       "      - {waitpid: victim}\n"
       "expect: [{holds: [process-calls, memory-not-leaked]}]\n";
   const std::string folder = testing::source_dir() + "/scenarios";
