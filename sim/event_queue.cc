@@ -69,49 +69,65 @@ EventQueue::Contents EventQueue::look_into(EventRing& slot) {
 }
 
 // Brings the events of a slot into the host's cache before the walk that files them, and asks for
-// what their handlers will read; of a slot that no cache holds, both ends.
-void EventQueue::fetch(EventRing& slot) {
+// what their handlers will read; of a slot that no cache holds, both ends. About how many it saw.
+std::size_t EventQueue::fetch(EventRing& slot) {
   constexpr std::size_t kNextLine = 64 / sizeof(EventLink);
-  constexpr unsigned kMost = 4096;
+  constexpr std::size_t kMost = 4096;
   const EventLink* forward = slot.first();
   const EventLink* backward = slot.last();
-  for (unsigned i = 0; i < kMost && forward != backward; ++i) {
+  std::size_t seen = 1;
+  for (; seen < 2 * kMost && forward != backward; seen += 2) {
     __builtin_prefetch(forward + kNextLine);
     __builtin_prefetch(backward + kNextLine);
     forward = EventRing::next(forward);
     if (forward == backward) {
-      return;
+      break;
     }
     backward = EventRing::previous(backward);
   }
+  return seen;
 }
 
 // Moves many events to the levels below.
 void EventQueue::spread(EventRing& slot, unsigned level) {
   const auto number = static_cast<std::size_t>(&slot - slots_.data());
-  std::size_t count = 0;
-  const auto move = [&](EventLink& link) {
-    Event& event = event_of(link);
-    ++count;
-    if (level == 1) {
-      return put(event, static_cast<unsigned>(event.key_ & 0xFF));
-    }
-    const unsigned lower = slot_for(event);
-    put(event, lower);
-    // Those that come from level 2 are needed before they leave the host's cache.
-    if (level > 2 && trailing_level_ != 0) trails_->note(lower, &event);
-  };
   if (trails_ != nullptr && !trails_->empty(number)) {
     FetchTrails::Walk walk(*trails_, number);
-    slot.move_each([&](EventLink& link) {
+    std::size_t count = 0;
+    move_down(slot, level, [&walk, &count] {
       walk.step();
-      move(link);
+      ++count;
+    });
+    watch_size(count, level);
+  } else {
+    watch_size(fetch(slot), level);
+    move_down(slot, level, [] {});
+  }
+}
+
+template <class Ask>
+void EventQueue::move_down(EventRing& slot, unsigned level, Ask ask) {
+  if (level == 1) {
+    slot.move_each([this, &ask](EventLink& link) {
+      ask();
+      Event& event = event_of(link);
+      put(event, static_cast<unsigned>(event.key_ & 0xFF));
+    });
+  } else if (level == 2 || trailing_level_ == 0) {
+    // Those of level 2 are needed before they leave the host's cache.
+    slot.move_each([this, &ask](EventLink& link) {
+      ask();
+      file(event_of(link));
     });
   } else {
-    fetch(slot);
-    slot.move_each(move);
+    slot.move_each([this, &ask](EventLink& link) {
+      ask();
+      Event& event = event_of(link);
+      const unsigned lower = slot_for(event);
+      put(event, lower);
+      trails_->note(lower, &event);
+    });
   }
-  watch_size(count, level);
 }
 
 void EventQueue::note(Event& event, unsigned slot) { trails_->note(slot, &event); }
@@ -122,8 +138,8 @@ void EventQueue::forget(const EventRing& slot) {
   }
 }
 
-// Trails begin when one slot held more than the host's second cache has room for in the slots of
-// its level, and end when a slot of that level or one above holds a quarter of it.
+// Trails begin with a slot that holds very many events, more of them in the slots of its level than
+// the host's second cache has room for, and end when a slot of that level or above holds few.
 void EventQueue::watch_size(std::size_t count, unsigned level) {
   const std::size_t very_many = level == 1 ? 512 : 4096;
   if (count >= very_many) {

@@ -95,7 +95,7 @@ class EventQueue {
 
   enum class Contents { kOneKey, kFew, kMany };
   static Contents look_into(EventRing& slot);
-  static void fetch(EventRing& slot);
+  static std::size_t fetch(EventRing& slot);
   Event* pop_from_wheel();
   // Enters the window of a slot above the lowest level that holds two events.
   Event* take_of_two(EventRing& slot, unsigned level);
@@ -103,6 +103,8 @@ class EventQueue {
   // move to the levels below.
   void enter(EventRing& slot, unsigned level);
   void spread(EventRing& slot, unsigned level);
+  template <class Ask>
+  void move_down(EventRing& slot, unsigned level, Ask ask);
   void note(Event& event, unsigned slot);
   void forget(const EventRing& slot);
   void watch_size(std::size_t count, unsigned level);

@@ -24,20 +24,24 @@ class FetchTrails {
 
   void note(std::size_t slot, const void* place) {
     Trail& trail = trails_[slot];
-    if ((trail.last == nullptr || trail.last->used == kPlaces) && !extend(trail)) return;
-    trail.last->places[trail.last->used++] = place;
+    if (starts_block(trail.end) && !extend(trail)) return;
+    *trail.end++ = place;
   }
 
   void drop(std::size_t slot) {
-    while (!empty(slot)) {
-      drop_block(trails_[slot]);
+    Trail& trail = trails_[slot];
+    while (trail.first != nullptr) {
+      drop_block(trail);
     }
+    trail.end = nullptr;
   }
 
   // A walk along the trail of a slot, which is gone behind it: each step asks for one place more.
   class Walk {
    public:
-    Walk(FetchTrails& trails, std::size_t slot) : trails_(trails), slot_(slot) {
+    Walk(FetchTrails& trails, std::size_t slot)
+        : trails_(trails), slot_(slot), end_(trails.trails_[slot].end) {
+      if (!trails.empty(slot)) at_ = trails.trails_[slot].first->places.data();
       for (unsigned i = 0; i < kAhead; ++i) {
         step();
       }
@@ -47,15 +51,11 @@ class FetchTrails {
     Walk& operator=(const Walk&) = delete;
 
     void step() {
-      Trail& trail = trails_.trails_[slot_];
-      if (trail.first == nullptr) return;
-      const auto* const place = static_cast<const std::byte*>(trail.first->places[next_]);
+      if (at_ == end_) return;
+      const auto* const place = static_cast<const std::byte*>(*at_++);
       __builtin_prefetch(place);
       __builtin_prefetch(place + kLine);  // what its handler reads
-      if (++next_ == trail.first->used) {
-        next_ = 0;
-        trails_.drop_block(trail);
-      }
+      if (starts_block(at_) && at_ != end_) at_ = trails_.next_block(slot_);
     }
 
    private:
@@ -64,22 +64,29 @@ class FetchTrails {
 
     FetchTrails& trails_;
     std::size_t slot_;
-    std::size_t next_ = 0;  // of the first block
+    const void* const* end_;
+    const void* const* at_ = end_;
   };
 
  private:
-  static constexpr std::size_t kPlaces = 62;
+  static constexpr std::size_t kBlockBytes = 512;
+  static constexpr std::size_t kPlaces = kBlockBytes / sizeof(void*) - 1;  // of a block
   static constexpr std::size_t kBlocks = std::size_t{1} << 15;  // 16 MiB: two million events
 
-  struct Block {
+  // Blocks lie at multiples of their size, so that the end of one shows in the address.
+  struct alignas(kBlockBytes) Block {
     Block* next;
-    std::uint64_t used;
     std::array<const void*, kPlaces> places;
   };
+  static_assert(sizeof(Block) == kBlockBytes);
   struct Trail {
     Block* first;
-    Block* last;  // null when there is no first one
+    const void** end;  // where the next place goes; null, or the end of a block: into a new one
   };
+
+  static bool starts_block(const void* const* place) {
+    return reinterpret_cast<std::uintptr_t>(place) % kBlockBytes == 0;
+  }
 
   // False: all room is in use, and the place stays unknown.
   bool extend(Trail& trail) {
@@ -87,18 +94,25 @@ class FetchTrails {
     Block* const block = free_ != nullptr ? free_ : &blocks_[taken_++];
     if (block == free_) free_ = block->next;
     block->next = nullptr;
-    block->used = 0;
-    (trail.last == nullptr ? trail.first : trail.last->next) = block;
-    trail.last = block;
+    if (trail.first == nullptr) {
+      trail.first = block;
+    } else {
+      reinterpret_cast<Block*>(trail.end)[-1].next = block;
+    }
+    trail.end = block->places.data();
     return true;
   }
 
   void drop_block(Trail& trail) {
     Block* const block = trail.first;
     trail.first = block->next;
-    if (trail.first == nullptr) trail.last = nullptr;
     block->next = free_;
     free_ = block;
+  }
+
+  const void* const* next_block(std::size_t slot) {
+    drop_block(trails_[slot]);
+    return trails_[slot].first->places.data();
   }
 
   ReservedArray<Block> blocks_;
