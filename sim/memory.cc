@@ -6,6 +6,10 @@
 #include <algorithm>
 #include <utility>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace baton::sim {
 
 namespace {
@@ -72,8 +76,41 @@ struct RegionStates {
 
 // By the C library, which knows how this host copies a page fastest: knowing that it is no more
 // than a page, GCC puts its one string instruction in the place of a memcpy.
-void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) {
+[[gnu::noinline]] void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) {
   std::memmove(to, from, bytes);
+}
+
+// The same in pieces that the C library moves by vector registers. Longer ones it moves by the
+// string instruction, which waits for all stores before it: those of a page that was written are
+// many, and the lines to be read now could be on their way meanwhile.
+void copy_out(std::byte* to, const std::byte* from, std::size_t bytes) {
+  constexpr std::size_t kPiece = 1024;
+  for (; bytes > kPiece; bytes -= kPiece, to += kPiece, from += kPiece) {
+    copy_bytes(to, from, kPiece);
+  }
+  copy_bytes(to, from, bytes);
+}
+
+// A page, past the host's caches: the lines that are written over need not be fetched before. What
+// this thread reads next it sees; another thread would need a fence, and a simulation has one
+// thread. `from` is not in the same page.
+void stream_page(std::byte* to, const std::byte* from) {
+#if defined(__SSE2__)
+  for (std::size_t line = 0; line < kPageSize; line += 4 * sizeof(__m128i)) {
+    const auto* const source = reinterpret_cast<const __m128i*>(from + line);
+    auto* const place = reinterpret_cast<__m128i*>(to + line);
+    const __m128i first = _mm_loadu_si128(source);
+    const __m128i second = _mm_loadu_si128(source + 1);
+    const __m128i third = _mm_loadu_si128(source + 2);
+    const __m128i fourth = _mm_loadu_si128(source + 3);
+    _mm_stream_si128(place, first);
+    _mm_stream_si128(place + 1, second);
+    _mm_stream_si128(place + 2, third);
+    _mm_stream_si128(place + 3, fourth);
+  }
+#else
+  copy_bytes(to, from, kPageSize);
+#endif
 }
 
 void* address_space(std::uint64_t size) {
@@ -119,7 +156,7 @@ void PhysicalMemory::read(PhysAddr address, std::span<std::byte> to) {
   }
   while (!to.empty()) {
     const std::size_t step = std::min<std::size_t>(to.size(), kPageSize - address.page_offset());
-    copy_bytes(to.data(), page(address).data() + address.page_offset(), step);
+    copy_out(to.data(), page(address).data() + address.page_offset(), step);
     to = to.subspan(step);
     address = address + step;
   }
@@ -132,11 +169,25 @@ void PhysicalMemory::write(PhysAddr address, std::span<const std::byte> from) {
   while (!from.empty()) {
     const std::size_t step = std::min<std::size_t>(from.size(), kPageSize - address.page_offset());
     if (step == kPageSize) {
-      own(address.page_number());  // whatever was there need not be made first
+      write_page(address.page_number(), from.data());
+    } else {
+      copy_bytes(page(address).data() + address.page_offset(), from.data(), step);
     }
-    copy_bytes(page(address).data() + address.page_offset(), from.data(), step);
     from = from.subspan(step);
     address = address + step;
+  }
+}
+
+// Whatever was there need not be made first. A page that is not written again and again is in none
+// of the host's caches, and need not come into them; one that the host has just made is.
+void PhysicalMemory::write_page(std::uint64_t page_number, const std::byte* from) {
+  const bool recent = written_recently(page_number);
+  const bool fresh = own(page_number) != kReal;
+  std::byte* const to = base_ + page_number * kPageSize;
+  if (recent || fresh) {
+    copy_bytes(to, from, kPageSize);
+  } else {
+    stream_page(to, from);
   }
 }
 

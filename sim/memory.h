@@ -6,11 +6,13 @@
 // pages are made when a page is first touched, so neither costs anything per page of RAM.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "sim/address.h"
@@ -121,12 +123,21 @@ class PhysicalMemory {
   static constexpr std::uint8_t kZero = 254;
   static constexpr std::uint8_t kReal = 255;
   static constexpr std::uint64_t kPagesPerRegion = 512;
+  // Pages written whole within the host's second cache, and as many that are being read.
+  static constexpr std::size_t kRecentPages = 1024;
 
   void touch(std::uint64_t page_number) {
     if (states_[page_number] != kReal) [[unlikely]] {
       materialise(page_number);
     }
   }
+  // Whether this page was among the last that were written whole. From now on it is. A guess: of
+  // pages with the same place in the table the last one counts.
+  bool written_recently(std::uint64_t page_number) {
+    const auto tag = static_cast<std::uint32_t>(page_number);
+    return std::exchange(recent_[page_number % kRecentPages], tag) == tag;
+  }
+  void write_page(std::uint64_t page_number, const std::byte* from);
   void map(std::uint64_t size);
   void unmap();
   std::uint8_t own(std::uint64_t page_number);
@@ -137,6 +148,7 @@ class PhysicalMemory {
   std::byte* base_ = nullptr;
   std::uint8_t* states_ = nullptr;  // one per page; value n in 1..253: pattern of generation n - 1
   std::uint32_t generation_ = 0;
+  std::array<std::uint32_t, kRecentPages> recent_{};
   std::vector<bool> region_marked_;
   std::vector<std::uint64_t> regions_;  // 2 MiB regions with any state other than kDefault
 };

@@ -30,6 +30,57 @@ TEST_CASE("reads and writes cross page boundaries") {
   CHECK(back == data);
 }
 
+// A page goes one of two ways into memory (written lately, or not), and comes out in pieces.
+TEST_CASE("whole pages hold what was written last, written again soon or after many others") {
+  constexpr std::uint64_t kPages = 5000;
+  PhysicalMemory memory(kGiB);
+  // One byte more, so that the host sees pages that begin anywhere.
+  std::vector<std::byte> data(kPageSize + 1);
+  const auto write = [&](std::uint64_t page, std::uint64_t salt) {
+    for (std::size_t i = 1; i < data.size(); ++i) {
+      data[i] = static_cast<std::byte>(i * 7 + i / 256 + page * 13 + salt);
+    }
+    memory.write(PhysAddr(page * kPageSize), std::span(data).subspan(1));
+  };
+  const auto holds_last = [&](std::uint64_t page) {
+    std::vector<std::byte> back(kPageSize);
+    memory.read(PhysAddr(page * kPageSize), back);
+    return std::equal(back.begin(), back.end(), data.begin() + 1);
+  };
+  for (std::uint64_t round = 0; round < 3; ++round) {
+    for (std::uint64_t page = 0; page < kPages; ++page) {
+      write(page, round);
+      REQUIRE(holds_last(page));
+      if (page % 64 == 0) {
+        write(page, round + 100);
+        REQUIRE(holds_last(page));
+      }
+    }
+  }
+  // Neighbours of a page stay as they are.
+  write(0, 1);
+  memory.store<std::uint64_t>(PhysAddr(2 * kPageSize), 77);
+  write(1, 2);
+  CHECK(holds_last(1));
+  CHECK(memory.load<std::uint64_t>(PhysAddr(2 * kPageSize)) == 77);
+  write(0, 1);
+  CHECK(holds_last(0));
+}
+
+TEST_CASE("a page that was overwritten by a generation takes what is written over it") {
+  PhysicalMemory memory(kGiB);
+  const std::vector<std::byte> data(kPageSize, std::byte{0x5A});
+  for (int round = 0; round < 2; ++round) memory.write(PhysAddr(0x3000), data);
+  memory.overwrite(1, {});
+  CHECK(memory.load<std::uint64_t>(PhysAddr(0x3000)) == PhysicalMemory::pattern(1, 3));
+  memory.write(PhysAddr(0x3000), data);
+  memory.zero_pages({PhysAddr(0x4000), kPageSize});
+  std::vector<std::byte> back(kPageSize);
+  memory.read(PhysAddr(0x3000), back);
+  CHECK(back == data);
+  CHECK(memory.load<std::uint64_t>(PhysAddr(0x4000)) == 0);
+}
+
 TEST_CASE("access outside memory is refused") {
   PhysicalMemory memory(kGiB);
   std::vector<std::byte> data(16);

@@ -1,7 +1,7 @@
 #include "model/devices/dsa/descriptor_check.h"
 
-#include <algorithm>
-#include <iterator>
+#include <array>
+#include <cstring>
 
 namespace baton::devices::dsa {
 namespace {
@@ -40,8 +40,9 @@ std::uint32_t invalid_flags(const Descriptor& d, const DescriptorRules& rules) {
 }
 
 bool reserved_fields_clear(const Descriptor& d) {
-  const bool tail_clear =
-      std::all_of(std::begin(d.specific), std::end(d.specific), [](auto b) { return b == 0; });
+  std::array<std::uint64_t, 3> tail{};
+  std::memcpy(tail.data(), d.specific, sizeof(d.specific));
+  const bool tail_clear = (tail[0] | tail[1] | tail[2]) == 0;
   const bool expected_clear =
       d.opcode() == Opcode::kCompare ? d.expected_result <= 1 : d.expected_result == 0;
   return d.reserved == 0 && tail_clear && expected_clear;

@@ -1,6 +1,7 @@
 #include "model/devices/dsa/device.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "model/devices/dsa/dsa_config_space.h"
@@ -168,11 +169,15 @@ bool Device::ready(std::uint32_t wq) const {
 // Round robin over the queues with work; each has as many turns as its priority, and when all with
 // work have used theirs up, all get new ones.
 std::optional<std::uint32_t> Device::arbitrate(Group& group) {
+  static_assert(kWqCount == 8, "a queue is a bit of a byte");
   bool any = false;
+  const unsigned from_cursor =
+      std::rotr(static_cast<std::uint8_t>(group.wqs), static_cast<int>(group.cursor));
   for (unsigned round = 0; round < 2; ++round) {
-    for (std::uint32_t i = 0; i < kWqCount; ++i) {
-      const std::uint32_t wq = (group.cursor + i) % kWqCount;
-      if ((group.wqs >> wq & 1) == 0 || !ready(wq)) continue;
+    for (unsigned rest = from_cursor; rest != 0; rest &= rest - 1) {
+      const auto ahead = static_cast<std::uint32_t>(std::countr_zero(rest));
+      const std::uint32_t wq = (group.cursor + ahead) % kWqCount;
+      if (!ready(wq)) continue;
       any = true;
       if (turns_[wq] == 0) continue;
       --turns_[wq];

@@ -108,16 +108,16 @@ bool Engine::start_next() {
   if (batch_.active) return start_member();
   Work work;
   if (!host_.take_work(index_, work)) return false;
-  const bool runs = check(work.descriptor, host_.rules(work, false)).status == Status::kNone;
-  if (runs && work.descriptor.opcode() == Opcode::kBatch) {
+  const DescriptorVerdict verdict = check(work.descriptor, host_.rules(work, false));
+  if (verdict.status == Status::kNone && work.descriptor.opcode() == Opcode::kBatch) {
     begin_batch(work);
     return false;
   }
-  begin(work, kNone);
+  begin(work, kNone, verdict);
   return true;
 }
 
-void Engine::begin(const Work& work, std::uint32_t batch_index) {
+void Engine::begin(const Work& work, std::uint32_t batch_index, const DescriptorVerdict& verdict) {
   const auto index = static_cast<std::uint32_t>(std::countr_zero(free_operations_));
   free_operations_ &= ~(1u << index);
   Operation& operation = operations_[index];
@@ -128,7 +128,7 @@ void Engine::begin(const Work& work, std::uint32_t batch_index) {
   operation.issued = 0;
   operation.failed_at = kNowhere;
   operation.differs_at = kNowhere;
-  operation.verdict = check(work.descriptor, host_.rules(work, operation.in_batch()));
+  operation.verdict = verdict;
   busy_until_ = simulation_.now() + per_descriptor_;
   host_.began(index_, work, member(batch_index));
   const Opcode opcode = work.descriptor.opcode();

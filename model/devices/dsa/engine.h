@@ -150,7 +150,7 @@ class Engine {
   void on_list();
   void finish_batch_if_done();
   void on_batch_done();
-  void begin(const Work& work, std::uint32_t batch_index);
+  void begin(const Work& work, std::uint32_t batch_index, const DescriptorVerdict& verdict);
   void issue_page(Operation& operation);
   void send_page(Operation& operation, Transfer& transfer);
   void fill_page(Operation& operation, std::uint64_t offset, std::uint32_t length);

@@ -63,7 +63,7 @@ bool Engine::start_member() {
   }
   const Work work{member, batch_.work.ticket, batch_.work.wq};
   ++batch_.in_progress;
-  begin(work, batch_.next++);
+  begin(work, batch_.next++, check(work.descriptor, host_.rules(work, true)));
   return true;
 }
 

@@ -103,21 +103,10 @@ void RegisterFile::write(std::uint16_t at, std::uint32_t value, std::uint32_t en
   values_[dword] &= ~(clear_[dword] & enabled & value);
 }
 
-std::uint64_t RegisterFile::get(std::uint16_t at, std::uint8_t bytes) const {
-  BATON_CHECK(at / 4u + bytes / 4u <= kDwords, "a register outside the file");
-  std::uint64_t value = values_[at / 4u];
-  if (bytes == 8) value |= std::uint64_t{values_[at / 4u + 1]} << 32;
-  return value;
-}
-
 void RegisterFile::set(std::uint16_t at, std::uint8_t bytes, std::uint64_t value) {
   BATON_CHECK(at / 4u + bytes / 4u <= kDwords, "a register outside the file");
   values_[at / 4u] = static_cast<std::uint32_t>(value);
   if (bytes == 8) values_[at / 4u + 1] = static_cast<std::uint32_t>(value >> 32);
-}
-
-std::uint64_t RegisterFile::get(const Field& f, std::uint16_t base) const {
-  return f.get(get(static_cast<std::uint16_t>(base + f.offset), f.bytes));
 }
 
 void RegisterFile::set(const Field& f, std::uint64_t value, std::uint16_t base) {
