@@ -1,12 +1,11 @@
 // Regions of a DSA's work from the portal to the completion record, behind a remapping unit whose
 // caches hold what it translates: pages that are copied, with nobody and with somebody who hashes
 // what was moved, and descriptors that are almost all there is.
-#include <xxhash.h>
-
 #include <memory>
 
 #include "bench/dsa_machine.h"
 #include "bench/measured.h"
+#include "sim/xxh3.h"
 
 namespace baton::bench {
 namespace {

@@ -2,13 +2,8 @@
 
 #include <fmt/format.h>
 
-// The same hash by the widest instructions that the host has: a third of the instructions of the
-// portable one, which were an eighth of those of an event (docs/performance.md).
-#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
-#include <xxh_x86dispatch.h>
-#endif
-
 #include "sim/check.h"
+#include "sim/xxh3.h"
 
 namespace baton::sim {
 

@@ -1,9 +1,9 @@
 #include "harness/record/state_snapshot.h"
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include "model/iommu_vtd/remapping_unit.h"
+#include "sim/xxh3.h"
 
 namespace baton::harness {
 void StateSnapshot::attach(Watch& watch, const Scenario& scenario) {
