@@ -1,6 +1,11 @@
 #include "sim/event_queue.h"
 
+#include "sim/fetch_trails.h"
+
 namespace baton::sim {
+
+EventQueue::EventQueue() = default;
+EventQueue::~EventQueue() = default;
 
 inline Event* EventQueue::take_of_two(EventRing& slot, unsigned level) {
   const unsigned shift = 8 * level;

@@ -25,13 +25,15 @@
 
 #include "sim/event.h"
 #include "sim/event_ring.h"
-#include "sim/fetch_trails.h"
 
 namespace baton::sim {
 
+class FetchTrails;
+
 class EventQueue {
  public:
-  EventQueue() = default;
+  EventQueue();
+  ~EventQueue();
   EventQueue(const EventQueue&) = delete;
   EventQueue& operator=(const EventQueue&) = delete;
 

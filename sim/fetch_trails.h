@@ -39,9 +39,8 @@ class FetchTrails {
   // A walk along the trail of a slot, which is gone behind it: each step asks for one place more.
   class Walk {
    public:
-    Walk(FetchTrails& trails, std::size_t slot)
-        : trails_(trails), slot_(slot), end_(trails.trails_[slot].end) {
-      if (!trails.empty(slot)) at_ = trails.trails_[slot].first->places.data();
+    Walk(FetchTrails& trails, std::size_t slot) : trails_(trails), slot_(slot) {
+      enter_block();
       for (unsigned i = 0; i < kAhead; ++i) {
         step();
       }
@@ -51,21 +50,35 @@ class FetchTrails {
     Walk& operator=(const Walk&) = delete;
 
     void step() {
-      if (at_ == end_) return;
+      if (at_ == end_) {
+        if (at_ == nullptr) return;
+        trails_.drop_block(trails_.trails_[slot_]);
+        enter_block();
+        if (at_ == end_) return;
+      }
       const auto* const place = static_cast<const std::byte*>(*at_++);
       __builtin_prefetch(place);
       __builtin_prefetch(place + kLine);  // what its handler reads
-      if (starts_block(at_) && at_ != end_) at_ = trails_.next_block(slot_);
     }
 
    private:
     static constexpr unsigned kAhead = 8;  // as many lines as a core waits for, two for each
     static constexpr std::size_t kLine = 64;
 
+    void enter_block() {
+      const Trail& trail = trails_.trails_[slot_];
+      if (trail.first == nullptr) {
+        at_ = end_ = nullptr;
+        return;
+      }
+      at_ = trail.first->places.data();
+      end_ = trail.first->next == nullptr ? trail.end : at_ + kPlaces;
+    }
+
     FetchTrails& trails_;
     std::size_t slot_;
-    const void* const* end_;
-    const void* const* at_ = end_;
+    const void* const* at_ = nullptr;
+    const void* const* end_ = nullptr;  // of the block
   };
 
  private:
@@ -108,11 +121,6 @@ class FetchTrails {
     trail.first = block->next;
     block->next = free_;
     free_ = block;
-  }
-
-  const void* const* next_block(std::size_t slot) {
-    drop_block(trails_[slot]);
-    return trails_[slot].first->places.data();
   }
 
   ReservedArray<Block> blocks_;
