@@ -6,7 +6,7 @@
 // one word with a bit for each 64 slots finds the first. The cursor enters a slot's window only by
 // emptying that slot into the levels below, so an event filed early always stands before one filed
 // late, and order among equal keys is first in first out by construction. Inserting and removing
-// touch one list; nothing allocates.
+// touch one list; nothing allocates, but the room for trails, once.
 //
 // A slot is not always spread over the levels below:
 //  - one event alone is the next one: taken, wherever it is filed;
@@ -69,6 +69,10 @@ class EventQueue {
   static constexpr unsigned kNearFill = 16;   // as many of a slot are sorted, not spread
   static constexpr unsigned kNearSteps = 16;  // to find a place; beyond, near goes into the wheel
 
+  // Of a slot; more lie in all slots of its level than the host's second cache has room for.
+  static constexpr std::size_t kVeryMany = 4096;
+  static constexpr std::size_t kVeryManyTicks = 512;  // on level 1
+
   static Event& event_of(EventLink& link) { return static_cast<Event&>(link); }
 
   void file(Event& event) { put(event, slot_for(event)); }
@@ -104,11 +108,12 @@ class EventQueue {
   // Enters the window of a slot above the lowest level: its events are few, and become near, or
   // move to the levels below.
   void enter(EventRing& slot, unsigned level);
-  void spread(EventRing& slot, unsigned level);
+  // Moves many events to the levels below, by their trail if there is one.
+  [[gnu::noinline]] void spread(EventRing& slot, unsigned level);
   template <class Ask>
   void move_down(EventRing& slot, unsigned level, Ask ask);
   void note(Event& event, unsigned slot);
-  void forget(const EventRing& slot);
+  [[gnu::cold]] [[gnu::noinline]] void forget(const EventRing& slot);
   void watch_size(std::size_t count, unsigned level);
   void insert_near(Event& event);
   void spill_near(Event& event);
@@ -119,10 +124,10 @@ class EventQueue {
   // A bit for each slot that may hold events, and one for each word of those that is not 0. A
   // slot's bit can be stale (its events were cancelled), never missing.
   std::uint32_t summary_ = 0;
-  std::array<std::uint64_t, kLevels * kSlots / 64> words_{};
-  std::array<EventRing, kLevels * kSlots> slots_;
   // The lowest level of which a slot held very many; 0: none, and nothing is noted.
   unsigned trailing_level_ = 0;
+  std::array<std::uint64_t, kLevels * kSlots / 64> words_{};
+  std::array<EventRing, kLevels * kSlots> slots_;
   std::unique_ptr<FetchTrails> trails_;
 };
 
