@@ -69,7 +69,8 @@ TEST_CASE("numbers and texts of every length are read back") {
     numbers.push_back(~std::uint64_t{0} >> (64 - bits));
   }
   std::vector<std::string> texts;
-  for (const std::size_t size : {0, 1, 60, 80, 100, 127, 128, 200, 16'383, 16'384, 100'000}) {
+  for (const std::size_t size :
+       {0U, 1U, 60U, 80U, 100U, 127U, 128U, 200U, 16'383U, 16'384U, 100'000U}) {
     texts.emplace_back(size, 'x');
   }
   PerfettoWriter writer;
