@@ -83,6 +83,7 @@ void Recorder::subscribe_to_hardware() {
   });
   simulation.topic<host::KernelJumped>().subscribe([this](const host::KernelJumped& seen) {
     ++live_updates_;
+    abandoned_.clear();
     enter(seen.from_generation, "kexec");
   });
   simulation.topic<host::ColdRebooted>().subscribe(

@@ -41,6 +41,7 @@ std::uint32_t invalid_flags(const Descriptor& d, const DescriptorRules& rules) {
 
 bool reserved_fields_clear(const Descriptor& d) {
   std::array<std::uint64_t, 3> tail{};
+  static_assert(sizeof(d.specific) <= sizeof(tail));
   std::memcpy(tail.data(), d.specific, sizeof(d.specific));
   const bool tail_clear = (tail[0] | tail[1] | tail[2]) == 0;
   const bool expected_clear =
