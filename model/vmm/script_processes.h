@@ -7,8 +7,8 @@
 // Not modelled: memory that a fork shares or copies (the child has the descriptors and the names,
 // not the mappings), signals other than SIGKILL; a process that sleeps dies of it when it wakes;
 // Unix sockets but for the descriptors that are passed over them: each two processes have one, and
-// what was sent lies in the receiver's table from then on, as it would lie in the socket, and a table
-// that is full is the sender's EMFILE.
+// what was sent lies in the receiver's table from then on, as it would lie in the socket, and a
+// table that is full is the sender's EMFILE.
 #pragma once
 
 #include <deque>
