@@ -166,14 +166,7 @@ void EventQueue::enter(EventRing& slot, unsigned level) {
     // What spread() does where no trail was ever laid. In line, as a call costs a twentieth of the
     // time of an event with 64 pending.
     const std::size_t seen = fetch(slot);
-    if (level == 1) {
-      slot.move_each([this](EventLink& link) {
-        Event& event = event_of(link);
-        put(event, static_cast<unsigned>(event.key_ & 0xFF));
-      });
-    } else {
-      slot.move_each([this](EventLink& link) { file(event_of(link)); });
-    }
+    move_down(slot, level, [] {});
     if (seen >= kVeryManyTicks) [[unlikely]] {
       watch_size(seen, level);
     }
